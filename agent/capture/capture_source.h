@@ -1,0 +1,78 @@
+// A capture source watches processes for one window and yields what they did.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "base/stop_signal.h"
+#include "profile/profile.h"
+
+namespace pilotlight::agent {
+
+struct CaptureOptions {
+  absl::Duration duration = absl::Seconds(10);
+  int frequency_hz = 99;
+  std::vector<pid_t> pids;  // of processes (thread groups); empty watches all but the agent's own idle time
+  bool kernel_frames = true;
+};
+
+// Equal stacks of one process, counted. Addresses have the leaf first. All but the leaf are return
+// addresses, unless a signal frame is in between.
+struct RawStack {
+  std::vector<uint64_t> user;
+  std::vector<uint64_t> kernel;  // nearer to the leaf than `user`; empty when interrupted in user mode
+  uint64_t count = 0;
+  bool truncated = false;  // the outermost callers are cut off
+};
+
+struct ProcessSamples {
+  pid_t pid = 0;
+  std::vector<RawStack> stacks;
+  // Samples of the process whose stacks found no room: they go under one "[truncated]" frame.
+  uint64_t stackless_samples = 0;
+};
+
+// Samples that were due but are in no stack, by reason.
+struct LostSamples {
+  std::string reason;  // a metric label: "ring_full", "map_full", …
+  uint64_t count = 0;
+};
+
+struct Capture {
+  absl::Time start;
+  absl::Duration duration;  // really watched: shorter when stopped early
+  int64_t period_ns = 0;    // CPU time of one sample of `processes`
+  std::vector<ProcessSamples> processes;
+  // Profiles that came with their names, of a source that asks the process itself.
+  std::vector<Profile> profiles;
+  std::vector<LostSamples> lost;
+  absl::Duration kernel_time;  // CPU time spent in the kernel for taking the samples, as far as known
+};
+
+// Told of each process when its first sample arrives, while it is likely still alive. Called in the thread
+// that captures; must be quick.
+class ProcessObserver {
+ public:
+  virtual ~ProcessObserver() = default;
+  virtual void OnProcess(pid_t pid) = 0;
+};
+
+// One capture at a time per source. Between captures nothing is attached to a clock.
+class CaptureSource {
+ public:
+  virtual ~CaptureSource() = default;
+  virtual absl::string_view name() const = 0;  // "ebpf", "perf", "pprof"
+  // Blocks for options.duration or until `stop`, which still yields what was seen. An error means that the
+  // window is lost; the next one may work.
+  virtual absl::StatusOr<Capture> Run(const CaptureOptions& options, ProcessObserver& observer,
+                                      const StopSignal& stop) = 0;
+};
+
+}  // namespace pilotlight::agent

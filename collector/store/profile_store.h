@@ -1,0 +1,84 @@
+// Where the collector keeps windows. The embedded store is one implementation, a cluster another.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "collector/store/matcher.h"
+#include "profile/profile.h"
+
+namespace pilotlight::collector {
+
+struct TimeSpan {
+  absl::Time start;  // inclusive
+  absl::Time end;    // exclusive
+};
+
+// All series that match, of windows that start within the span.
+struct StoreSelection {
+  ProfileType type;
+  TimeSpan span;
+  std::vector<Matcher> matchers;
+};
+
+// How much stands behind a merged profile.
+struct Coverage {
+  uint64_t windows = 0;        // label set × window
+  absl::Duration watched;      // sum of the windows' durations
+  double estimated_value = 0;  // each window's value × interval / duration
+};
+
+struct MergedProfile {
+  Profile profile;
+  Coverage coverage;
+};
+
+// One label set's value in one step; see SeriesResponse.Point in query.proto.
+struct SeriesPoint {
+  absl::Time start;
+  uint64_t count = 0;
+  int64_t value = 0;
+  double estimated_value = 0;
+};
+
+struct TimeSeries {
+  Labels labels;
+  std::vector<SeriesPoint> points;
+};
+
+enum class AppendOutcome { kStored, kAlreadyThere };
+
+// Thread-safe.
+class ProfileStore {
+ public:
+  virtual ~ProfileStore() = default;
+
+  // Stores the window whole or not at all; when it returns OK the window is durable. A window whose
+  // (agent, boot, sequence) is not above the last one stored for its agent and boot is kAlreadyThere.
+  // ResourceExhausted: no room now, try later. InvalidArgument: can never be stored.
+  virtual absl::StatusOr<AppendOutcome> Append(const Window& window) = 0;
+
+  virtual absl::StatusOr<MergedProfile> Merge(const StoreSelection& selection) = 0;
+  // Groups by the values of `group_by`; steps are counted from span.start. REQUIRES: step > 0.
+  // `select_samples`, when set, drops samples from a stored profile before it is counted (focus, ignore).
+  virtual absl::StatusOr<std::vector<TimeSeries>> SelectSeries(
+      const StoreSelection& selection, absl::Duration step, const std::vector<std::string>& group_by,
+      const std::function<void(const StackTrie&, std::vector<Sample>&)>& select_samples) = 0;
+
+  // Sorted, without duplicates.
+  virtual absl::StatusOr<std::vector<std::string>> LabelNames(TimeSpan span,
+                                                              const std::vector<Matcher>& matchers) = 0;
+  virtual absl::StatusOr<std::vector<std::string>> LabelValues(const std::string& name, TimeSpan span,
+                                                               const std::vector<Matcher>& matchers) = 0;
+  virtual absl::StatusOr<std::vector<ProfileType>> ProfileTypes(TimeSpan span) = 0;
+
+  // Drops what ended before `before`, in whole blocks.
+  virtual absl::Status DropBefore(absl::Time before) = 0;
+};
+
+}  // namespace pilotlight::collector

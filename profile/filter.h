@@ -1,0 +1,38 @@
+// Focus and ignore, as `go tool pprof` has them: whole stacks are kept or dropped by their function names.
+#pragma once
+
+#include <memory>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "profile/profile.h"
+
+namespace re2 {
+class RE2;
+}
+
+namespace pilotlight {
+
+// Immutable, so it may be shared among threads.
+class StackFilter {
+ public:
+  // Keeps everything.
+  StackFilter();
+  ~StackFilter();
+  StackFilter(StackFilter&&) noexcept;
+  StackFilter& operator=(StackFilter&&) noexcept;
+
+  // RE2 expressions that match anywhere in a function's name; empty means no condition. `focus` keeps the
+  // stacks that have a match, `ignore` drops those that have one. InvalidArgument names a bad expression.
+  static absl::StatusOr<StackFilter> Create(absl::string_view focus, absl::string_view ignore);
+
+  bool keeps_everything() const { return focus_ == nullptr && ignore_ == nullptr; }
+  // Drops from `samples` (of `trie`) what the filter does not keep. Each name is matched once.
+  void Apply(const StackTrie& trie, std::vector<Sample>& samples) const;
+
+ private:
+  std::unique_ptr<re2::RE2> focus_;
+  std::unique_ptr<re2::RE2> ignore_;
+};
+
+}  // namespace pilotlight
