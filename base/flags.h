@@ -1,0 +1,36 @@
+// Command-line flags in the style of the Prometheus projects, over CLI11, its only home with cli/.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "absl/time/time.h"
+
+namespace pilotlight {
+
+inline constexpr int kExitFailure = 1;
+inline constexpr int kExitUsage = 2;
+
+// Adds --version and reads the command line. Returns the exit code when the program should end now: 0 after
+// --help and --version, 2 after a wrong flag, which is explained on standard error.
+std::optional<int> ParseFlags(CLI::App& app, int argc, const char* const* argv);
+
+// "10s", "1m30s", "500ms", "7d" (a day has 24 hours); negative ones are refused. The default shown is the
+// value of `target`.
+CLI::Option* AddDurationFlag(CLI::App& app, const std::string& name, absl::Duration& target,
+                             const std::string& help);
+// "1048576", "512KiB", "256MiB", "10GiB", and kB, MB, GB in powers of ten.
+CLI::Option* AddSizeFlag(CLI::App& app, const std::string& name, uint64_t& target, const std::string& help);
+
+std::optional<absl::Duration> ParseDurationText(const std::string& text);
+
+struct LoggingFlags {
+  std::string level = "info";
+  std::string format = "logfmt";
+};
+// Adds --log.level and --log.format.
+void AddLoggingFlags(CLI::App& app, LoggingFlags& flags);
+
+}  // namespace pilotlight

@@ -1,0 +1,141 @@
+#include "base/http_server.h"
+
+#include <httplib.h>
+
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "base/check.h"
+#include "base/status_macros.h"
+
+namespace pilotlight {
+namespace {
+
+int HttpStatusOf(absl::StatusCode code) {
+  switch (code) {
+    case absl::StatusCode::kOk:
+      return 200;
+    case absl::StatusCode::kInvalidArgument:
+    case absl::StatusCode::kOutOfRange:
+    case absl::StatusCode::kFailedPrecondition:
+      return 400;
+    case absl::StatusCode::kUnauthenticated:
+      return 401;
+    case absl::StatusCode::kPermissionDenied:
+      return 403;
+    case absl::StatusCode::kNotFound:
+      return 404;
+    case absl::StatusCode::kAlreadyExists:
+    case absl::StatusCode::kAborted:
+      return 409;
+    case absl::StatusCode::kResourceExhausted:
+      return 429;
+    case absl::StatusCode::kUnimplemented:
+      return 501;
+    case absl::StatusCode::kUnavailable:
+      return 503;
+    case absl::StatusCode::kDeadlineExceeded:
+      return 504;
+    default:
+      return 500;
+  }
+}
+
+httplib::Server::Handler Adapt(HttpServer::Handler handler) {
+  return [handler = std::move(handler)](const httplib::Request& from, httplib::Response& to) {
+    HttpRequest request;
+    request.method = from.method;
+    request.path = from.path;
+    request.query.insert(from.params.begin(), from.params.end());
+    for (const auto& [name, value] : from.headers) request.headers[absl::AsciiStrToLower(name)] = value;
+    request.body = from.body;
+    HttpResponse response = handler(request);
+    to.status = response.status;
+    for (const auto& [name, value] : response.headers) to.set_header(name.c_str(), value);
+    to.set_content(std::move(response.body), response.content_type.c_str());
+  };
+}
+
+}  // namespace
+
+std::string HttpRequest::Parameter(const std::string& name, absl::string_view otherwise) const {
+  const auto found = query.find(name);
+  return found == query.end() ? std::string(otherwise) : found->second;
+}
+
+HttpResponse HttpError(const absl::Status& status) {
+  HttpResponse response;
+  response.status = HttpStatusOf(status.code());
+  response.body = absl::StrCat(status.message(), "\n");
+  return response;
+}
+
+absl::StatusOr<HostPort> ParseHostPort(absl::string_view address) {
+  const size_t colon = address.rfind(':');
+  HostPort parsed;
+  if (colon == absl::string_view::npos || !absl::SimpleAtoi(address.substr(colon + 1), &parsed.port) ||
+      parsed.port < 0 || parsed.port > 65535) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "\"", address, "\" is not an address; write host:port, such as localhost:9177, or :9177"));
+  }
+  absl::string_view host = address.substr(0, colon);
+  if (host.size() >= 2 && host.front() == '[' && host.back() == ']') host = host.substr(1, host.size() - 2);
+  parsed.host = host.empty() ? "0.0.0.0" : std::string(host);
+  return parsed;
+}
+
+HttpServer::HttpServer(HttpServerOptions options)
+    : options_(std::move(options)), server_(std::make_unique<httplib::Server>()) {
+  const size_t threads = options_.threads;
+  server_->new_task_queue = [threads] { return new httplib::ThreadPool(threads); };
+  server_->set_payload_max_length(options_.max_body_bytes);
+  // The default also sets SO_REUSEPORT, which lets two servers share a port without a word.
+  server_->set_socket_options([](socket_t socket) {
+    const int yes = 1;
+    ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+  });
+  server_->set_error_handler([](const httplib::Request& request, httplib::Response& response) {
+    if (!response.body.empty() || response.status != 404) return;
+    response.set_content(absl::StrCat("no such page: ", request.path, "\n"), "text/plain; charset=utf-8");
+  });
+}
+
+HttpServer::~HttpServer() { Stop(); }
+
+void HttpServer::Get(const std::string& path, Handler handler) {
+  CHECK(!thread_.joinable());
+  server_->Get(path, Adapt(std::move(handler)));
+}
+
+void HttpServer::Post(const std::string& path, Handler handler) {
+  CHECK(!thread_.joinable());
+  server_->Post(path, Adapt(std::move(handler)));
+}
+
+absl::Status HttpServer::Start() {
+  ASSIGN_OR_RETURN(const HostPort address, ParseHostPort(options_.listen_address));
+  if (address.port == 0) {
+    port_ = server_->bind_to_any_port(address.host);
+    if (port_ < 0) port_ = 0;
+  } else if (server_->bind_to_port(address.host, address.port)) {
+    port_ = address.port;
+  }
+  if (port_ == 0) {
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", options_.listen_address,
+                                               ": the port is in use or the address is not of this machine"));
+  }
+  thread_ = std::thread([this] { server_->listen_after_bind(); });
+  return absl::OkStatus();
+}
+
+void HttpServer::Stop() {
+  if (!thread_.joinable()) return;
+  // stop() is lost when it comes before the thread has begun to listen.
+  while (!server_->is_running()) std::this_thread::yield();
+  server_->stop();
+  thread_.join();
+}
+
+}  // namespace pilotlight

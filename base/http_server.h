@@ -1,0 +1,81 @@
+// The programs' HTTP side: /metrics, health, pages. A thin layer over cpp-httplib, its only home.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <thread>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+
+namespace httplib {
+class Server;
+}
+
+namespace pilotlight {
+
+struct HttpRequest {
+  std::string method;                             // "GET", "POST"
+  std::string path;                               // decoded, without the query
+  std::multimap<std::string, std::string> query;  // decoded
+  std::map<std::string, std::string> headers;     // names in lower case; of equal ones the last
+  std::string body;
+
+  // The first value of a query parameter, or `otherwise`.
+  std::string Parameter(const std::string& name, absl::string_view otherwise = "") const;
+};
+
+struct HttpResponse {
+  int status = 200;
+  std::string content_type = "text/plain; charset=utf-8";
+  std::string body;
+  std::map<std::string, std::string> headers;
+};
+
+// The answer for an error: the matching HTTP status and the message as plain text.
+HttpResponse HttpError(const absl::Status& status);
+
+struct HttpServerOptions {
+  std::string listen_address;  // "host:port", ":port" for all interfaces; port 0 takes a free one
+  size_t threads = 4;          // requests at once; a kept-alive connection holds one for up to 5 s
+  size_t max_body_bytes = size_t{16} << 20;
+};
+
+// Answers in its own threads, so handlers must be thread-safe. Text answers are compressed when asked for.
+class HttpServer {
+ public:
+  using Handler = std::function<HttpResponse(const HttpRequest&)>;
+
+  explicit HttpServer(HttpServerOptions options);
+  ~HttpServer();  // stops
+
+  // REQUIRES: before Start(). `path` is matched whole; GET handlers answer HEAD too.
+  void Get(const std::string& path, Handler handler);
+  void Post(const std::string& path, Handler handler);
+
+  // Binds and serves. InvalidArgument for an address that is none; the message says when it is in use.
+  absl::Status Start();
+  // Waits for running handlers.
+  void Stop();
+  int port() const { return port_; }
+
+ private:
+  const HttpServerOptions options_;
+  std::unique_ptr<httplib::Server> server_;
+  std::thread thread_;
+  int port_ = 0;
+};
+
+struct HostPort {
+  std::string host;  // "0.0.0.0" when the address has none
+  int port = 0;
+};
+// Reads "host:port", ":port", "[::1]:port". InvalidArgument says what an address looks like.
+absl::StatusOr<HostPort> ParseHostPort(absl::string_view address);
+
+}  // namespace pilotlight

@@ -1,0 +1,59 @@
+#include "base/http_server.h"
+
+#include <gtest/gtest.h>
+#include <httplib.h>
+
+namespace pilotlight {
+namespace {
+
+HttpServerOptions AnyPort() { return {.listen_address = "127.0.0.1:0"}; }
+
+TEST(HttpServerTest, AnswersWithDecodedQuery) {
+  HttpServer server(AnyPort());
+  server.Get("/echo", [](const HttpRequest& request) {
+    HttpResponse response;
+    response.body = request.Parameter("q") + request.Parameter("none", "!");
+    return response;
+  });
+  ASSERT_TRUE(server.Start().ok());
+  httplib::Client client("127.0.0.1", server.port());
+  const auto answer = client.Get("/echo?q=%7Ba%3D%22b%22%7D");
+  ASSERT_TRUE(answer);
+  EXPECT_EQ(answer->body, "{a=\"b\"}!");
+}
+
+TEST(HttpServerTest, TurnsAStatusIntoItsHttpCode) {
+  EXPECT_EQ(HttpError(absl::InvalidArgumentError("x")).status, 400);
+  EXPECT_EQ(HttpError(absl::ResourceExhaustedError("x")).status, 429);
+  EXPECT_EQ(HttpError(absl::InternalError("x")).body, "x\n");
+}
+
+TEST(HttpServerTest, SaysThatAPortIsInUse) {
+  HttpServer first(AnyPort());
+  ASSERT_TRUE(first.Start().ok());
+  HttpServer second({.listen_address = absl::StrCat("127.0.0.1:", first.port())});
+  const absl::Status status = second.Start();
+  EXPECT_TRUE(absl::IsUnavailable(status));
+  EXPECT_NE(status.message().find("in use"), absl::string_view::npos);
+}
+
+TEST(HttpServerTest, RefusesABodyOverTheLimit) {
+  HttpServer server({.listen_address = "127.0.0.1:0", .max_body_bytes = 10});
+  server.Post("/", [](const HttpRequest&) { return HttpResponse{}; });
+  ASSERT_TRUE(server.Start().ok());
+  httplib::Client client("127.0.0.1", server.port());
+  EXPECT_EQ(client.Post("/", std::string(11, 'x'), "text/plain")->status, 413);
+  EXPECT_EQ(client.Get("/none")->status, 404);
+}
+
+TEST(ParseHostPortTest, ReadsTheUsualForms) {
+  EXPECT_EQ(ParseHostPort(":9177")->host, "0.0.0.0");
+  EXPECT_EQ(ParseHostPort("[::1]:80")->host, "::1");
+  EXPECT_EQ(ParseHostPort("a.b:80")->port, 80);
+  for (const char* bad : {"", "a", "a:", "a:x", "a:70000", "a:-1"}) {
+    EXPECT_TRUE(absl::IsInvalidArgument(ParseHostPort(bad).status())) << bad;
+  }
+}
+
+}  // namespace
+}  // namespace pilotlight
