@@ -1,0 +1,3 @@
+module pilotlight.dev/workloads/webshop
+
+go 1.18
