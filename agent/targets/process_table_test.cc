@@ -1,0 +1,118 @@
+#include "agent/targets/process_table.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/support/fake_proc.h"
+
+namespace pilotlight::agent {
+namespace {
+
+constexpr char kMaps[] = "1000-2000 r-xp 00000000 fd:01 9 /usr/bin/app\n";
+
+class ProcessTableTest : public testing::Test {
+ protected:
+  FakeProc proc_;
+  ProcessTable table_{proc_.root()};
+};
+
+TEST_F(ProcessTableTest, SnapshotsAProcess) {
+  proc_.Put(
+      {.pid = 10, .comm = "we (ird) n", .executable = "/usr/bin/app", .maps = kMaps, .start_ticks = 77});
+  table_.OnProcess(10);
+  const auto process = table_.Find(10);
+  ASSERT_NE(process, nullptr);
+  EXPECT_EQ(process->pid, 10);
+  EXPECT_EQ(process->start_ticks, 77u);
+  EXPECT_EQ(process->comm, "we (ird) n");
+  EXPECT_EQ(process->executable, "/usr/bin/app");
+  EXPECT_FALSE(process->kernel_thread);
+  EXPECT_NE(process->maps.Find(0x1000), nullptr);
+  EXPECT_EQ(process->labels, (Labels{{"service_name", "app"}}));
+}
+
+TEST_F(ProcessTableTest, NamesAReplacedExecutableWithoutItsMark) {
+  proc_.Put({.pid = 10, .executable = "/usr/bin/app (deleted)"});
+  table_.OnProcess(10);
+  EXPECT_EQ(table_.Find(10)->executable, "/usr/bin/app");
+}
+
+TEST_F(ProcessTableTest, PutsAllKernelThreadsUnderOneService) {
+  proc_.Put({.pid = 2, .comm = "kworker/0:1", .executable = ""});
+  table_.OnProcess(2);
+  EXPECT_TRUE(table_.Find(2)->kernel_thread);
+  EXPECT_EQ(table_.Find(2)->labels, (Labels{{"service_name", "kernel"}}));
+}
+
+TEST_F(ProcessTableTest, FindsNothingForAProcessThatWasGoneBeforeItWasSeen) {
+  table_.OnProcess(10);
+  EXPECT_EQ(table_.Find(10), nullptr);
+}
+
+TEST_F(ProcessTableTest, SnapshotsAgainWhenThePidIsReused) {
+  proc_.Put({.pid = 10, .start_ticks = 1});
+  table_.OnProcess(10);
+  proc_.Put({.pid = 10, .executable = "/bin/other", .start_ticks = 2});
+  table_.OnProcess(10);
+  EXPECT_EQ(table_.Find(10)->executable, "/bin/other");
+}
+
+TEST_F(ProcessTableTest, SnapshotsAgainAfterAnExec) {
+  proc_.Put({.pid = 10, .comm = "sh", .executable = "/bin/sh"});
+  table_.OnProcess(10);
+  proc_.Put({.pid = 10, .comm = "app", .executable = "/usr/bin/app"});
+  table_.OnProcess(10);
+  EXPECT_EQ(table_.Find(10)->labels.at("service_name"), "app");
+}
+
+TEST_F(ProcessTableTest, KeepsAVanishedProcessUntilTheNextWindowEnds) {
+  proc_.Put({.pid = 10});
+  table_.OnProcess(10);
+  proc_.Remove(10);
+  table_.EndWindow();
+  EXPECT_NE(table_.Find(10), nullptr);
+  table_.EndWindow();
+  EXPECT_EQ(table_.Find(10), nullptr);
+  EXPECT_EQ(table_.size(), 0u);
+}
+
+TEST_F(ProcessTableTest, KeepsAnIdleProcessThatLives) {
+  proc_.Put({.pid = 10});
+  table_.OnProcess(10);
+  table_.EndWindow();
+  table_.EndWindow();
+  EXPECT_NE(table_.Find(10), nullptr);
+}
+
+TEST_F(ProcessTableTest, RefreshesMapsOncePerWindow) {
+  proc_.Put({.pid = 10, .maps = kMaps});
+  table_.OnProcess(10);
+  proc_.Put({.pid = 10, .maps = "5000-6000 r-xp 00000000 fd:01 9 /new.so\n"});
+  table_.RefreshMaps(10);
+  ASSERT_NE(table_.Find(10)->maps.Find(0x5000), nullptr);
+
+  proc_.Put({.pid = 10, .maps = kMaps});
+  table_.RefreshMaps(10);
+  EXPECT_NE(table_.Find(10)->maps.Find(0x5000), nullptr);
+  table_.EndWindow();
+  table_.RefreshMaps(10);
+  EXPECT_EQ(table_.Find(10)->maps.Find(0x5000), nullptr);
+}
+
+TEST_F(ProcessTableTest, KeepsOldMapsWhenTheProcessIsGone) {
+  proc_.Put({.pid = 10, .maps = kMaps});
+  table_.OnProcess(10);
+  proc_.Remove(10);
+  table_.RefreshMaps(10);
+  EXPECT_NE(table_.Find(10)->maps.Find(0x1000), nullptr);
+}
+
+TEST_F(ProcessTableTest, DoesNotTakeTheMapsOfThePidsNextOwner) {
+  proc_.Put({.pid = 10, .maps = kMaps, .start_ticks = 1});
+  table_.OnProcess(10);
+  proc_.Put({.pid = 10, .maps = "5000-6000 r-xp 00000000 fd:01 9 /new.so\n", .start_ticks = 2});
+  table_.RefreshMaps(10);
+  EXPECT_NE(table_.Find(10)->maps.Find(0x1000), nullptr);
+}
+
+}  // namespace
+}  // namespace pilotlight::agent
