@@ -1,0 +1,23 @@
+// Chooses how the agent samples.
+#pragma once
+
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "agent/capture/capture_source.h"
+
+namespace pilotlight::agent {
+
+struct CaptureSourceChoice {
+  std::unique_ptr<CaptureSource> source;
+  // Why better sources do not work here, one line for the log; empty when the best one does.
+  std::string passed_over;
+};
+
+// `name` is "ebpf", "perf", or "auto" for the first of them that works. InvalidArgument for another name;
+// otherwise the error says what is missing.
+absl::StatusOr<CaptureSourceChoice> CreateCaptureSource(absl::string_view name);
+
+}  // namespace pilotlight::agent

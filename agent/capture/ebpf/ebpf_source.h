@@ -1,0 +1,75 @@
+// The default capture source: a BPF program unwinds, hashes and counts in the kernel; nothing crosses to user
+// space per sample. Needs Linux 5.8, CAP_BPF and CAP_PERFMON; no kernel BTF, kprobes, tracefs or memlock
+// limit.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "agent/capture/bpf/abi.h"
+#include "agent/capture/capture_source.h"
+#include "agent/capture/ebpf/bpf_map.h"
+
+struct ring_buffer;
+struct sampler_bpf;
+
+namespace pilotlight::agent {
+
+// Kernel memory, allocated once: 1.6 kB per stack, 64 bytes per process, 64 KiB, 1.6 kB per possible CPU:
+// 13.6 MiB by default on two CPUs.
+struct EbpfLimits {
+  uint32_t max_stacks = 8192;  // distinct ones in a window; past it samples become stackless ones
+  uint32_t max_processes = 4096;
+};
+
+// Not thread-safe: one thread captures at a time.
+class EbpfSource : public CaptureSource {
+ public:
+  // Loads the program, and attaches it to nothing. PermissionDenied names the missing capability;
+  // Unimplemented when the kernel is too old.
+  static absl::StatusOr<std::unique_ptr<EbpfSource>> Create(const EbpfLimits& limits = {});
+  ~EbpfSource() override;
+
+  absl::string_view name() const override { return "ebpf"; }
+  absl::StatusOr<Capture> Run(const CaptureOptions& options, ProcessObserver& observer,
+                              const StopSignal& stop) override;
+
+  // To ask the kernel about the program (BPF_OBJ_GET_INFO_BY_FD): its run counter stands still between
+  // windows.
+  int program_fd() const;
+
+ private:
+  struct SkeletonDeleter {
+    void operator()(sampler_bpf* skeleton) const;
+  };
+  struct RingBufferDeleter {
+    void operator()(ring_buffer* ring) const;
+  };
+  class Announcer;
+  using Skeleton = std::unique_ptr<sampler_bpf, SkeletonDeleter>;
+
+  EbpfSource(const EbpfLimits& limits, Skeleton skeleton);
+  absl::Status OpenRing();
+  absl::Status Watch(const CaptureOptions& options);
+  absl::Status WaitForEnd(absl::Duration duration, const StopSignal& stop);
+  absl::Status DrainStacks(Capture& capture);
+  absl::StatusOr<pl_counters> ReadCounters() const;
+
+  const EbpfLimits limits_;
+  const uint32_t max_stack_frames_;
+  const int possible_cpus_;
+  Skeleton skeleton_;
+  std::unique_ptr<Announcer> announcer_;
+  std::unique_ptr<ring_buffer, RingBufferDeleter> new_processes_;
+  BpfMapDrain stacks_;
+  BpfMapDrain processes_;
+  BpfMapDrain watched_;
+  bool drained_ = true;  // false while the maps may hold what a failed window left
+};
+
+}  // namespace pilotlight::agent
