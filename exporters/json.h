@@ -1,0 +1,36 @@
+// JSON of profiles, for scripts. Equal input gives equal text; ill-formed UTF-8 in names is replaced.
+//
+// Common members: "type" is the five-part profile type, "unit" the unit of every "value", "total" and the
+// like are {"count": samples, "value": in that unit}, kinds are "go", "native", "kernel", "synthetic" and
+// "unknown", intervals are the 95 % one of a share, [lower, upper].
+//
+// WriteFlameGraphJson:
+//   {"type", "unit", "total",
+//    "nodes": [{"name", "parent", "kind", "self": {count, value}, "total": {count, value}}, …]}
+// "nodes" has parents before their children; "parent" is an index into it, null for the root, nodes[0].
+//
+// WriteTopJson:
+//   {"type", "unit", "total", "functions": how many there are before the cut,
+//    "rows": [{"function", "file", "kind", "flat": {count, value}, "cumulative": {count, value},
+//              "flat_share": [lower, upper], "cumulative_share": [lower, upper]}, …]}
+//
+// WriteProfileJson, whole stacks:
+//   {"type", "unit", "total", "period", "start": RFC 3339, "duration_seconds", "labels": {name: value},
+//    "loss": {"lost_samples", "truncated_stacks", "frames", "unsymbolized_frames"},
+//    "frames": [{"function", "file", "line", "mapping", "kind", "inlined", "symbolized"}, …],
+//    "stacks": [{"frames": [indices into "frames", the leaf first], "count", "value"}, …]}
+#pragma once
+
+#include <string>
+
+#include "profile/flame_graph.h"
+#include "profile/profile.h"
+#include "profile/top.h"
+
+namespace pilotlight {
+
+std::string WriteFlameGraphJson(const FlameGraph& graph, const ProfileType& type);
+std::string WriteTopJson(const TopTable& table, const ProfileType& type);
+std::string WriteProfileJson(const Profile& profile);
+
+}  // namespace pilotlight

@@ -1,0 +1,275 @@
+#include "exporters/pprof_tables.h"
+
+#include <climits>
+#include <limits>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "exporters/utf8.h"
+#include "google/protobuf/io/coded_stream.h"
+#include "google/protobuf/wire_format_lite.h"
+
+namespace pilotlight::pprof {
+namespace {
+
+namespace pb = perftools::profiles;
+using google::protobuf::internal::WireFormatLite;
+
+absl::Status NotPprof() {
+  return absl::InvalidArgumentError("not a pprof profile: the protocol buffer is damaged or cut off");
+}
+
+// One field of the top message: a number, or the bytes of a string or message.
+struct Field {
+  int number = 0;
+  bool is_bytes = false;
+  uint64_t value = 0;
+  absl::string_view bytes;
+};
+
+// REQUIRES: bytes.size() ≤ INT_MAX.
+absl::Status VisitFields(absl::string_view bytes, const std::function<absl::Status(const Field&)>& visit) {
+  google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(bytes.data()),
+                                               static_cast<int>(bytes.size()));
+  while (static_cast<size_t>(input.CurrentPosition()) < bytes.size()) {
+    const uint32_t tag = input.ReadTag();
+    Field field{.number = WireFormatLite::GetTagFieldNumber(tag), .bytes = {}};
+    if (field.number == 0) return NotPprof();
+    switch (WireFormatLite::GetTagWireType(tag)) {
+      case WireFormatLite::WIRETYPE_VARINT:
+        if (!input.ReadVarint64(&field.value)) return NotPprof();
+        break;
+      case WireFormatLite::WIRETYPE_LENGTH_DELIMITED: {
+        uint32_t size = 0;
+        if (!input.ReadVarint32(&size)) return NotPprof();
+        const auto at = static_cast<size_t>(input.CurrentPosition());
+        if (size > bytes.size() - at) return NotPprof();
+        field.is_bytes = true;
+        field.bytes = bytes.substr(at, size);
+        if (!input.Skip(static_cast<int>(size))) return NotPprof();
+        break;
+      }
+      default:
+        if (!WireFormatLite::SkipField(&input, tag)) return NotPprof();
+        continue;
+    }
+    RETURN_IF_ERROR(visit(field));
+  }
+  return absl::OkStatus();
+}
+
+class TablesParser {
+ public:
+  explicit TablesParser(const PprofLimits& limits) : limits_(limits) {}
+
+  absl::StatusOr<Tables> Parse(absl::string_view bytes) {
+    RETURN_IF_ERROR(VisitFields(bytes, [this](const Field& field) { return Take(field); }));
+    if (column_types_.empty())
+      return absl::InvalidArgumentError("not a pprof profile: it has no sample types");
+    if (!tables_.strings.empty() && !tables_.strings[0].empty()) {
+      return absl::InvalidArgumentError("not a pprof profile: its first string is not empty");
+    }
+    for (const pb::ValueType& type : column_types_) {
+      ASSIGN_OR_RETURN(const Column column, Resolve(type));
+      tables_.columns.push_back(column);
+    }
+    ASSIGN_OR_RETURN(tables_.period_type, Resolve(period_type_));
+    ASSIGN_OR_RETURN(tables_.default_column.type, String(default_sample_type_));
+    RETURN_IF_ERROR(ResolveMappings());
+    RETURN_IF_ERROR(ResolveFunctions());
+    RETURN_IF_ERROR(ResolveLocations());
+    return std::move(tables_);
+  }
+
+ private:
+  absl::Status Take(const Field& field) {
+    switch (field.number) {
+      case pb::Profile::kStringTableFieldNumber:
+        if (!field.is_bytes) return NotPprof();
+        if (tables_.strings.size() >= limits_.max_strings) return TooMany("strings", limits_.max_strings);
+        tables_.strings.push_back(Utf8Prefix(field.bytes, limits_.max_name_bytes));
+        return absl::OkStatus();
+      case pb::Profile::kSampleFieldNumber:
+        if (!field.is_bytes || field.bytes.size() > limits_.max_message_bytes) return NotPprof();
+        if (++samples_ > limits_.max_samples) return TooMany("samples", limits_.max_samples);
+        return absl::OkStatus();
+      case pb::Profile::kSampleTypeFieldNumber:
+        return Append(field, limits_.max_sample_types, "sample types", column_types_);
+      case pb::Profile::kMappingFieldNumber:
+        return Append(field, limits_.max_locations, "mappings", mappings_);
+      case pb::Profile::kFunctionFieldNumber:
+        return Append(field, limits_.max_locations, "functions", functions_);
+      case pb::Profile::kLocationFieldNumber:
+        return TakeLocation(field);
+      case pb::Profile::kPeriodTypeFieldNumber:
+        if (!field.is_bytes || !Merge(field.bytes, period_type_)) return NotPprof();
+        return absl::OkStatus();
+      case pb::Profile::kPeriodFieldNumber:
+        return TakeNumber(field, tables_.period);
+      case pb::Profile::kTimeNanosFieldNumber:
+        return TakeNumber(field, tables_.time_nanos);
+      case pb::Profile::kDurationNanosFieldNumber:
+        return TakeNumber(field, tables_.duration_nanos);
+      case pb::Profile::kDefaultSampleTypeFieldNumber:
+        return TakeNumber(field, default_sample_type_);
+      default:
+        return absl::OkStatus();  // fields that newer writers may add
+    }
+  }
+
+  static absl::Status TooMany(absl::string_view what, size_t limit) {
+    return absl::OutOfRangeError(absl::StrCat("the profile has more than ", limit, " ", what));
+  }
+
+  static absl::Status TakeNumber(const Field& field, int64_t& number) {
+    if (field.is_bytes) return NotPprof();
+    number = static_cast<int64_t>(field.value);
+    return absl::OkStatus();
+  }
+
+  template <typename Message>
+  static bool Merge(absl::string_view bytes, Message& message) {
+    return message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
+  }
+
+  template <typename Message>
+  absl::Status Append(const Field& field, size_t limit, absl::string_view what,
+                      std::vector<Message>& to) const {
+    if (!field.is_bytes || field.bytes.size() > limits_.max_message_bytes) return NotPprof();
+    if (to.size() >= limit) return TooMany(what, limit);
+    if (!Merge(field.bytes, to.emplace_back())) return NotPprof();
+    return absl::OkStatus();
+  }
+
+  // Locations may come before their functions and mappings: for now `mapping` and `function` of the lines
+  // are kept by id, in `location_mapping_ids_` and `line_function_ids_`.
+  absl::Status TakeLocation(const Field& field) {
+    if (!field.is_bytes || field.bytes.size() > limits_.max_message_bytes) return NotPprof();
+    if (!Merge(field.bytes, location_)) return NotPprof();
+    const auto index = static_cast<uint32_t>(tables_.locations.size());
+    if (location_.id() == 0 || !tables_.location_of_id.try_emplace(location_.id(), index).second) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("location ", location_.id(), " of the profile is not unique, or 0"));
+    }
+    const auto line_count = std::max(location_.line_size(), 1);
+    if (index >= limits_.max_locations ||
+        tables_.lines.size() + static_cast<size_t>(line_count) > limits_.max_locations) {
+      return TooMany("locations", limits_.max_locations);
+    }
+    tables_.locations.push_back({.address = location_.address(),
+                                 .mapping = kNone,
+                                 .first_line = static_cast<uint32_t>(tables_.lines.size()),
+                                 .line_count = static_cast<uint32_t>(line_count)});
+    location_mapping_ids_.push_back(location_.mapping_id());
+    if (location_.line().empty()) {
+      tables_.lines.push_back({.function = kNone, .line = 0, .location = index, .inlined = false});
+      line_function_ids_.push_back(0);
+    }
+    for (int i = 0; i < location_.line_size(); ++i) {
+      const pb::Line& line = location_.line(i);
+      const bool fits = line.line() > 0 && line.line() <= std::numeric_limits<uint32_t>::max();
+      tables_.lines.push_back({.function = kNone,
+                               .line = fits ? static_cast<uint32_t>(line.line()) : 0,
+                               .location = index,
+                               .inlined = i + 1 < location_.line_size()});
+      line_function_ids_.push_back(line.function_id());
+    }
+    return absl::OkStatus();
+  }
+
+  absl::StatusOr<absl::string_view> String(int64_t index) const {
+    if (index == 0) return absl::string_view();
+    if (index < 0 || static_cast<uint64_t>(index) >= tables_.strings.size()) {
+      return absl::InvalidArgumentError(absl::StrCat("the profile has no string ", index));
+    }
+    return tables_.strings[static_cast<size_t>(index)];
+  }
+
+  absl::StatusOr<Column> Resolve(const pb::ValueType& type) const {
+    Column column;
+    ASSIGN_OR_RETURN(column.type, String(type.type()));
+    ASSIGN_OR_RETURN(column.unit, String(type.unit()));
+    return column;
+  }
+
+  absl::Status ResolveMappings() {
+    for (const pb::Mapping& mapping : mappings_) {
+      ASSIGN_OR_RETURN(const absl::string_view filename, String(mapping.filename()));
+      mapping_of_id_.try_emplace(mapping.id(), static_cast<uint32_t>(tables_.mappings.size()));
+      tables_.mappings.push_back(
+          {.start = mapping.memory_start(), .offset = mapping.file_offset(), .filename = filename});
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ResolveFunctions() {
+    for (const pb::Function& function : functions_) {
+      ASSIGN_OR_RETURN(absl::string_view name, String(function.name()));
+      if (name.empty()) {
+        ASSIGN_OR_RETURN(name, String(function.system_name()));
+      }
+      if (name.empty()) name = "[unknown]";
+      ASSIGN_OR_RETURN(const absl::string_view file, String(function.filename()));
+      function_of_id_.try_emplace(function.id(), static_cast<uint32_t>(tables_.functions.size()));
+      tables_.functions.push_back({.name = name, .file = file});
+    }
+    return absl::OkStatus();
+  }
+
+  absl::Status ResolveLocations() {
+    for (size_t i = 0; i < tables_.locations.size(); ++i) {
+      if (location_mapping_ids_[i] == 0) continue;
+      const auto mapping = mapping_of_id_.find(location_mapping_ids_[i]);
+      if (mapping == mapping_of_id_.end()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("the profile has no mapping ", location_mapping_ids_[i]));
+      }
+      tables_.locations[i].mapping = mapping->second;
+    }
+    for (size_t i = 0; i < tables_.lines.size(); ++i) {
+      if (line_function_ids_[i] == 0) continue;
+      const auto function = function_of_id_.find(line_function_ids_[i]);
+      if (function == function_of_id_.end()) {
+        return absl::InvalidArgumentError(
+            absl::StrCat("the profile has no function ", line_function_ids_[i]));
+      }
+      tables_.lines[i].function = function->second;
+    }
+    return absl::OkStatus();
+  }
+
+  const PprofLimits& limits_;
+  Tables tables_;
+  size_t samples_ = 0;
+  pb::Location location_;  // reused: it keeps its memory
+  std::vector<pb::ValueType> column_types_;
+  pb::ValueType period_type_;
+  int64_t default_sample_type_ = 0;
+  std::vector<pb::Mapping> mappings_;
+  std::vector<pb::Function> functions_;
+  std::vector<uint64_t> location_mapping_ids_;
+  std::vector<uint64_t> line_function_ids_;
+  absl::flat_hash_map<uint64_t, uint32_t> mapping_of_id_;
+  absl::flat_hash_map<uint64_t, uint32_t> function_of_id_;
+};
+
+}  // namespace
+
+absl::StatusOr<Tables> ParseTables(absl::string_view bytes, const PprofLimits& limits) {
+  if (bytes.size() > std::min<size_t>(limits.max_bytes, INT_MAX)) {
+    return absl::OutOfRangeError(absl::StrCat("the profile has more than ", limits.max_bytes, " bytes"));
+  }
+  return TablesParser(limits).Parse(bytes);
+}
+
+absl::Status VisitSamples(absl::string_view bytes,
+                          const std::function<absl::Status(const pb::Sample&)>& visit) {
+  pb::Sample sample;  // reused: it keeps its memory
+  return VisitFields(bytes, [&](const Field& field) -> absl::Status {
+    if (field.number != pb::Profile::kSampleFieldNumber) return absl::OkStatus();
+    if (!sample.ParseFromArray(field.bytes.data(), static_cast<int>(field.bytes.size()))) return NotPprof();
+    return visit(sample);
+  });
+}
+
+}  // namespace pilotlight::pprof
