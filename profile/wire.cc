@@ -103,6 +103,12 @@ void WindowDecoder::Reset() {
   depths_ = {0};
 }
 
+size_t WindowDecoder::dictionary_bytes() const {
+  const size_t numbers = (strings_.capacity() + frames_.capacity() + nodes_.capacity()) * sizeof(uint32_t) +
+                         depths_.capacity() * sizeof(uint16_t);
+  return received_.byte_size() + numbers;
+}
+
 absl::Status WindowDecoder::Append(const v1::Dictionary& dictionary) {
   for (const std::string& text : dictionary.strings()) {
     if (text.size() > limits_.max_string_bytes) {
@@ -113,9 +119,7 @@ absl::Status WindowDecoder::Append(const v1::Dictionary& dictionary) {
   }
   RETURN_IF_ERROR(AppendFrames(dictionary));
   RETURN_IF_ERROR(AppendNodes(dictionary));
-  const size_t numbers = (strings_.capacity() + frames_.capacity() + nodes_.capacity()) * sizeof(uint32_t) +
-                         depths_.capacity() * sizeof(uint16_t);
-  if (received_.byte_size() + numbers > limits_.max_dictionary_bytes) {
+  if (dictionary_bytes() > limits_.max_dictionary_bytes) {
     return absl::ResourceExhaustedError(
         absl::StrCat("the stream's dictionary is larger than ", limits_.max_dictionary_bytes, " bytes"));
   }

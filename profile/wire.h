@@ -47,6 +47,9 @@ class WindowDecoder {
   // The returned window's trie holds only what the window itself uses.
   absl::StatusOr<Window> Decode(const v1::Window& message);
 
+  // Memory that the dictionary takes, within some ten per cent.
+  size_t dictionary_bytes() const;
+
  private:
   absl::Status Append(const v1::Dictionary& dictionary);
   absl::Status AppendFrames(const v1::Dictionary& dictionary);
