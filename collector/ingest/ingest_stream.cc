@@ -1,0 +1,173 @@
+#include "collector/ingest/ingest_stream.h"
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "collector/ingest/window_checks.h"
+
+namespace pilotlight::collector {
+namespace {
+
+constexpr size_t kMaxAgentNameBytes = 256;
+
+v1::StreamResponse Acknowledge(const std::string& boot, uint64_t sequence) {
+  v1::StreamResponse response;
+  response.mutable_acknowledgement()->set_boot(boot);
+  response.mutable_acknowledgement()->set_sequence(sequence);
+  return response;
+}
+
+v1::StreamResponse Refuse(const std::string& boot, uint64_t sequence, absl::string_view reason) {
+  v1::StreamResponse response;
+  response.mutable_refusal()->set_boot(boot);
+  response.mutable_refusal()->set_sequence(sequence);
+  response.mutable_refusal()->set_reason(std::string(reason));
+  return response;
+}
+
+uint64_t SampleCount(const Window& window) {
+  uint64_t count = 0;
+  for (const Series& series : window.series) count += Totals(series.samples).count;
+  return count;
+}
+
+}  // namespace
+
+bool IngestContext::ChargeDictionary(size_t before, size_t after) {
+  const size_t sum = dictionary_bytes_.fetch_add(after - before) + (after - before);
+  metrics_.SetDictionaryBytes(sum);
+  return sum <= limits_.max_dictionaries_bytes;
+}
+
+bool IngestContext::OpenStream() {
+  if (streams_.fetch_add(1) >= limits_.max_streams) {
+    streams_.fetch_sub(1);
+    metrics_.Broken(BreakReason::kTooManyStreams);
+    return false;
+  }
+  metrics_.StreamOpened();
+  return true;
+}
+
+void IngestContext::CloseStream() {
+  streams_.fetch_sub(1);
+  metrics_.StreamClosed();
+}
+
+IngestStream::IngestStream(IngestContext& context) : context_(context), decoder_(context.limits().wire) {}
+
+IngestStream::~IngestStream() { context_.ChargeDictionary(charged_bytes_, 0); }
+
+IngestStream::Outcome IngestStream::End(BreakReason reason, absl::Status status) {
+  context_.metrics().Broken(reason);
+  return {std::nullopt, std::move(status)};
+}
+
+IngestStream::Outcome IngestStream::ReceiveGarbage() {
+  return End(
+      BreakReason::kGarbage,
+      absl::InvalidArgumentError("not a pilotlight.v1.StreamRequest; is this an agent of this version?"));
+}
+
+IngestStream::Outcome IngestStream::Receive(const v1::StreamRequest& request, size_t message_bytes) {
+  context_.metrics().ReceivedBytes(message_bytes);
+  switch (request.message_case()) {
+    case v1::StreamRequest::kHello:
+      return ReceiveHello(request.hello());
+    case v1::StreamRequest::kWindow:
+      return ReceiveWindow(request.window(), message_bytes);
+    case v1::StreamRequest::MESSAGE_NOT_SET:
+      break;
+  }
+  return End(BreakReason::kProtocol,
+             absl::InvalidArgumentError("a message that is neither hello nor window"));
+}
+
+IngestStream::Outcome IngestStream::ReceiveHello(const v1::Hello& hello) {
+  if (!agent_.empty()) return End(BreakReason::kProtocol, absl::InvalidArgumentError("a second hello"));
+  if (hello.agent().empty() || hello.agent().size() > kMaxAgentNameBytes) {
+    return End(BreakReason::kProtocol,
+               absl::InvalidArgumentError(
+                   absl::StrCat("the hello must name its agent, in at most ", kMaxAgentNameBytes, " bytes")));
+  }
+  agent_ = hello.agent();
+  return {};
+}
+
+IngestStream::Outcome IngestStream::RefuseAndEnd(BreakReason reason, absl::Status status,
+                                                 const v1::Window& message) {
+  context_.metrics().Refused(RefusalReason::kNotDecodable);
+  v1::StreamResponse refusal = Refuse(message.boot(), message.sequence(), status.message());
+  Outcome outcome = End(reason, std::move(status));
+  outcome.response = std::move(refusal);
+  return outcome;
+}
+
+IngestStream::Outcome IngestStream::ReceiveWindow(const v1::Window& message, size_t message_bytes) {
+  if (agent_.empty()) {
+    return End(BreakReason::kNoHello, absl::InvalidArgumentError("a window before the hello"));
+  }
+  if (message.agent() != agent_) {
+    return End(BreakReason::kProtocol,
+               absl::InvalidArgumentError("a window of another agent than the hello's"));
+  }
+  if (message_bytes > context_.limits().max_message_bytes) {
+    // Its part of the dictionary is not taken, so no later window could be read.
+    return RefuseAndEnd(
+        BreakReason::kProtocol,
+        absl::InvalidArgumentError(absl::StrCat("a window of ", message_bytes, " bytes, the limit is ",
+                                                context_.limits().max_message_bytes)),
+        message);
+  }
+  absl::StatusOr<Window> window = decoder_.Decode(message);
+  const size_t dictionary_bytes = decoder_.dictionary_bytes();
+  const bool dictionaries_fit = context_.ChargeDictionary(charged_bytes_, dictionary_bytes);
+  const bool has_grown = dictionary_bytes > charged_bytes_;
+  charged_bytes_ = dictionary_bytes;
+  if (absl::IsResourceExhausted(window.status()) && has_decoded_) {
+    return End(BreakReason::kDictionary, window.status());
+  }
+  if (!window.ok()) {
+    // The first window of a stream whose names alone are too many will never fit.
+    const bool too_large = absl::IsResourceExhausted(window.status());
+    return RefuseAndEnd(too_large ? BreakReason::kDictionary : BreakReason::kProtocol, window.status(),
+                        message);
+  }
+  has_decoded_ = true;
+  if (!dictionaries_fit && has_grown) {
+    return End(BreakReason::kDictionary,
+               absl::ResourceExhaustedError(absl::StrCat(
+                   "the dictionaries of all agents together pass ", context_.limits().max_dictionaries_bytes,
+                   " bytes: reconnect with an empty one, or raise --ingest.max-dictionaries-bytes")));
+  }
+  context_.metrics().Missing(context_.sequences().Observe(agent_, window->boot, window->sequence));
+  if (const auto refusal = CheckWindow(*window, context_.limits(), context_.clock().Now())) {
+    context_.metrics().Refused(refusal->reason);
+    return {Refuse(window->boot, window->sequence, refusal->message), absl::OkStatus()};
+  }
+  return Store(*window);
+}
+
+IngestStream::Outcome IngestStream::Store(const Window& window) {
+  const auto begin = std::chrono::steady_clock::now();
+  const absl::StatusOr<AppendOutcome> outcome = context_.store().Append(window);
+  if (outcome.ok()) {
+    if (*outcome == AppendOutcome::kStored) {
+      context_.metrics().Stored(SampleCount(window),
+                                absl::FromChrono(std::chrono::steady_clock::now() - begin));
+    } else {
+      context_.metrics().Duplicate();
+    }
+    return {Acknowledge(window.boot, window.sequence), absl::OkStatus()};
+  }
+  if (absl::IsInvalidArgument(outcome.status())) {
+    context_.metrics().Refused(RefusalReason::kStore);
+    return {Refuse(window.boot, window.sequence, outcome.status().message()), absl::OkStatus()};
+  }
+  context_.metrics().Failed();
+  return End(BreakReason::kStore, absl::ResourceExhaustedError(absl::StrCat(
+                                      "the window cannot be stored now: ", outcome.status().message())));
+}
+
+}  // namespace pilotlight::collector
