@@ -1,10 +1,13 @@
 #include "profile/stack_trie.h"
 
 #include <algorithm>
+#include <atomic>
 
 namespace pilotlight {
 
 StackTrie::StackTrie() {
+  static std::atomic<uint64_t> next_id{1};
+  id_ = next_id.fetch_add(1, std::memory_order_relaxed);
   InternString("");
   InternFrame(Frame{});
   parents_.push_back(kRoot);

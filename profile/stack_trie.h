@@ -24,10 +24,14 @@ class StackTrie {
   static constexpr NodeId kRoot = 0;
 
   StackTrie();
+  // The contents take their id() along; the trie that was moved from is not used any more.
   StackTrie(StackTrie&&) = default;
   StackTrie& operator=(StackTrie&&) = default;
   StackTrie(const StackTrie&) = delete;
   StackTrie& operator=(const StackTrie&) = delete;
+
+  // Differs between tries of one program: whoever keeps ids beside a trie sees by it that it is another one.
+  uint64_t id() const { return id_; }
 
   StringId InternString(absl::string_view text);
   // REQUIRES: the frame's strings are of this trie.
@@ -53,6 +57,7 @@ class StackTrie {
   size_t byte_size() const;
 
  private:
+  uint64_t id_;
   // A deque never moves its elements, so the keys of `string_ids_` stay valid, also when the trie moves.
   std::deque<std::string> strings_;
   size_t string_bytes_ = 0;
