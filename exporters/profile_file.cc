@@ -1,0 +1,73 @@
+#include "exporters/profile_file.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/status_macros.h"
+#include "exporters/folded.h"
+#include "exporters/gzip.h"
+#include "exporters/pprof.h"
+
+namespace pilotlight {
+namespace {
+
+constexpr size_t kMaxBytes = size_t{256} << 20;
+
+// A binary pprof file has control characters from its second byte on: its fields' numbers and lengths.
+bool IsText(absl::string_view bytes) {
+  const absl::string_view head = bytes.substr(0, 4096);
+  return std::all_of(head.begin(), head.end(), [](char c) {
+    return static_cast<unsigned char>(c) >= 0x20 || c == '\n' || c == '\r' || c == '\t' || c == '\x1b';
+  });
+}
+
+// Not by the name /dev/stdin, which cannot be opened when it is a socket.
+absl::StatusOr<std::string> ReadStandardInput() {
+  std::string bytes;
+  char buffer[size_t{16} << 10];
+  while (const size_t count = std::fread(buffer, 1, sizeof(buffer), stdin)) {
+    bytes.append(buffer, count);
+    if (bytes.size() > kMaxBytes)
+      return absl::OutOfRangeError(absl::StrCat("larger than ", kMaxBytes, " bytes"));
+  }
+  if (std::ferror(stdin) != 0) return absl::UnavailableError("the standard input cannot be read");
+  return bytes;
+}
+
+}  // namespace
+
+absl::StatusOr<std::vector<Profile>> ParseProfileFile(absl::string_view bytes) {
+  std::string decompressed;
+  if (IsGzip(bytes)) {
+    ASSIGN_OR_RETURN(decompressed, Gunzip(bytes, kMaxBytes));
+    bytes = decompressed;
+  }
+  if (bytes.empty() || !IsText(bytes)) return ReadPprof(bytes);
+  absl::StatusOr<Profile> folded = ReadFolded(bytes);
+  if (!folded.ok()) {
+    // pprof's reader recognises pages and text forms that are fetched by mistake.
+    return absl::Status(folded.status().code(),
+                        absl::StrCat("neither pprof (", ReadPprof(bytes).status().message(),
+                                     ") nor folded stacks (", folded.status().message(), ")"));
+  }
+  std::vector<Profile> profiles;
+  profiles.push_back(*std::move(folded));
+  return profiles;
+}
+
+absl::StatusOr<std::vector<Profile>> ReadProfileFile(const std::string& path) {
+  std::string bytes;
+  if (path == "-") {
+    ASSIGN_OR_RETURN(bytes, ReadStandardInput());
+  } else {
+    ASSIGN_OR_RETURN(bytes, ReadFile(path, kMaxBytes));
+  }
+  absl::StatusOr<std::vector<Profile>> profiles = ParseProfileFile(bytes);
+  if (profiles.ok()) return profiles;
+  return absl::Status(profiles.status().code(), absl::StrCat(path, ": ", profiles.status().message()));
+}
+
+}  // namespace pilotlight

@@ -1,0 +1,20 @@
+// A profile file of any format that we read.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "profile/profile.h"
+
+namespace pilotlight {
+
+// pprof or folded stacks, each gzipped or not; the bytes tell which. At least one profile: of several, as in
+// a heap profile, the one that is shown by default first.
+absl::StatusOr<std::vector<Profile>> ParseProfileFile(absl::string_view bytes);
+
+// The same of a file, "-" for the standard input. Errors start with the path.
+absl::StatusOr<std::vector<Profile>> ReadProfileFile(const std::string& path);
+
+}  // namespace pilotlight
