@@ -1,0 +1,47 @@
+#include "agent/symbolize/binary.h"
+
+#include <algorithm>
+#include <optional>
+#include <utility>
+
+#include "objfile/demangle.h"
+
+namespace pilotlight::agent {
+
+Binary::Binary(std::unique_ptr<ElfFile> elf) : elf_(std::move(elf)) {
+  absl::StatusOr<std::unique_ptr<GoSymbols>> go = GoSymbols::Create(*elf_);
+  if (go.ok()) go_ = *std::move(go);
+}
+
+FrameKind Binary::Lookup(uint64_t vaddr, std::vector<SourceFrame>& frames) {
+  if (go_ != nullptr && go_->Lookup(vaddr, frames)) {
+    // garble -tiny empties the names: an inlined call without one is left to its caller, and a function
+    // without one has none.
+    frames.erase(std::remove_if(frames.begin(), frames.end(),
+                                [](const SourceFrame& frame) { return frame.function.empty(); }),
+                 frames.end());
+    for (SourceFrame& frame : frames) {
+      frame.function = CleanName(std::move(frame.function));
+      frame.file = CleanName(std::move(frame.file));
+    }
+    if (!frames.empty() && !frames.back().inlined) return FrameKind::kGo;
+    frames.clear();
+    return FrameKind::kGo;
+  }
+  if (!symbols_tried_) {
+    symbols_tried_ = true;
+    absl::StatusOr<std::unique_ptr<ElfSymbols>> symbols = ElfSymbols::Create(*elf_);
+    if (symbols.ok()) symbols_ = *std::move(symbols);
+  }
+  if (symbols_ == nullptr) return FrameKind::kNative;
+  const std::optional<ElfSymbols::Symbol> symbol = symbols_->Find(vaddr);
+  if (symbol.has_value()) frames.push_back({.function = CleanName(Demangle(symbol->name)), .file = ""});
+  return FrameKind::kNative;
+}
+
+size_t Binary::byte_size() const {
+  return sizeof(*this) + elf_->byte_size() + (go_ == nullptr ? 0 : go_->byte_size()) +
+         (symbols_ == nullptr ? 0 : symbols_->byte_size());
+}
+
+}  // namespace pilotlight::agent

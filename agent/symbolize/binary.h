@@ -1,0 +1,38 @@
+// One binary with all that names its addresses.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include "objfile/elf_file.h"
+#include "objfile/elf_symbols.h"
+#include "objfile/go_symbols.h"
+#include "objfile/source_frame.h"
+#include "profile/frame.h"
+
+namespace pilotlight::agent {
+
+class Binary {
+ public:
+  explicit Binary(std::unique_ptr<ElfFile> elf);
+
+  // The frames at an address in the file, demangled, innermost first, all of one kind; none when it has no
+  // name there. Go's own tables go before the ELF symbols: those know neither lines nor inlined calls.
+  FrameKind Lookup(uint64_t vaddr, std::vector<SourceFrame>& frames);
+
+  const ElfFile& elf() const { return *elf_; }
+  const GoSymbols* go() const { return go_.get(); }
+  // Grows once, when the ELF symbols are first needed.
+  size_t byte_size() const;
+
+ private:
+  const std::unique_ptr<ElfFile> elf_;
+  std::unique_ptr<GoSymbols> go_;
+  // Read when first needed: a Go program's addresses seldom ask for it.
+  std::unique_ptr<ElfSymbols> symbols_;
+  bool symbols_tried_ = false;
+};
+
+}  // namespace pilotlight::agent

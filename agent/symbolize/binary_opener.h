@@ -1,0 +1,21 @@
+// Opening the file behind a mapping of another process, whatever its mount namespace.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "agent/targets/process_table.h"
+#include "base/unique_fd.h"
+
+namespace pilotlight::agent {
+
+// Tries, in this order:
+//   /proc/PID/map_files/START-END  the mapped file itself, deleted or not; needs CAP_CHECKPOINT_RESTORE or
+//   CAP_SYS_ADMIN; /proc/PID/exe                  the same for the main program; needs ptrace rights only;
+//   /proc/PID/root + path          looked up without leaving that root, and only if it is the file that was
+//   mapped; /proc/1/root + path            the same when the process is gone.
+// PermissionDenied, NotFound, or FailedPrecondition when the path holds another file by now.
+absl::StatusOr<UniqueFd> OpenMappedFile(const Process& process, const Mapping& mapping,
+                                        const std::string& proc_root);
+
+}  // namespace pilotlight::agent
