@@ -4,6 +4,12 @@
 find_program(PILOTLIGHT_BPF_CLANG NAMES clang-14 clang REQUIRED)
 find_program(PILOTLIGHT_BPFTOOL NAMES bpftool PATHS /usr/sbin REQUIRED)
 
+if(CMAKE_SYSTEM_PROCESSOR MATCHES "aarch64|arm64")
+  set(PILOTLIGHT_BPF_ARCH arm64)
+else()
+  set(PILOTLIGHT_BPF_ARCH x86)
+endif()
+
 function(pilotlight_bpf_skeleton name)
   cmake_parse_arguments(ARG "" "SOURCE" "HEADERS" ${ARGN})
   set(source ${CMAKE_CURRENT_SOURCE_DIR}/${ARG_SOURCE})
@@ -12,7 +18,7 @@ function(pilotlight_bpf_skeleton name)
   list(TRANSFORM ARG_HEADERS PREPEND ${CMAKE_CURRENT_SOURCE_DIR}/)
   # -mcpu=v3: 32-bit operations, of Linux 5.1.
   add_custom_command(OUTPUT ${object}
-    COMMAND ${PILOTLIGHT_BPF_CLANG} -g -O2 -Wall -Wextra -Werror -target bpf -mcpu=v3
+    COMMAND ${PILOTLIGHT_BPF_CLANG} -g -O2 -Wall -Wextra -Werror -target bpf -mcpu=v3 -D__TARGET_ARCH_${PILOTLIGHT_BPF_ARCH}
             -I/usr/include/${CMAKE_LIBRARY_ARCHITECTURE} -c ${source} -o ${object}
     DEPENDS ${source} ${ARG_HEADERS} VERBATIM)
   add_custom_command(OUTPUT ${skeleton}

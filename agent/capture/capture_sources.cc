@@ -4,16 +4,43 @@
 
 #include "absl/strings/str_cat.h"
 #include "agent/capture/ebpf/ebpf_source.h"
+#include "agent/capture/perf/perf_source.h"
+#include "base/status_macros.h"
 
 namespace pilotlight::agent {
+namespace {
 
-absl::StatusOr<CaptureSourceChoice> CreateCaptureSource(absl::string_view name) {
-  if (name != "auto" && name != "ebpf") {
-    return absl::InvalidArgumentError(absl::StrCat("capture source \"", name, "\": must be auto or ebpf"));
+absl::StatusOr<std::unique_ptr<CaptureSource>> CreateEbpf() {
+  ASSIGN_OR_RETURN(std::unique_ptr<CaptureSource> source, EbpfSource::Create());
+  return source;
+}
+
+absl::StatusOr<std::unique_ptr<CaptureSource>> CreatePerf(CaptureScope scope) {
+  ASSIGN_OR_RETURN(std::unique_ptr<PerfSource> source, PerfSource::Create());
+  if (scope == CaptureScope::kNode) RETURN_IF_ERROR(source->node_access());
+  return source;
+}
+
+}  // namespace
+
+absl::StatusOr<CaptureSourceChoice> CreateCaptureSource(absl::string_view name, CaptureScope scope) {
+  if (name != "auto" && name != "ebpf" && name != "perf") {
+    return absl::InvalidArgumentError(
+        absl::StrCat("capture source \"", name, "\": must be auto, ebpf or perf"));
   }
-  absl::StatusOr<std::unique_ptr<EbpfSource>> source = EbpfSource::Create();
-  if (!source.ok()) return source.status();
-  return CaptureSourceChoice{.source = *std::move(source), .passed_over = ""};
+  std::string passed_over;
+  if (name != "perf") {
+    absl::StatusOr<std::unique_ptr<CaptureSource>> ebpf = CreateEbpf();
+    if (ebpf.ok()) return CaptureSourceChoice{.source = *std::move(ebpf), .passed_over = ""};
+    if (name == "ebpf") return ebpf.status();
+    passed_over = absl::StrCat("ebpf: ", ebpf.status().message());
+  }
+  absl::StatusOr<std::unique_ptr<CaptureSource>> perf = CreatePerf(scope);
+  if (perf.ok())
+    return CaptureSourceChoice{.source = *std::move(perf), .passed_over = std::move(passed_over)};
+  if (name == "perf") return perf.status();
+  return absl::Status(perf.status().code(), absl::StrCat("no capture source works: ", passed_over,
+                                                         "; perf: ", perf.status().message()));
 }
 
 }  // namespace pilotlight::agent

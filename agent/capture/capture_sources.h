@@ -10,6 +10,9 @@
 
 namespace pilotlight::agent {
 
+// What will be asked of the source: without rights, one's own processes can still be sampled.
+enum class CaptureScope { kNode, kProcesses };
+
 struct CaptureSourceChoice {
   std::unique_ptr<CaptureSource> source;
   // Why better sources do not work here, one line for the log; empty when the best one does.
@@ -17,7 +20,8 @@ struct CaptureSourceChoice {
 };
 
 // `name` is "ebpf", "perf", or "auto" for the first of them that works. InvalidArgument for another name;
-// otherwise the error says what is missing.
-absl::StatusOr<CaptureSourceChoice> CreateCaptureSource(absl::string_view name);
+// otherwise the error says what is missing, for "auto" of each source.
+absl::StatusOr<CaptureSourceChoice> CreateCaptureSource(absl::string_view name,
+                                                        CaptureScope scope = CaptureScope::kNode);
 
 }  // namespace pilotlight::agent

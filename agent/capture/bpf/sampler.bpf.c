@@ -17,7 +17,9 @@
 /* libbpf's header wants the kernel's types before it. */
 /* clang-format off */
 #include <linux/bpf.h>
+#include <linux/bpf_perf_event.h>
 #include <bpf/bpf_helpers.h>
+#include <bpf/bpf_tracing.h>
 /* clang-format on */
 
 #include "abi.h"
@@ -116,7 +118,7 @@ static __always_inline void add_stackless(struct pl_counters* counters, __u64* s
   }
 }
 
-static __always_inline void take_sample(void* ctx, struct pl_cpu* cpu) {
+static __always_inline void take_sample(struct bpf_perf_event_data* ctx, struct pl_cpu* cpu) {
   struct pl_counters* counters = &cpu->counters;
   struct pl_stack_key key = {};
   if (pid_namespace_inode != 0) {
@@ -144,8 +146,9 @@ static __always_inline void take_sample(void* ctx, struct pl_cpu* cpu) {
   /* Fails for kernel threads and for processes that have given up their memory: they have no user stack. */
   long bytes = bpf_get_stack(ctx, stack->frames, PL_MAX_USER_FRAMES * sizeof(__u64), BPF_F_USER_STACK);
   if (bytes > 0) stack->n_user = (__u32)bytes / sizeof(__u64);
-  if (!without_kernel_frames) {
-    /* Empty when the sample interrupted user mode. */
+  /* The kernel has the upper half of the addresses. Asking for a kernel stack costs 0.3 µs also where there
+   * is none. */
+  if (!without_kernel_frames && (__s64)PT_REGS_IP(&ctx->regs) < 0) {
     bytes =
         bpf_get_stack(ctx, stack->frames + PL_FIRST_KERNEL_FRAME, PL_MAX_KERNEL_FRAMES * sizeof(__u64), 0);
     if (bytes > 0) stack->n_kernel = (__u32)bytes / sizeof(__u64);
@@ -177,7 +180,7 @@ static __always_inline void take_sample(void* ctx, struct pl_cpu* cpu) {
 }
 
 SEC("perf_event")
-int take_sample_at_tick(void* ctx) {
+int take_sample_at_tick(struct bpf_perf_event_data* ctx) {
   const __u64 began = bpf_ktime_get_ns();
   const __u32 only = 0;
   struct pl_cpu* cpu = bpf_map_lookup_elem(&cpus, &only);
