@@ -1,0 +1,56 @@
+// The frames of each address of one address space, named once per window.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/types/span.h"
+#include "profile/stack_trie.h"
+
+namespace pilotlight::agent {
+
+struct AddressFrames {
+  absl::Span<const FrameId> frames;  // the innermost inlined function first; valid until the next call
+  uint32_t unsymbolized = 0;         // of `frames`
+};
+
+// Bounded by the distinct addresses of one capture, whose stacks the source bounds.
+class FrameCache {
+ public:
+  // `symbolize(address, is_return_address, frames)` appends at least one frame of `trie`.
+  template <typename Symbolize>
+  AddressFrames Find(uint64_t address, bool is_return_address, const StackTrie& trie, Symbolize&& symbolize);
+
+ private:
+  struct Entry {
+    uint32_t begin = 0;
+    uint32_t size = 0;
+    uint32_t unsymbolized = 0;
+  };
+  absl::flat_hash_map<uint64_t, Entry> entries_;
+  std::vector<FrameId> frames_;
+};
+
+template <typename Symbolize>
+AddressFrames FrameCache::Find(uint64_t address, bool is_return_address, const StackTrie& trie,
+                               Symbolize&& symbolize) {
+  // The top bit is the same for all addresses of one space, so the shift loses nothing.
+  const uint64_t key = address << 1 | (is_return_address ? 1 : 0);
+  const auto [it, is_new] = entries_.try_emplace(key);
+  if (is_new) {
+    const size_t begin = frames_.size();
+    symbolize(address, is_return_address, frames_);
+    Entry& entry = it->second;
+    entry.begin = static_cast<uint32_t>(begin);
+    entry.size = static_cast<uint32_t>(frames_.size() - begin);
+    for (size_t i = begin; i < frames_.size(); ++i) {
+      if (!trie.frame(frames_[i]).symbolized) ++entry.unsymbolized;
+    }
+  }
+  const Entry& entry = it->second;
+  return {absl::MakeConstSpan(frames_).subspan(entry.begin, entry.size), entry.unsymbolized};
+}
+
+}  // namespace pilotlight::agent
