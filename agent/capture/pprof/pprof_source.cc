@@ -1,0 +1,167 @@
+#include "agent/capture/pprof/pprof_source.h"
+
+#include <algorithm>
+#include <chrono>
+#include <map>
+#include <thread>
+#include <utility>
+
+#include "absl/container/flat_hash_set.h"
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/http_client.h"
+#include "exporters/pprof.h"
+#include "spdlog/spdlog.h"
+
+namespace pilotlight::agent {
+namespace {
+
+constexpr absl::Duration kLogInterval = absl::Minutes(1);
+
+// The first line of a body, fit for a log.
+std::string FirstLine(absl::string_view body) {
+  std::string line(body.substr(0, std::min<size_t>(body.find('\n'), 200)));
+  for (char& c : line) {
+    if (!absl::ascii_isprint(static_cast<unsigned char>(c))) c = '?';
+  }
+  return line;
+}
+
+struct Failure {
+  std::string reason;
+  std::string advice;
+};
+
+Failure FailureOf(const absl::Status& status) {
+  const std::string message(status.message());
+  switch (status.code()) {
+    case absl::StatusCode::kCancelled:
+      return {"stopped", message};
+    case absl::StatusCode::kDeadlineExceeded:
+      return {"timeout", absl::StrCat(message, "; is the program overloaded, or a proxy in between?")};
+    case absl::StatusCode::kOutOfRange:
+      return {"too_large", message};
+    case absl::StatusCode::kFailedPrecondition:
+      return {"redirect", absl::StrCat(message, "; give the final URL")};
+    default:
+      return {"unreachable", absl::StrCat(message,
+                                          "; a program that listens on localhost only can be asked from "
+                                          "its own host or pod only")};
+  }
+}
+
+Failure FailureOf(const HttpGetResult& answer) {
+  const std::string said = FirstLine(answer.body);
+  // The texts are of net/http/pprof and runtime/pprof.
+  if (answer.status == 404) {
+    return {"no_endpoint",
+            "no pprof there: the program must import net/http/pprof and serve its handlers at this port"};
+  }
+  if (absl::StrContains(answer.body, "already in use")) {
+    return {"busy", "another CPU profile of this program is running; a program can take one at a time"};
+  }
+  if (absl::StrContains(answer.body, "WriteTimeout")) {
+    return {"write_timeout",
+            "the server's WriteTimeout is shorter than the profile: raise it or take shorter profiles"};
+  }
+  return {"http_error", absl::StrCat("HTTP status ", answer.status, ": ", said)};
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<PprofSource>> PprofSource::Create(PprofSourceOptions options) {
+  if (options.targets.empty())
+    return absl::InvalidArgumentError("there is no pprof target: give at least one URL");
+  absl::flat_hash_set<std::string> urls;
+  for (const PprofTarget& target : options.targets) {
+    if (!urls.insert(target.url).second) {
+      return absl::InvalidArgumentError(absl::StrCat("the pprof target ", target.url, " is there twice"));
+    }
+  }
+  options.max_concurrent = std::max<size_t>(options.max_concurrent, 1);
+  return std::unique_ptr<PprofSource>(new PprofSource(std::move(options)));
+}
+
+PprofSource::PprofSource(PprofSourceOptions options)
+    : options_(std::move(options)), last_logs_(options_.targets.size()) {}
+
+absl::StatusOr<Capture> PprofSource::Run(const CaptureOptions& options, ProcessObserver& /*observer*/,
+                                         const StopSignal& stop) {
+  Capture capture;
+  capture.start = absl::Now();
+  const auto started = std::chrono::steady_clock::now();
+
+  const size_t all = options_.targets.size();
+  const size_t asked = std::min(all, options_.max_concurrent);
+  std::vector<size_t> targets;  // of this window
+  for (size_t i = 0; i < asked; ++i) targets.push_back((next_target_ + i) % all);
+  next_target_ = (next_target_ + asked) % all;
+
+  std::vector<Answer> answers(asked);
+  std::vector<std::thread> threads;
+  for (size_t i = 0; i < asked; ++i) {
+    threads.emplace_back([this, i, &answers, &targets, &options, &stop] {
+      answers[i] = Pull(options_.targets[targets[i]], options.duration, stop);
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+
+  std::map<std::string, uint64_t> lost;
+  if (asked < all) lost["not_its_turn"] = all - asked;
+  for (size_t i = 0; i < asked; ++i) {
+    Log(targets[i], answers[i]);
+    if (!answers[i].lost_reason.empty()) ++lost[answers[i].lost_reason];
+    for (Profile& profile : answers[i].profiles) capture.profiles.push_back(std::move(profile));
+  }
+  for (const auto& [reason, count] : lost) capture.lost.push_back({.reason = reason, .count = count});
+  // Programs watched themselves for the seconds asked for; answers take a little longer.
+  capture.duration =
+      std::min(absl::FromChrono(std::chrono::steady_clock::now() - started), PprofSeconds(options.duration));
+  return capture;
+}
+
+PprofSource::Answer PprofSource::Pull(const PprofTarget& target, absl::Duration duration,
+                                      const StopSignal& stop) const {
+  const auto failed = [](Failure failure) {
+    return Answer{
+        .profiles = {}, .lost_reason = std::move(failure.reason), .advice = std::move(failure.advice)};
+  };
+  const HttpGetOptions http = {.connect_timeout = options_.connect_timeout,
+                               .timeout = PprofSeconds(duration) + options_.grace,
+                               .max_body_bytes = options_.max_body_bytes};
+  const absl::StatusOr<HttpGetResult> answer = HttpGet(target.ProfileUrl(duration), http, stop);
+  if (!answer.ok()) return failed(FailureOf(answer.status()));
+  if (answer->status != 200) return failed(FailureOf(*answer));
+  absl::StatusOr<std::vector<Profile>> profiles = ReadPprof(answer->body);
+  if (!profiles.ok()) {
+    return failed(
+        {"bad_profile", absl::StrCat(profiles.status().message(), "; is this the address of a Go program?")});
+  }
+  for (Profile& profile : *profiles) {
+    profile.labels[std::string(kServiceLabel)] = target.service;
+    profile.labels["instance"] = target.instance;
+    // An old Go program, or another one, may leave it out.
+    if (profile.duration == absl::ZeroDuration()) profile.duration = PprofSeconds(duration);
+  }
+  return Answer{.profiles = *std::move(profiles), .lost_reason = "", .advice = ""};
+}
+
+void PprofSource::Log(size_t target, const Answer& answer) {
+  LastLog& last = last_logs_[target];
+  const PprofTarget& at = options_.targets[target];
+  if (answer.lost_reason.empty() || answer.lost_reason == "stopped") {
+    if (answer.lost_reason.empty() && !last.reason.empty()) {
+      spdlog::info("pprof: {} ({}) gives profiles again", at.service, at.url);
+      last = LastLog();
+    }
+    return;
+  }
+  const absl::Time now = absl::Now();
+  if (last.reason == answer.lost_reason && now - last.time < kLogInterval && now >= last.time) return;
+  last = {.reason = answer.lost_reason, .time = now};
+  spdlog::warn("pprof: no profile of {} ({}): {}", at.service, at.url, answer.advice);
+}
+
+}  // namespace pilotlight::agent
