@@ -8,45 +8,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "tests/support/memory_store.h"
 
 namespace pilotlight::collector {
 namespace {
 
 using testing::HasSubstr;
-
-// Keeps the numbers of windows in memory; `failure` is what Append() says when it is set.
-class RecordingStore : public ProfileStore {
- public:
-  absl::StatusOr<AppendOutcome> Append(const Window& window) override {
-    if (!failure.ok()) return failure;
-    const std::string key = absl::StrCat(window.agent, "/", window.boot);
-    if (window.sequence <= last[key]) return AppendOutcome::kAlreadyThere;
-    last[key] = window.sequence;
-    stored.push_back(window.sequence);
-    return AppendOutcome::kStored;
-  }
-  absl::StatusOr<MergedProfile> Merge(const StoreSelection&) override { return absl::UnimplementedError(""); }
-  absl::StatusOr<std::vector<TimeSeries>> SelectSeries(
-      const StoreSelection&, absl::Duration, const std::vector<std::string>&,
-      const std::function<void(const StackTrie&, std::vector<Sample>&)>&) override {
-    return absl::UnimplementedError("");
-  }
-  absl::StatusOr<std::vector<std::string>> LabelNames(TimeSpan, const std::vector<Matcher>&) override {
-    return absl::UnimplementedError("");
-  }
-  absl::StatusOr<std::vector<std::string>> LabelValues(const std::string&, TimeSpan,
-                                                       const std::vector<Matcher>&) override {
-    return absl::UnimplementedError("");
-  }
-  absl::StatusOr<std::vector<ProfileType>> ProfileTypes(TimeSpan) override {
-    return absl::UnimplementedError("");
-  }
-  absl::Status DropBefore(absl::Time) override { return absl::UnimplementedError(""); }
-
-  absl::Status failure;
-  std::map<std::string, uint64_t> last;
-  std::vector<uint64_t> stored;
-};
 
 class IngestStreamTest : public testing::Test {
  protected:
@@ -99,7 +66,7 @@ class IngestStreamTest : public testing::Test {
   }
 
   IngestLimits limits_;
-  RecordingStore store_;
+  MemoryStore store_;
   ManualClock clock_{absl::FromUnixSeconds(1'714'564'800)};
   prometheus::Registry registry_;
   IngestMetrics metrics_{registry_};
@@ -114,7 +81,7 @@ TEST_F(IngestStreamTest, AcknowledgesAStoredWindow) {
   ASSERT_TRUE(outcome.status.ok()) << outcome.status;
   EXPECT_EQ(outcome.response->acknowledgement().sequence(), 1);
   EXPECT_EQ(outcome.response->acknowledgement().boot(), "boot-1");
-  EXPECT_THAT(store_.stored, testing::ElementsAre(1));
+  EXPECT_EQ(store_.series_count(), 1);
   EXPECT_EQ(Metric("pilotlight_ingest_windows_total", "stored"), 1);
   EXPECT_EQ(Metric("pilotlight_ingest_samples_total"), 3);
 }
@@ -131,7 +98,7 @@ TEST_F(IngestStreamTest, AcknowledgesAWindowSentAgainWithoutCountingItAgain) {
   Send(stream, Hello());
   const auto outcome = Send(stream, Encoded(MakeWindow(1), encoder));
   EXPECT_EQ(outcome.response->acknowledgement().sequence(), 1);
-  EXPECT_THAT(store_.stored, testing::ElementsAre(1));
+  EXPECT_EQ(store_.series_count(), 1);
   EXPECT_EQ(Metric("pilotlight_ingest_windows_total", "duplicate"), 1);
 }
 
@@ -149,7 +116,7 @@ TEST_F(IngestStreamTest, EndsAStreamWithTheWindowOfAnotherAgent) {
   Send(stream, Hello("agent-2"));
   const auto outcome = Send(stream, Encoded(MakeWindow(1)));
   EXPECT_TRUE(absl::IsInvalidArgument(outcome.status)) << outcome.status;
-  EXPECT_TRUE(store_.stored.empty());
+  EXPECT_EQ(store_.series_count(), 0);
 }
 
 TEST_F(IngestStreamTest, RefusesAWindowFromTheFutureAndGoesOn) {
@@ -191,7 +158,7 @@ TEST_F(IngestStreamTest, RefusesLabelNamesThatNobodyCouldAskFor) {
     EXPECT_TRUE(outcome.response->has_refusal()) << name;
     EXPECT_TRUE(outcome.status.ok()) << outcome.status;
   }
-  EXPECT_TRUE(store_.stored.empty());
+  EXPECT_EQ(store_.series_count(), 0);
 }
 
 TEST_F(IngestStreamTest, RefusesAWindowThatCannotBeDecodedBeforeItEndsTheStream) {
@@ -282,7 +249,7 @@ TEST_F(IngestStreamTest, AFullStoreEndsTheStreamAndTheWindowMayComeAgain) {
   IngestContext context(store_, limits_, clock_, metrics_);
   IngestStream stream(context);
   Send(stream, Hello());
-  store_.failure = absl::ResourceExhaustedError("No space left on device");
+  store_.SetFailure(absl::ResourceExhaustedError("No space left on device"));
   const auto outcome = Send(stream, Encoded(MakeWindow(1)));
   EXPECT_TRUE(absl::IsResourceExhausted(outcome.status));
   EXPECT_FALSE(outcome.response.has_value());
@@ -293,7 +260,7 @@ TEST_F(IngestStreamTest, AWindowThatTheStoreNeverTakesIsRefused) {
   IngestContext context(store_, limits_, clock_, metrics_);
   IngestStream stream(context);
   Send(stream, Hello());
-  store_.failure = absl::InvalidArgumentError("no");
+  store_.SetFailure(absl::InvalidArgumentError("no"));
   const auto outcome = Send(stream, Encoded(MakeWindow(1)));
   EXPECT_TRUE(outcome.status.ok());
   EXPECT_TRUE(outcome.response->has_refusal());

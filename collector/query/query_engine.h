@@ -1,0 +1,99 @@
+// Answers the questions of proto/pilotlight/v1/query.proto from a store, for every API above it.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "collector/query/query_gate.h"
+#include "collector/query/selection.h"
+#include "collector/store/profile_store.h"
+#include "profile/flame_graph.h"
+#include "profile/top.h"
+
+namespace pilotlight::collector {
+
+inline constexpr size_t kDefaultMaxNodes = 8192;
+inline constexpr size_t kDefaultTopRows = 50;
+// More steps than pixels help nobody and cost memory.
+inline constexpr int64_t kMaxSteps = 11'000;
+
+// How good an answer is; see Quality in query.proto.
+struct AnswerQuality {
+  Coverage coverage;  // estimated_value is of the samples that focus and ignore left
+  ProfileTotals totals;
+  LossCounters loss;
+};
+
+struct ProfileAnswer {
+  Profile profile;
+  AnswerQuality quality;
+};
+
+struct FlameGraphAnswer {
+  ProfileType type;
+  FlameGraph graph;
+  AnswerQuality quality;
+};
+
+struct TopAnswer {
+  ProfileType type;
+  TopTable table;
+  AnswerQuality quality;
+};
+
+struct SeriesAnswer {
+  ProfileType type;
+  absl::Duration step;
+  std::vector<TimeSeries> series;  // the largest first
+};
+
+// True once nobody waits for the answer any more. Asked between the stages of an answer.
+using IsAbandoned = std::function<bool()>;
+
+struct QueryOptions {
+  size_t max_concurrent = 20;                   // merges and series at once
+  absl::Duration patience = absl::Seconds(30);  // how long one more waits for its turn
+};
+
+// Thread-safe. Errors: InvalidArgument for a question that makes no sense, Cancelled when it was abandoned,
+// ResourceExhausted when there are too many at once, else the store's.
+class QueryEngine {
+ public:
+  // Store and clock must outlive it.
+  QueryEngine(ProfileStore& store, const Clock& clock, const QueryOptions& options = {})
+      : store_(store), clock_(clock), gate_(options.max_concurrent, options.patience) {}
+
+  // The merged profile after focus and ignore, as files show it.
+  absl::StatusOr<ProfileAnswer> Merge(const SelectionText& text, const IsAbandoned& is_abandoned = {});
+  // `max_nodes` 0 means kDefaultMaxNodes.
+  absl::StatusOr<FlameGraphAnswer> MergeFlameGraph(const SelectionText& text, size_t max_nodes,
+                                                   const IsAbandoned& is_abandoned = {});
+  // `limit` 0 means kDefaultTopRows.
+  absl::StatusOr<TopAnswer> Top(const SelectionText& text, TopOrder order, size_t limit,
+                                const IsAbandoned& is_abandoned = {});
+  // Step 0 means the span divided by 60, at least 1 s.
+  absl::StatusOr<SeriesAnswer> SelectSeries(const SelectionText& text, absl::Duration step,
+                                            const std::vector<std::string>& group_by,
+                                            const IsAbandoned& is_abandoned = {});
+
+  // Of these, only selector and span are looked at.
+  absl::StatusOr<std::vector<std::string>> LabelNames(const SelectionText& text);
+  absl::StatusOr<std::vector<std::string>> LabelValues(const std::string& name, const SelectionText& text);
+  // Only the span is looked at.
+  absl::StatusOr<std::vector<ProfileType>> ProfileTypes(const SelectionText& text);
+
+  absl::Time Now() const { return clock_.Now(); }
+
+ private:
+  ProfileStore& store_;
+  const Clock& clock_;
+  QueryGate gate_;
+};
+
+}  // namespace pilotlight::collector

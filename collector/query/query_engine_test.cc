@@ -1,0 +1,181 @@
+#include "collector/query/query_engine.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/str_split.h"
+#include "collector/query/export.h"
+#include "collector/query/query_gate.h"
+#include "tests/support/memory_store.h"
+
+namespace pilotlight::collector {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+const absl::Time kNow = absl::FromUnixSeconds(1'714'564'800);
+
+class QueryEngineTest : public testing::Test {
+ protected:
+  // `stacks`: "main;work" and how many samples, 10 ms each, watched for 10 s of 60.
+  void Add(const std::string& service, absl::Time start,
+           const std::vector<std::pair<std::string, uint64_t>>& stacks) {
+    Window window;
+    window.agent = "agent";
+    window.boot = "boot";
+    window.sequence = ++sequence_;
+    window.start = start;
+    window.duration = absl::Seconds(10);
+    window.interval = absl::Seconds(60);
+    Series series;
+    series.labels = {{"service_name", service}, {"pod", service + "-1"}};
+    series.period = 10'000'000;
+    for (const auto& [stack, count] : stacks) {
+      NodeId node = StackTrie::kRoot;
+      for (const absl::string_view function : absl::StrSplit(stack, ';')) {
+        node = window.trie.Child(
+            node, window.trie.InternFrame(FrameView{.function = function, .symbolized = true}));
+      }
+      series.samples.push_back({node, count, static_cast<int64_t>(count) * series.period});
+    }
+    window.series.push_back(std::move(series));
+    ASSERT_TRUE(store_.Append(window).ok());
+  }
+
+  MemoryStore store_;
+  ManualClock clock_{kNow};
+  QueryEngine engine_{store_, clock_};
+  uint64_t sequence_ = 0;
+};
+
+TEST_F(QueryEngineTest, MergesTheLastHourOfCpuTimeByDefault) {
+  Add("a", kNow - absl::Minutes(30), {{"main;work", 6}});
+  Add("a", kNow - absl::Minutes(20), {{"main;work", 4}});
+  Add("a", kNow - absl::Minutes(61), {{"main;work", 100}});
+  const auto answer = engine_.MergeFlameGraph({}, 0);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->graph.nodes[0].total.count, 10);
+  EXPECT_THAT(answer->graph.names, ElementsAre("total", "main", "work"));
+  EXPECT_EQ(answer->quality.coverage.windows, 2);
+  EXPECT_EQ(answer->quality.coverage.watched, absl::Seconds(20));
+  EXPECT_EQ(answer->quality.totals.value, 100'000'000);
+  EXPECT_DOUBLE_EQ(answer->quality.coverage.estimated_value, 600'000'000);
+}
+
+TEST_F(QueryEngineTest, SelectsByLabelsAndKnowsServiceAsAShortName) {
+  Add("a", kNow - absl::Minutes(1), {{"main", 1}});
+  Add("b", kNow - absl::Minutes(1), {{"main", 2}});
+  for (const char* selector : {"{service=\"b\"}", "{service_name=\"b\"}", "{pod=~\"b-.*\"}"}) {
+    const auto answer = engine_.Merge({.selector = selector});
+    ASSERT_TRUE(answer.ok()) << answer.status();
+    EXPECT_EQ(answer->quality.totals.count, 2) << selector;
+  }
+}
+
+TEST_F(QueryEngineTest, FocusKeepsTheStacksThatMatchAndTheirPartOfTheEstimate) {
+  Add("a", kNow - absl::Minutes(1), {{"main;parse", 1}, {"main;render", 3}});
+  const auto answer = engine_.Merge({.focus = "render"});
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->quality.totals.count, 3);
+  EXPECT_DOUBLE_EQ(answer->quality.coverage.estimated_value, 180'000'000);
+}
+
+TEST_F(QueryEngineTest, TopSortsAndSaysHowManyThereAre) {
+  Add("a", kNow - absl::Minutes(1), {{"main;parse", 1}, {"main;render", 3}});
+  const auto flat = engine_.Top({}, TopOrder::kFlat, 1);
+  ASSERT_TRUE(flat.ok()) << flat.status();
+  EXPECT_EQ(flat->table.all_rows, 3);
+  ASSERT_EQ(flat->table.rows.size(), 1);
+  EXPECT_EQ(flat->table.rows[0].function, "render");
+  const auto cumulative = engine_.Top({}, TopOrder::kCumulative, 1);
+  EXPECT_EQ(cumulative->table.rows[0].function, "main");
+}
+
+TEST_F(QueryEngineTest, SeriesComeLargestFirstWithASixtiethOfTheSpanAsStep) {
+  Add("small", kNow - absl::Minutes(5), {{"main", 1}});
+  Add("large", kNow - absl::Minutes(5), {{"main", 2}});
+  Add("large", kNow - absl::Minutes(3), {{"main", 7}});
+  const auto answer = engine_.SelectSeries({}, absl::ZeroDuration(), {"service"});
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->step, absl::Minutes(1));
+  ASSERT_EQ(answer->series.size(), 2);
+  EXPECT_EQ(answer->series[0].labels.at("service_name"), "large");
+  ASSERT_EQ(answer->series[0].points.size(), 2);
+  EXPECT_EQ(answer->series[0].points[1].count, 7);
+  EXPECT_EQ(answer->series[0].points[1].start, kNow - absl::Minutes(3));
+}
+
+TEST_F(QueryEngineTest, SeriesCountOnlyWhatFocusKeeps) {
+  Add("a", kNow - absl::Minutes(5), {{"main;parse", 1}, {"main;render", 3}});
+  const auto answer = engine_.SelectSeries({.ignore = "render"}, absl::Minutes(1), {});
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->series[0].points[0].count, 1);
+}
+
+TEST_F(QueryEngineTest, SaysWhatIsWrongWithAQuestion) {
+  const auto message = [this](const SelectionText& text) {
+    const absl::Status status = engine_.Merge(text).status();
+    EXPECT_TRUE(absl::IsInvalidArgument(status)) << status;
+    return std::string(status.message());
+  };
+  EXPECT_THAT(message({.selector = "{service=}"}), HasSubstr("selector"));
+  EXPECT_THAT(message({.profile_type = "cpu"}), HasSubstr("profile type"));
+  EXPECT_THAT(message({.start = kNow, .end = kNow}), HasSubstr("empty"));
+  EXPECT_THAT(message({.focus = "("}), HasSubstr("focus"));
+  const absl::Status steps = engine_.SelectSeries({}, absl::Microseconds(1), {}).status();
+  EXPECT_THAT(std::string(steps.message()), HasSubstr("longer step"));
+}
+
+TEST_F(QueryEngineTest, ASelectionWithoutDataIsAnEmptyAnswer) {
+  const auto answer = engine_.MergeFlameGraph({.selector = "{service=\"nobody\"}"}, 0);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->graph.nodes.size(), 1);
+  EXPECT_EQ(answer->type, ProfileType{});
+}
+
+TEST_F(QueryEngineTest, StopsWhenNobodyWaits) {
+  const auto answer = engine_.Merge({}, [] { return true; });
+  EXPECT_TRUE(absl::IsCancelled(answer.status())) << answer.status();
+}
+
+TEST_F(QueryEngineTest, ListsLabelsAndTypes) {
+  Add("a", kNow - absl::Minutes(1), {{"main", 1}});
+  Add("b", kNow - absl::Minutes(1), {{"main", 1}});
+  EXPECT_THAT(*engine_.LabelNames({}), ElementsAre("pod", "service_name"));
+  EXPECT_THAT(*engine_.LabelValues("service", {}), ElementsAre("a", "b"));
+  EXPECT_THAT(*engine_.LabelValues("pod", {.selector = "{service=\"a\"}"}), ElementsAre("a-1"));
+  EXPECT_THAT(*engine_.ProfileTypes({}), ElementsAre(ProfileType{}));
+}
+
+TEST_F(QueryEngineTest, ExportsEachFormat) {
+  Add("a", kNow - absl::Minutes(1), {{"main;work", 5}});
+  const auto answer = engine_.Merge({});
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(WriteExportFile(answer->profile, ExportFormat::kFolded), "main;work 5\n");
+  EXPECT_THAT(WriteExportFile(answer->profile, ExportFormat::kPprof), testing::StartsWith("\x1f\x8b"));
+  EXPECT_THAT(WriteExportFile(answer->profile, ExportFormat::kSvg), HasSubstr("<svg"));
+  EXPECT_THAT(WriteExportFile(answer->profile, ExportFormat::kJson), testing::StartsWith("{"));
+}
+
+TEST(QueryGateTest, LetsNoMoreInThanAllowed) {
+  QueryGate gate(/*max_concurrent=*/1, /*patience=*/absl::ZeroDuration());
+  ASSERT_TRUE(gate.Enter({}).ok());
+  const absl::Status second = gate.Enter({});
+  EXPECT_TRUE(absl::IsResourceExhausted(second)) << second;
+  EXPECT_THAT(std::string(second.message()), HasSubstr("--query.max-concurrency"));
+  gate.Leave();
+  EXPECT_TRUE(gate.Enter({}).ok());
+}
+
+TEST(QueryGateTest, StopsWaitingForAnAbandonedQuestion) {
+  QueryGate gate(/*max_concurrent=*/0, /*patience=*/absl::Hours(1));
+  EXPECT_TRUE(absl::IsCancelled(gate.Enter([] { return true; })));
+}
+
+}  // namespace
+}  // namespace pilotlight::collector
