@@ -1,0 +1,93 @@
+#include "collector/api/grpc_server.h"
+
+#include <grpc/support/log.h>
+#include <grpcpp/ext/proto_server_reflection_plugin.h>
+#include <grpcpp/grpcpp.h>
+#include <grpcpp/health_check_service_interface.h>
+#include <grpcpp/resource_quota.h>
+#include <spdlog/spdlog.h>
+
+#include <chrono>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/http_server.h"
+#include "base/status_macros.h"
+
+namespace pilotlight::collector {
+namespace {
+
+// gRPC's own lines have another format and mostly tell its developers something.
+void LogOfGrpc(gpr_log_func_args* line) {
+  spdlog::debug("grpc: {}:{}: {}", line->file, line->line, line->message);
+}
+
+void PrepareGrpcOnce() {
+  static const bool kPrepared = [] {
+    gpr_set_log_function(LogOfGrpc);
+    grpc::EnableDefaultHealthCheckService(true);
+    grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    return true;
+  }();
+  static_cast<void>(kPrepared);
+}
+
+void SetLimits(const GrpcServerOptions& options, grpc::ServerBuilder& builder) {
+  builder.SetMaxReceiveMessageSize(options.max_message_bytes);
+  builder.SetMaxSendMessageSize(-1);
+  // The callback services have their own threads.
+  builder.SetSyncServerOption(grpc::ServerBuilder::NUM_CQS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MIN_POLLERS, 1);
+  builder.SetSyncServerOption(grpc::ServerBuilder::MAX_POLLERS, 2);
+  grpc::ResourceQuota quota("collector");
+  quota.SetMaxThreads(options.max_threads);
+  // Of the transport's buffers; when it is used up, gRPC slows the senders down.
+  quota.Resize(size_t{512} << 20);
+  builder.SetResourceQuota(quota);
+
+  // An agent that vanished without a word is noticed after 80 s.
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIME_MS, 60'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_TIMEOUT_MS, 20'000);
+  builder.AddChannelArgument(GRPC_ARG_KEEPALIVE_PERMIT_WITHOUT_CALLS, 1);
+  builder.AddChannelArgument(GRPC_ARG_HTTP2_MIN_RECV_PING_INTERVAL_WITHOUT_DATA_MS, 10'000);
+  // Else a second collector would share the port and take half of the agents.
+  builder.AddChannelArgument(GRPC_ARG_ALLOW_REUSEPORT, 0);
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const GrpcServerOptions& options,
+                                                              const std::vector<grpc::Service*>& services) {
+  ASSIGN_OR_RETURN(const HostPort address, ParseHostPort(options.listen_address));
+  PrepareGrpcOnce();
+  grpc::ServerBuilder builder;
+  SetLimits(options, builder);
+  const bool is_ipv6 = address.host.find(':') != std::string::npos;
+  int port = 0;
+  builder.AddListeningPort(is_ipv6 ? absl::StrCat("[", address.host, "]:", address.port)
+                                   : absl::StrCat(address.host, ":", address.port),
+                           grpc::InsecureServerCredentials(), &port);
+  for (grpc::Service* service : services) builder.RegisterService(service);
+  std::unique_ptr<grpc::Server> server = builder.BuildAndStart();
+  if (server == nullptr || port == 0) {
+    return absl::UnavailableError(absl::StrCat("cannot listen on ", options.listen_address,
+                                               ": is the port in use, or the address another machine's? Take "
+                                               "another one with --grpc.listen-address"));
+  }
+  return std::unique_ptr<GrpcServer>(new GrpcServer(std::move(server), port));
+}
+
+GrpcServer::GrpcServer(std::unique_ptr<grpc::Server> server, int port)
+    : server_(std::move(server)), port_(port) {}
+
+GrpcServer::~GrpcServer() {
+  if (server_ != nullptr) Stop(absl::ZeroDuration());
+}
+
+void GrpcServer::Stop(absl::Duration patience) {
+  server_->Shutdown(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(patience));
+  server_->Wait();
+  server_.reset();
+}
+
+}  // namespace pilotlight::collector

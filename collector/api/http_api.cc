@@ -1,0 +1,175 @@
+#include "collector/api/http_api.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/flags.h"
+#include "base/metrics.h"
+#include "base/status_macros.h"
+#include "collector/api/http_selection.h"
+#include "collector/api/pages.h"
+#include "collector/query/export.h"
+
+namespace pilotlight::collector {
+namespace {
+
+HttpResponse Text(std::string text) {
+  HttpResponse response;
+  response.body = std::move(text);
+  return response;
+}
+
+HttpResponse Html(std::string page) {
+  HttpResponse response;
+  response.content_type = "text/html; charset=utf-8";
+  response.body = std::move(page);
+  return response;
+}
+
+absl::StatusOr<size_t> NumberParameter(const HttpRequest& request, const std::string& name, size_t most) {
+  const std::string text = request.Parameter(name, "0");
+  size_t number = 0;
+  if (!absl::SimpleAtoi(text, &number) || number > most) {
+    return absl::InvalidArgumentError(absl::StrCat(name, "=", text, " is not a number from 0 to ", most));
+  }
+  return number;
+}
+
+class HttpApi {
+ public:
+  HttpApi(QueryEngine& engine, QueryMetrics& metrics) : engine_(engine), metrics_(metrics) {}
+
+  HttpResponse Answer(const HttpRequest& request, const std::string& method,
+                      absl::StatusOr<HttpResponse> (HttpApi::*handler)(const HttpRequest&)) {
+    QueryTimer timer(metrics_, method);
+    absl::StatusOr<HttpResponse> response = (this->*handler)(request);
+    timer.Finish(response.status()).IgnoreError();  // returned below, as text
+    return response.ok() ? *std::move(response) : HttpError(response.status());
+  }
+
+  absl::StatusOr<HttpResponse> Pprof(const HttpRequest& request) {
+    ASSIGN_OR_RETURN(HttpResponse response, File(request, ExportFormat::kPprof));
+    response.headers["Content-Disposition"] = "attachment; filename=\"profile.pb.gz\"";
+    return response;
+  }
+  absl::StatusOr<HttpResponse> Svg(const HttpRequest& request) { return File(request, ExportFormat::kSvg); }
+  absl::StatusOr<HttpResponse> Folded(const HttpRequest& request) {
+    return File(request, ExportFormat::kFolded);
+  }
+  absl::StatusOr<HttpResponse> Json(const HttpRequest& request) { return File(request, ExportFormat::kJson); }
+
+  absl::StatusOr<HttpResponse> Top(const HttpRequest& request) {
+    const absl::Time now = engine_.Now();
+    ASSIGN_OR_RETURN(const SelectionText text, ReadSelection(request, now, {"limit", "order"}));
+    constexpr size_t kMostRows = 100'000;
+    ASSIGN_OR_RETURN(const size_t limit, NumberParameter(request, "limit", kMostRows));
+    const std::string order = request.Parameter("order", "flat");
+    if (order != "flat" && order != "cumulative") {
+      return absl::InvalidArgumentError(absl::StrCat("order=", order, " is neither flat nor cumulative"));
+    }
+    ASSIGN_OR_RETURN(const TimeSpan span, ResolveSpan(text.start, text.end, now));
+    ASSIGN_OR_RETURN(const TopAnswer answer,
+                     engine_.Top(text, order == "flat" ? TopOrder::kFlat : TopOrder::kCumulative, limit));
+    if (answer.quality.totals.count == 0) return NothingThere(text, span);
+    return Html(RenderTop(answer, text, span));
+  }
+
+  absl::StatusOr<HttpResponse> Index(const HttpRequest& request) {
+    const std::string span_name = request.Parameter("span", "1h");
+    const std::optional<absl::Duration> length = ParseDurationText(span_name);
+    if (!length || *length <= absl::ZeroDuration()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("span=", span_name, " is not a duration; try ", absl::StrJoin(IndexSpans(), ", ")));
+    }
+    IndexPage page;
+    page.span.end = engine_.Now();
+    page.span.start = page.span.end - *length;
+    page.span_name = span_name;
+    SelectionText text;
+    text.start = page.span.start;
+    text.end = page.span.end;
+    ASSIGN_OR_RETURN(const SeriesAnswer answer,
+                     engine_.SelectSeries(text, *length, {std::string(kServiceLabel)}));
+    for (const TimeSeries& series : answer.series) {
+      ServiceRow row;
+      const auto service = series.labels.find(std::string(kServiceLabel));
+      if (service != series.labels.end()) row.service = service->second;
+      for (const SeriesPoint& point : series.points) {
+        row.samples += point.count;
+        row.cpu_seconds += point.estimated_value / 1e9;
+      }
+      page.services.push_back(std::move(row));
+    }
+    std::ranges::stable_sort(page.services, std::greater<>(), &ServiceRow::cpu_seconds);
+    return Html(RenderIndex(page));
+  }
+
+ private:
+  absl::StatusOr<HttpResponse> File(const HttpRequest& request, ExportFormat format) {
+    const absl::Time now = engine_.Now();
+    ASSIGN_OR_RETURN(const SelectionText text, ReadSelection(request, now));
+    ASSIGN_OR_RETURN(const TimeSpan span, ResolveSpan(text.start, text.end, now));
+    ASSIGN_OR_RETURN(const ProfileAnswer answer, engine_.Merge(text));
+    if (answer.quality.totals.count == 0) return NothingThere(text, span);
+    HttpResponse response;
+    response.content_type = std::string(ContentType(format));
+    response.body = WriteExportFile(answer.profile, format);
+    return response;
+  }
+
+  // Says what there would be instead.
+  absl::Status NothingThere(const SelectionText& text, const TimeSpan& span) {
+    SelectionText all;
+    all.start = span.start;
+    all.end = span.end;
+    std::vector<std::string> services =
+        engine_.LabelValues(std::string(kServiceLabel), all).value_or(std::vector<std::string>());
+    constexpr size_t kShown = 20;
+    const size_t more = services.size() > kShown ? services.size() - kShown : 0;
+    services.resize(services.size() - more);
+    const auto utc = [](absl::Time time) {
+      return absl::FormatTime(absl::RFC3339_sec, time, absl::UTCTimeZone());
+    };
+    return absl::NotFoundError(absl::StrCat(
+        "no samples of ", text.selector.empty() ? "{}" : text.selector, " from ", utc(span.start), " to ",
+        utc(span.end), text.focus.empty() && text.ignore.empty() ? "" : " after focus and ignore", ". ",
+        services.empty()
+            ? "There is no service in this span: take a longer one (from=now-24h), or see whether "
+              "the agents are connected (pilotlight_ingest_streams in /metrics)."
+            : absl::StrCat("Services in this span: ", absl::StrJoin(services, ", "),
+                           more > 0 ? absl::StrCat(" and ", more, " more") : "", ".")));
+  }
+
+  QueryEngine& engine_;
+  QueryMetrics& metrics_;
+};
+
+}  // namespace
+
+void AddHttpApi(QueryEngine& engine, QueryMetrics& metrics, const prometheus::Registry& registry,
+                std::function<void()> before_scrape, HttpServer& server) {
+  const auto api = std::make_shared<HttpApi>(engine, metrics);
+  const auto add = [&server, &api](const std::string& path, const std::string& method,
+                                   absl::StatusOr<HttpResponse> (HttpApi::*handler)(const HttpRequest&)) {
+    server.Get(path, [api, method, handler](const HttpRequest& request) {
+      return api->Answer(request, method, handler);
+    });
+  };
+  add("/", "index", &HttpApi::Index);
+  add("/top", "top", &HttpApi::Top);
+  add("/flamegraph.svg", "flamegraph.svg", &HttpApi::Svg);
+  add("/flamegraph.json", "flamegraph.json", &HttpApi::Json);
+  add("/folded", "folded", &HttpApi::Folded);
+  add("/debug/pprof/merge", "pprof", &HttpApi::Pprof);
+  server.Get("/metrics", [&registry, before_scrape = std::move(before_scrape)](const HttpRequest&) {
+    if (before_scrape) before_scrape();
+    return RenderMetrics(registry);
+  });
+  server.Get("/-/healthy", [](const HttpRequest&) { return Text("pilotlight-collector is healthy.\n"); });
+  server.Get("/-/ready", [](const HttpRequest&) { return Text("pilotlight-collector is ready.\n"); });
+}
+
+}  // namespace pilotlight::collector

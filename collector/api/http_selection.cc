@@ -1,0 +1,124 @@
+#include "collector/api/http_selection.h"
+
+#include <algorithm>
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_replace.h"
+#include "base/status_macros.h"
+#include "base/time_text.h"
+
+namespace pilotlight::collector {
+namespace {
+
+constexpr std::array<absl::string_view, 11> kParameters = {
+    "selector", "query", "from", "start", "to", "until", "end", "seconds", "type", "focus", "ignore"};
+
+// The first of `names` that is given.
+std::optional<std::string> FirstOf(const HttpRequest& request, std::initializer_list<const char*> names) {
+  for (const char* name : names) {
+    const std::string value = request.Parameter(name);
+    if (!value.empty()) return value;
+  }
+  return std::nullopt;
+}
+
+absl::Status CheckParameters(const HttpRequest& request, std::initializer_list<absl::string_view> more) {
+  for (const auto& entry : request.query) {
+    const absl::string_view name = entry.first;
+    const auto is_name = [name](absl::string_view known) { return known == name; };
+    if (std::ranges::none_of(kParameters, is_name) && std::ranges::none_of(more, is_name)) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("the parameter \"", name,
+                       "\" is not known here; there are selector, from, to, type, focus, ignore, seconds",
+                       more.size() == 0 ? "" : ", ", absl::StrJoin(more, ", "),
+                       ". For example: ?selector={service_name=\"checkout\"}&from=now-1h"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ReadTimes(const HttpRequest& request, absl::Time now, SelectionText& text) {
+  if (const auto to = FirstOf(request, {"to", "until", "end"})) {
+    ASSIGN_OR_RETURN(text.end, ParseTimeText(*to, now));
+  }
+  if (const auto from = FirstOf(request, {"from", "start"})) {
+    ASSIGN_OR_RETURN(text.start, ParseTimeText(*from, now));
+    return absl::OkStatus();
+  }
+  const auto seconds = FirstOf(request, {"seconds"});
+  if (!seconds) return absl::OkStatus();
+  double number = 0;
+  constexpr double kMostSeconds = 1e9;
+  if (!absl::SimpleAtod(*seconds, &number) || !(number > 0) || number > kMostSeconds) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "seconds=", *seconds, " is not a number of seconds; seconds=600 means the last ten minutes"));
+  }
+  text.start = text.end.value_or(now) - absl::Seconds(number);
+  return absl::OkStatus();
+}
+
+}  // namespace
+
+absl::StatusOr<SelectionText> ReadSelection(const HttpRequest& request, absl::Time now,
+                                            std::initializer_list<absl::string_view> more) {
+  RETURN_IF_ERROR(CheckParameters(request, more));
+  SelectionText text;
+  text.profile_type = request.Parameter("type");
+  text.selector = FirstOf(request, {"selector", "query"}).value_or("");
+  const size_t brace = text.selector.find('{');
+  if (brace != std::string::npos && brace > 0 && absl::StrContains(text.selector.substr(0, brace), ':')) {
+    if (text.profile_type.empty()) text.profile_type = text.selector.substr(0, brace);
+    text.selector.erase(0, brace);
+  }
+  text.focus = request.Parameter("focus");
+  text.ignore = request.Parameter("ignore");
+  RETURN_IF_ERROR(ReadTimes(request, now, text));
+  return text;
+}
+
+std::string SelectionQuery(const SelectionText& text) {
+  std::string query;
+  const auto add = [&query](absl::string_view name, absl::string_view value) {
+    if (value.empty()) return;
+    absl::StrAppend(&query, query.empty() ? "?" : "&", name, "=", UrlEncode(value));
+  };
+  add("selector", text.selector);
+  if (text.start) add("from", absl::FormatTime(absl::RFC3339_full, *text.start, absl::UTCTimeZone()));
+  if (text.end) add("to", absl::FormatTime(absl::RFC3339_full, *text.end, absl::UTCTimeZone()));
+  add("type", text.profile_type);
+  add("focus", text.focus);
+  add("ignore", text.ignore);
+  return query;
+}
+
+std::string UrlEncode(absl::string_view text) {
+  std::string encoded;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (absl::ascii_isalnum(byte) || absl::StrContains("-._~", absl::string_view(&c, 1))) {
+      encoded += c;
+    } else {
+      absl::StrAppend(&encoded, "%", absl::Hex(byte, absl::kZeroPad2));
+    }
+  }
+  return encoded;
+}
+
+std::string HtmlEscape(absl::string_view text) {
+  return absl::StrReplaceAll(
+      text, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}});
+}
+
+std::string EqualitySelector(absl::string_view name, absl::string_view value) {
+  return absl::StrCat("{", name, "=\"",
+                      absl::StrReplaceAll(value, {{"\\", "\\\\"}, {"\"", "\\\""}, {"\n", "\\n"}}), "\"}");
+}
+
+}  // namespace pilotlight::collector

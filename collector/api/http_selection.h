@@ -1,0 +1,31 @@
+// The parameters of the collector's HTTP addresses.
+#pragma once
+
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "base/http_server.h"
+#include "collector/query/selection.h"
+
+namespace pilotlight::collector {
+
+// selector, from, to, type, focus, ignore. Also what users of other profilers type: `query` for selector,
+// there with the type in front ("process_cpu:cpu:nanoseconds:cpu:nanoseconds{…}"); start, until and end;
+// seconds=N for the last N seconds, before `to` when it is given. `more` names the parameters that the page
+// has besides. InvalidArgument for one that is not known: a typing error must not answer another question.
+absl::StatusOr<SelectionText> ReadSelection(const HttpRequest& request, absl::Time now,
+                                            std::initializer_list<absl::string_view> more = {});
+
+// "?selector=…&from=…&to=…" and so on, for links.
+std::string SelectionQuery(const SelectionText& text);
+
+// Percent-encoded but for RFC 3986's unreserved characters.
+std::string UrlEncode(absl::string_view text);
+std::string HtmlEscape(absl::string_view text);
+
+// {name="value"}, quoted as the selector's grammar asks.
+std::string EqualitySelector(absl::string_view name, absl::string_view value);
+
+}  // namespace pilotlight::collector

@@ -1,0 +1,33 @@
+// The Ingest service over gRPC's callback API: an idle agent costs no thread, and the work is done by a pool.
+#pragma once
+
+#include <cstddef>
+#include <memory>
+
+#include "absl/time/time.h"
+#include "collector/ingest/ingest_stream.h"
+
+namespace grpc {
+class Service;
+}
+
+namespace pilotlight::collector {
+
+class IngestService {
+ public:
+  // `context` must outlive it; so must this the server that the service is registered with.
+  IngestService(IngestContext& context, size_t threads);
+  ~IngestService();
+
+  grpc::Service& service();
+
+  // Ends all streams, and those to come, with UNAVAILABLE, each after the window it is just storing. False
+  // when some are still there after `patience`.
+  bool Stop(absl::Duration patience);
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pilotlight::collector

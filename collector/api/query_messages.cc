@@ -1,0 +1,97 @@
+#include "collector/api/query_messages.h"
+
+#include "profile/wire.h"
+
+namespace pilotlight::collector {
+namespace {
+
+void ToProto(const AnswerQuality& quality, v1::Quality& message) {
+  message.set_windows(quality.coverage.windows);
+  message.set_watched_ns(absl::ToInt64Nanoseconds(quality.coverage.watched));
+  message.set_samples(quality.totals.count);
+  message.set_value(quality.totals.value);
+  message.set_estimated_value(quality.coverage.estimated_value);
+  pilotlight::ToProto(quality.loss, *message.mutable_loss());
+}
+
+void ToProto(const Interval& interval, v1::Interval& message) {
+  message.set_lower(interval.lower);
+  message.set_upper(interval.upper);
+}
+
+std::optional<absl::Time> TimeOrDefault(int64_t unix_ns) {
+  if (unix_ns == 0) return std::nullopt;
+  return absl::FromUnixNanos(unix_ns);
+}
+
+}  // namespace
+
+SelectionText FromSpan(int64_t start_unix_ns, int64_t end_unix_ns) {
+  SelectionText text;
+  text.start = TimeOrDefault(start_unix_ns);
+  text.end = TimeOrDefault(end_unix_ns);
+  return text;
+}
+
+SelectionText FromProto(const v1::Selection& message) {
+  SelectionText text = FromSpan(message.start_unix_ns(), message.end_unix_ns());
+  text.selector = message.selector();
+  text.profile_type = message.profile_type();
+  text.focus = message.focus();
+  text.ignore = message.ignore();
+  return text;
+}
+
+void ToProto(const FlameGraphAnswer& answer, v1::FlameGraphResponse& message) {
+  for (const std::string& name : answer.graph.names) message.add_names(name);
+  for (const FlameGraph::Node& node : answer.graph.nodes) {
+    message.add_parent(node.parent);
+    message.add_name(node.name);
+    message.add_kind(static_cast<uint32_t>(node.kind));
+    message.add_self_count(node.self.count);
+    message.add_self_value(node.self.value);
+    message.add_total_count(node.total.count);
+    message.add_total_value(node.total.value);
+  }
+  ToProto(answer.quality, *message.mutable_quality());
+  pilotlight::ToProto(answer.type, *message.mutable_type());
+}
+
+void ToProto(const TopAnswer& answer, v1::TopResponse& message) {
+  for (const TopRow& row : answer.table.rows) {
+    v1::TopResponse::Row& row_message = *message.add_rows();
+    row_message.set_function(row.function);
+    row_message.set_file(row.file);
+    row_message.set_flat_count(row.flat.count);
+    row_message.set_flat_value(row.flat.value);
+    row_message.set_cumulative_count(row.cumulative.count);
+    row_message.set_cumulative_value(row.cumulative.value);
+    ToProto(row.flat_share, *row_message.mutable_flat_share());
+    ToProto(row.cumulative_share, *row_message.mutable_cumulative_share());
+  }
+  message.set_functions(answer.table.all_rows);
+  ToProto(answer.quality, *message.mutable_quality());
+  pilotlight::ToProto(answer.type, *message.mutable_type());
+}
+
+void ToProto(const SeriesAnswer& answer, v1::SeriesResponse& message) {
+  for (const TimeSeries& series : answer.series) {
+    v1::SeriesResponse::OneSeries& series_message = *message.add_series();
+    for (const auto& [name, value] : series.labels) {
+      v1::Label& label = *series_message.add_labels();
+      label.set_name(name);
+      label.set_value(value);
+    }
+    for (const SeriesPoint& point : series.points) {
+      v1::SeriesResponse::Point& point_message = *series_message.add_points();
+      point_message.set_start_unix_ns(absl::ToUnixNanos(point.start));
+      point_message.set_samples(point.count);
+      point_message.set_value(point.value);
+      point_message.set_estimated_value(point.estimated_value);
+    }
+  }
+  message.set_step_ns(absl::ToInt64Nanoseconds(answer.step));
+  pilotlight::ToProto(answer.type, *message.mutable_type());
+}
+
+}  // namespace pilotlight::collector
