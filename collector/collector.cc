@@ -1,0 +1,121 @@
+#include "collector/collector.h"
+
+#include <grpcpp/impl/codegen/service_type.h>
+#include <spdlog/spdlog.h>
+
+#include <algorithm>
+#include <string>
+#include <thread>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "base/http_server.h"
+#include "base/status_macros.h"
+#include "base/stop_signal.h"
+#include "collector/api/grpc_server.h"
+#include "collector/api/http_api.h"
+#include "collector/api/ingest_service.h"
+#include "collector/api/query_service.h"
+#include "collector/ingest/ingest_metrics.h"
+#include "collector/ingest/ingest_stream.h"
+#include "collector/query/query_metrics.h"
+
+namespace pilotlight::collector {
+namespace {
+
+constexpr absl::Duration kStopPatience = absl::Seconds(5);
+
+// Queries do not often come in larger numbers, and the gate holds back what does.
+constexpr int kSpareThreads = 16;
+
+// Larger messages than allowed still arrive up to four times the limit, so that they can be refused by name.
+int TransportLimit(size_t max_message_bytes) {
+  constexpr size_t kMost = size_t{256} << 20;
+  return static_cast<int>(std::min(kMost, 4 * max_message_bytes));
+}
+
+}  // namespace
+
+class Collector::Impl {
+ public:
+  Impl(const CollectorOptions& options, ProfileStore& store, const Clock& clock,
+       prometheus::Registry& registry)
+      : options_(options),
+        store_(store),
+        clock_(clock),
+        ingest_metrics_(registry),
+        query_metrics_(registry),
+        ingest_context_(store, options.ingest, clock, ingest_metrics_),
+        engine_(store, clock, options.query),
+        ingest_service_(ingest_context_, options.ingest_threads),
+        query_service_(MakeQueryService(engine_, query_metrics_)),
+        http_server_({.listen_address = options.web_listen_address}) {}
+
+  ~Impl() {
+    stop_.Stop();
+    if (grpc_server_ != nullptr) {
+      if (!ingest_service_.Stop(kStopPatience)) spdlog::warn("some agents' streams did not end in time");
+      grpc_server_->Stop(kStopPatience);
+    }
+    http_server_.Stop();
+    if (retention_thread_.joinable()) retention_thread_.join();
+  }
+
+  absl::Status Start(prometheus::Registry& registry, std::function<void()> before_scrape) {
+    AddHttpApi(engine_, query_metrics_, registry, std::move(before_scrape), http_server_);
+    if (absl::Status status = http_server_.Start(); !status.ok()) {
+      return absl::Status(status.code(),
+                          absl::StrCat(status.message(), "; take another one with --web.listen-address"));
+    }
+    const GrpcServerOptions grpc_options{
+        .listen_address = options_.grpc_listen_address,
+        .max_message_bytes = TransportLimit(options_.ingest.max_message_bytes),
+        .max_threads = static_cast<int>(options_.query.max_concurrent) + kSpareThreads};
+    ASSIGN_OR_RETURN(grpc_server_,
+                     GrpcServer::Start(grpc_options, {&ingest_service_.service(), query_service_.get()}));
+    retention_thread_ = std::thread([this] { KeepRetention(); });
+    return absl::OkStatus();
+  }
+
+  int grpc_port() const { return grpc_server_->port(); }
+  int http_port() const { return http_server_.port(); }
+
+ private:
+  void KeepRetention() {
+    constexpr absl::Duration kInterval = absl::Minutes(10);
+    do {
+      const absl::Status status = store_.DropBefore(clock_.Now() - options_.retention);
+      if (!status.ok()) spdlog::error("cannot drop old profiles: {}", std::string(status.message()));
+    } while (!stop_.WaitFor(kInterval));
+  }
+
+  const CollectorOptions options_;
+  ProfileStore& store_;
+  const Clock& clock_;
+  IngestMetrics ingest_metrics_;
+  QueryMetrics query_metrics_;
+  IngestContext ingest_context_;
+  QueryEngine engine_;
+  IngestService ingest_service_;
+  std::unique_ptr<grpc::Service> query_service_;
+  HttpServer http_server_;
+  std::unique_ptr<GrpcServer> grpc_server_;
+  StopSignal stop_;
+  std::thread retention_thread_;
+};
+
+absl::StatusOr<std::unique_ptr<Collector>> Collector::Start(const CollectorOptions& options,
+                                                            ProfileStore& store, const Clock& clock,
+                                                            prometheus::Registry& registry,
+                                                            std::function<void()> before_scrape) {
+  auto impl = std::make_unique<Impl>(options, store, clock, registry);
+  RETURN_IF_ERROR(impl->Start(registry, std::move(before_scrape)));
+  return std::unique_ptr<Collector>(new Collector(std::move(impl)));
+}
+
+Collector::Collector(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Collector::~Collector() = default;
+int Collector::grpc_port() const { return impl_->grpc_port(); }
+int Collector::http_port() const { return impl_->http_port(); }
+
+}  // namespace pilotlight::collector

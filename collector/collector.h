@@ -1,0 +1,52 @@
+// The collector put together: a store, what takes windows in, what answers, and the retention.
+#pragma once
+
+#include <cstddef>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "collector/ingest/ingest_limits.h"
+#include "collector/query/query_engine.h"
+#include "collector/store/profile_store.h"
+
+namespace prometheus {
+class Registry;
+}
+
+namespace pilotlight::collector {
+
+struct CollectorOptions {
+  std::string grpc_listen_address = ":7171";
+  std::string web_listen_address = ":4040";
+  absl::Duration retention = absl::Hours(24 * 14);
+  IngestLimits ingest;
+  // Appends wait for the disk together, so more threads make larger groups, not more work.
+  size_t ingest_threads = 16;
+  QueryOptions query;
+};
+
+class Collector {
+ public:
+  // Listens on both addresses; each error says what to do. All that is passed in must outlive the collector.
+  // `before_scrape` is called before each answer of /metrics.
+  static absl::StatusOr<std::unique_ptr<Collector>> Start(const CollectorOptions& options,
+                                                          ProfileStore& store, const Clock& clock,
+                                                          prometheus::Registry& registry,
+                                                          std::function<void()> before_scrape = {});
+  // Ends the agents' streams with UNAVAILABLE, each after the window being stored, and then the rest.
+  ~Collector();
+
+  int grpc_port() const;
+  int http_port() const;
+
+ private:
+  class Impl;
+  explicit Collector(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pilotlight::collector
