@@ -1,0 +1,67 @@
+#include "agent/metrics/capture_metrics.h"
+
+#include "absl/time/clock.h"
+
+namespace pilotlight::agent {
+namespace {
+
+const char* OutcomeName(WindowOutcome outcome) {
+  switch (outcome) {
+    case WindowOutcome::kOk:
+      return "ok";
+    case WindowOutcome::kFailed:
+      return "failed";
+    case WindowOutcome::kSkipped:
+      return "skipped";
+  }
+  return "unknown";
+}
+
+}  // namespace
+
+CaptureMetrics::CaptureMetrics(const std::vector<std::string>& sources, int cpus, TargetMetrics& targets,
+                               prometheus::Registry& registry)
+    : cpus_(cpus),
+      targets_(targets),
+      windows_(AddCounters(registry, "pilotlight_capture_windows_total",
+                           "Capture windows: ok, failed, or skipped because the agent cost too much.")),
+      samples_(AddCounters(registry, "pilotlight_capture_samples_total", "Samples taken.")),
+      lost_samples_(AddCounters(registry, "pilotlight_capture_lost_samples_total",
+                                "Samples that were due, but are in no stack.")),
+      vanished_processes_(AddCounters(registry, "pilotlight_capture_vanished_processes_total",
+                                      "Sampled processes that ended before anything could be read of them.")),
+      vanished_samples_(AddCounters(registry, "pilotlight_capture_vanished_samples_total",
+                                    "Samples of such processes: of service \"unknown\", without names.")),
+      overhead_ratio_(AddGauges(registry, "pilotlight_capture_overhead_ratio",
+                                "CPU time of the agent, with what BPF spends for it in the kernel, over all "
+                                "CPU time of the node, from one turn to capture to the next.")),
+      window_end_(AddGauges(registry, "pilotlight_capture_last_window_timestamp_seconds",
+                            "When the last window was done.")) {
+  for (const std::string& source : sources) {
+    for (const WindowOutcome outcome :
+         {WindowOutcome::kOk, WindowOutcome::kFailed, WindowOutcome::kSkipped}) {
+      windows_.Add({{"source", source}, {"outcome", OutcomeName(outcome)}});
+    }
+    samples_.Add({{"source", source}});
+  }
+  vanished_processes_.Add({});
+  vanished_samples_.Add({});
+  overhead_ratio_.Add({});
+}
+
+void CaptureMetrics::OnTurn(const TurnReport& report) {
+  const std::string source(report.source);
+  windows_.Add({{"source", source}, {"outcome", OutcomeName(report.outcome)}}).Increment();
+  SetValue(overhead_ratio_, report.used_cores / cpus_);
+  if (report.outcome != WindowOutcome::kOk) return;
+  samples_.Add({{"source", source}}).Increment(static_cast<double>(report.folded->samples));
+  for (const LostSamples& lost : *report.lost) {
+    lost_samples_.Add({{"reason", lost.reason}}).Increment(static_cast<double>(lost.count));
+  }
+  vanished_processes_.Add({}).Increment(static_cast<double>(report.folded->vanished_processes));
+  vanished_samples_.Add({}).Increment(static_cast<double>(report.folded->vanished_samples));
+  SetValue(window_end_, absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()));
+  targets_.Update(report.folded->window, *report.insights);
+}
+
+}  // namespace pilotlight::agent
