@@ -1,0 +1,127 @@
+// What only the ebpf source promises, checked with the kernel's own count of the program's runs.
+#include <bpf/bpf.h>
+#include <gtest/gtest.h>
+
+#include <memory>
+
+#include "agent/capture/ebpf/ebpf_source.h"
+#include "base/unique_fd.h"
+#include "tests/bpf/spin_process.h"
+
+namespace pilotlight::agent {
+namespace {
+
+class IgnoringObserver : public ProcessObserver {
+ public:
+  void OnProcess(pid_t /*pid*/) override {}
+};
+
+class EbpfSourceTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    statistics_ = UniqueFd(bpf_enable_stats(BPF_STATS_RUN_TIME));
+    if (!statistics_.valid()) GTEST_SKIP() << "BPF statistics need CAP_SYS_ADMIN";
+  }
+
+  void Create(const EbpfLimits& limits) {
+    absl::StatusOr<std::unique_ptr<EbpfSource>> source = EbpfSource::Create(limits);
+    ASSERT_TRUE(source.ok()) << source.status();
+    source_ = *std::move(source);
+  }
+
+  Capture Run(const CaptureOptions& options) {
+    absl::StatusOr<Capture> capture = source_->Run(options, observer_, stop_);
+    EXPECT_TRUE(capture.ok()) << capture.status();
+    return capture.ok() ? *std::move(capture) : Capture();
+  }
+
+  bpf_prog_info ProgramInfo() const {
+    bpf_prog_info info{};
+    uint32_t length = sizeof(info);
+    EXPECT_EQ(bpf_obj_get_info_by_fd(source_->program_fd(), &info, &length), 0);
+    return info;
+  }
+
+  UniqueFd statistics_;
+  IgnoringObserver observer_;
+  StopSignal stop_;
+  std::unique_ptr<EbpfSource> source_;
+};
+
+uint64_t Lost(const Capture& capture, const std::string& reason) {
+  for (const LostSamples& lost : capture.lost) {
+    if (lost.reason == reason) return lost.count;
+  }
+  return 0;
+}
+
+TEST_F(EbpfSourceTest, RunsNotOnceBetweenWindows) {
+  Create({});
+  SpinProcess spin("mix");
+  EXPECT_EQ(ProgramInfo().run_cnt, 0u);
+  spin.WaitForCpuTime(absl::Milliseconds(200));
+  EXPECT_EQ(ProgramInfo().run_cnt, 0u);
+
+  Run({.duration = absl::Milliseconds(500)});
+  const uint64_t after_window = ProgramInfo().run_cnt;
+  EXPECT_GT(after_window, 0u);
+  spin.WaitForCpuTime(absl::Milliseconds(200));
+  EXPECT_EQ(ProgramInfo().run_cnt, after_window);
+}
+
+TEST_F(EbpfSourceTest, AccountsForEachRunOfTheProgram) {
+  Create({});
+  SpinProcess spin("forest");
+  const Capture capture = Run({.duration = absl::Seconds(1)});
+  EXPECT_EQ(CountAll(capture), ProgramInfo().run_cnt);
+}
+
+TEST_F(EbpfSourceTest, MeasuresItsOwnTime) {
+  Create({});
+  SpinProcess spin("mix");
+  const Capture capture = Run({.duration = absl::Seconds(1)});
+  const absl::Duration kernel = absl::Nanoseconds(static_cast<int64_t>(ProgramInfo().run_time_ns));
+  // The kernel's figure has the entry and exit of the program as well.
+  EXPECT_GT(capture.kernel_time, kernel / 4);
+  EXPECT_LE(capture.kernel_time, kernel);
+}
+
+TEST_F(EbpfSourceTest, KeepsTotalsExactWhenTheStackMapIsFull) {
+  Create({.max_stacks = 8, .max_processes = 4096});
+  SpinProcess spin("forest");
+  const Capture capture = Run({.duration = absl::Seconds(2)});
+  EXPECT_EQ(CountAll(capture), ProgramInfo().run_cnt);
+  EXPECT_EQ(Lost(capture, "map_full"), 0u);
+  size_t stacks = 0;
+  for (const ProcessSamples& process : capture.processes) stacks += process.stacks.size();
+  EXPECT_LE(stacks, 8u);
+  EXPECT_GT(SamplesOf(capture, spin.pid()).stackless_samples, 0u);
+}
+
+TEST_F(EbpfSourceTest, CountsWhatIsLostWhenTheProcessMapIsFullToo) {
+  Create({.max_stacks = 1, .max_processes = 1});
+  SpinProcess one("forest");
+  SpinProcess two("forest");
+  SpinProcess three("forest");
+  const Capture capture = Run({.duration = absl::Seconds(2)});
+  EXPECT_EQ(CountAll(capture), ProgramInfo().run_cnt);
+  EXPECT_GT(Lost(capture, "map_full"), 0u);
+}
+
+TEST_F(EbpfSourceTest, StartsEachWindowWithEmptyMaps) {
+  Create({.max_stacks = 8, .max_processes = 4});
+  SpinProcess spin("forest");
+  Run({.duration = absl::Milliseconds(500), .pids = {spin.pid()}});
+  const Capture second = Run({.duration = absl::Milliseconds(500), .pids = {spin.pid()}});
+  EXPECT_GT(SamplesOf(second, spin.pid()).stacks.size(), 0u);
+}
+
+TEST_F(EbpfSourceTest, RefusesMoreProcessesThanItCanWatch) {
+  Create({});
+  std::vector<pid_t> pids;
+  for (pid_t pid = 1; pid <= 2000; ++pid) pids.push_back(pid);
+  EXPECT_FALSE(source_->Run({.pids = pids}, observer_, stop_).ok());
+}
+
+}  // namespace
+}  // namespace pilotlight::agent
