@@ -118,7 +118,8 @@ class PprofBuilder {
       function.set_id(static_cast<uint64_t>(entry->second));
       const absl::string_view name = trie_.string(frame.function);
       function.set_name(String(name.empty() ? absl::string_view("[unknown]") : name));
-      function.set_system_name(function.name());
+      // Without a system name, a name is as it shall be shown; else `go tool pprof` takes it for mangled and
+      // cuts arguments of C++ functions and templates off.
       function.set_filename(String(trie_.string(frame.file)));
     }
     return static_cast<uint64_t>(entry->second);
@@ -166,7 +167,6 @@ class PprofBuilder {
       pb::Function& function = *out_.add_function();
       function.set_id(static_cast<uint64_t>(out_.function_size()));
       function.set_name(String("[unknown]"));
-      function.set_system_name(function.name());
       pb::Location& location = *out_.add_location();
       stackless_location_ = static_cast<uint64_t>(out_.location_size());
       location.set_id(stackless_location_);
