@@ -3,22 +3,6 @@
 #include "absl/time/clock.h"
 
 namespace pilotlight::agent {
-namespace {
-
-const char* OutcomeName(WindowOutcome outcome) {
-  switch (outcome) {
-    case WindowOutcome::kOk:
-      return "ok";
-    case WindowOutcome::kFailed:
-      return "failed";
-    case WindowOutcome::kSkipped:
-      return "skipped";
-  }
-  return "unknown";
-}
-
-}  // namespace
-
 CaptureMetrics::CaptureMetrics(const std::vector<std::string>& sources, int cpus, TargetMetrics& targets,
                                prometheus::Registry& registry)
     : cpus_(cpus),
@@ -40,7 +24,7 @@ CaptureMetrics::CaptureMetrics(const std::vector<std::string>& sources, int cpus
   for (const std::string& source : sources) {
     for (const WindowOutcome outcome :
          {WindowOutcome::kOk, WindowOutcome::kFailed, WindowOutcome::kSkipped}) {
-      windows_.Add({{"source", source}, {"outcome", OutcomeName(outcome)}});
+      windows_.Add({{"source", source}, {"outcome", std::string(OutcomeName(outcome))}});
     }
     samples_.Add({{"source", source}});
   }
@@ -51,7 +35,7 @@ CaptureMetrics::CaptureMetrics(const std::vector<std::string>& sources, int cpus
 
 void CaptureMetrics::OnTurn(const TurnReport& report) {
   const std::string source(report.source);
-  windows_.Add({{"source", source}, {"outcome", OutcomeName(report.outcome)}}).Increment();
+  windows_.Add({{"source", source}, {"outcome", std::string(OutcomeName(report.outcome))}}).Increment();
   SetValue(overhead_ratio_, report.used_cores / cpus_);
   if (report.outcome != WindowOutcome::kOk) return;
   samples_.Add({{"source", source}}).Increment(static_cast<double>(report.folded->samples));

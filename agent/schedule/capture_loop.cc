@@ -9,6 +9,18 @@
 
 namespace pilotlight::agent {
 
+absl::string_view OutcomeName(WindowOutcome outcome) {
+  switch (outcome) {
+    case WindowOutcome::kOk:
+      return "ok";
+    case WindowOutcome::kFailed:
+      return "failed";
+    case WindowOutcome::kSkipped:
+      return "skipped";
+  }
+  return "unknown";
+}
+
 CaptureLoop::CaptureLoop(const CaptureLoopOptions& options, CaptureLoopParts parts)
     : options_(options),
       parts_(std::move(parts)),

@@ -37,6 +37,9 @@ enum class WindowOutcome {
   kSkipped,  // not even tried: the agent had used more CPU than it may
 };
 
+// The value of the metrics' label `outcome`.
+absl::string_view OutcomeName(WindowOutcome outcome);
+
 // Everything about one turn that metrics want. Valid only during the call.
 struct TurnReport {
   absl::string_view source;

@@ -1,0 +1,160 @@
+#include "agent/agent.h"
+
+#include <malloc.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "agent/capture/capture_sources.h"
+#include "agent/capture/pprof/pprof_source.h"
+#include "base/metrics.h"
+#include "base/status_macros.h"
+#include "base/version.h"
+
+namespace pilotlight::agent {
+namespace {
+
+constexpr absl::Duration kFlushAtEnd = absl::Seconds(5);
+
+CaptureLoopOptions RoomForAll(CaptureLoopOptions options, size_t sources) {
+  options.interval = std::max(options.interval, options.capture.duration * static_cast<int64_t>(sources));
+  return options;
+}
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Agent>> Agent::Create(const AgentOptions& options) {
+  std::unique_ptr<Agent> agent(new Agent(options));
+  RETURN_IF_ERROR(agent->OpenSources());
+  RETURN_IF_ERROR(agent->OpenUplink());
+  RETURN_IF_ERROR(agent->StartHttp());
+  return agent;
+}
+
+Agent::Agent(const AgentOptions& options)
+    : options_(options),
+      cpus_(static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)))),
+      builder_(processes_, symbolizer_, options.uplink.node),
+      target_metrics_(options.metrics, registry_),
+      symbol_metrics_(registry_),
+      uplink_metrics_(registry_),
+      http_server_({.listen_address = options.web_listen_address, .threads = 2}) {
+  AddBuildInfo(registry_, "pilotlight-agent");
+}
+
+Agent::~Agent() { http_server_.Stop(); }
+
+absl::Status Agent::OpenSources() {
+  if (!options_.node_source.empty()) {
+    absl::StatusOr<CaptureSourceChoice> choice = CreateCaptureSource(options_.node_source);
+    if (choice.ok()) {
+      if (!choice->passed_over.empty()) {
+        spdlog::warn("capturing with {} instead: {}", std::string(choice->source->name()),
+                     choice->passed_over);
+      }
+      sources_.push_back(std::move(choice->source));
+    } else if (options_.node_source == "auto" && !options_.pprof_targets.empty()) {
+      spdlog::warn("only pprof targets are captured: {}", std::string(choice.status().message()));
+    } else {
+      return choice.status();
+    }
+  }
+  if (!options_.pprof_targets.empty()) {
+    ASSIGN_OR_RETURN(std::unique_ptr<PprofSource> pprof,
+                     PprofSource::Create({.targets = options_.pprof_targets}));
+    sources_.push_back(std::move(pprof));
+  }
+  std::vector<std::string> names;
+  for (const auto& source : sources_) names.emplace_back(source->name());
+  capture_metrics_ = std::make_unique<CaptureMetrics>(names, cpus_, target_metrics_, registry_);
+  return absl::OkStatus();
+}
+
+absl::Status Agent::OpenUplink() {
+  ASSIGN_OR_RETURN(spool_, Spool::Open(options_.spool));
+  ASSIGN_OR_RETURN(uplink_, Uplink::Create(options_.uplink, *spool_));
+  return absl::OkStatus();
+}
+
+absl::Status Agent::StartHttp() {
+  http_server_.Get("/metrics", [this](const HttpRequest&) {
+    uplink_metrics_.Update(spool_->stats(), uplink_->stats());
+    return RenderMetrics(registry_);
+  });
+  http_server_.Get("/-/healthy", [](const HttpRequest&) {
+    HttpResponse response;
+    response.body = "healthy\n";
+    return response;
+  });
+  http_server_.Get("/-/ready", [this](const HttpRequest&) {
+    HttpResponse response;
+    response.status = ready_ ? 200 : 503;
+    response.body = ready_ ? "ready\n" : "starting or stopping\n";
+    return response;
+  });
+  http_server_.Get("/", [this](const HttpRequest&) {
+    HttpResponse response;
+    response.body = RenderStatusPage(CurrentStatus());
+    return response;
+  });
+  return http_server_.Start();
+}
+
+void Agent::Run(const StopSignal& stop) {
+  const CaptureLoopOptions schedule = RoomForAll(options_.schedule, sources_.size());
+  if (schedule.interval > options_.schedule.interval) {
+    spdlog::warn("{} sources of {} do not fit in --capture.interval={}: each takes its turn every {}",
+                 sources_.size(), absl::FormatDuration(schedule.capture.duration),
+                 absl::FormatDuration(options_.schedule.interval), absl::FormatDuration(schedule.interval));
+  }
+  CaptureLoopParts parts{.processes = &processes_,
+                         .builder = &builder_,
+                         .spool = spool_.get(),
+                         .observer = this,
+                         .timer = &timer_};
+  for (const auto& source : sources_) parts.sources.push_back(source.get());
+  uplink_->Start();
+  CaptureLoop loop(schedule, std::move(parts));
+  ready_ = true;
+  loop.Run(stop);
+  ready_ = false;
+  uplink_->Stop(kFlushAtEnd);
+}
+
+void Agent::OnTurn(const TurnReport& report) {
+  capture_metrics_->OnTurn(report);
+  symbol_metrics_.Update(symbolizer_.stats());
+  {
+    MutexLock lock(mutex_);
+    last_turn_ = {.source = std::string(report.source),
+                  .outcome = std::string(OutcomeName(report.outcome)),
+                  .end = absl::Now(),
+                  .used_cores = report.used_cores};
+    if (report.outcome == WindowOutcome::kOk) {
+      last_turn_.samples = report.folded->samples;
+      last_turn_.series = report.folded->window.series.size();
+      for (const LostSamples& lost : *report.lost) last_turn_.lost_samples += lost.count;
+    }
+  }
+}
+
+AgentStatus Agent::CurrentStatus() {
+  AgentStatus status;
+  status.version = std::string(kVersion);
+  status.node = options_.uplink.node;
+  for (const auto& source : sources_) status.sources.emplace_back(source->name());
+  status.capture_duration = options_.schedule.capture.duration;
+  status.capture_interval = options_.schedule.interval;
+  status.frequency_hz = options_.schedule.capture.frequency_hz;
+  status.collector = options_.uplink.collector;
+  status.spool = spool_->stats();
+  status.uplink = uplink_->stats();
+  MutexLock lock(mutex_);
+  status.last_turn = last_turn_;
+  return status;
+}
+
+}  // namespace pilotlight::agent

@@ -1,0 +1,84 @@
+// The agent put together: sources, names, metrics, uplink, and its own pages.
+#pragma once
+
+#include <prometheus/registry.h>
+
+#include <atomic>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "agent/capture/pprof/pprof_target.h"
+#include "agent/fold/window_builder.h"
+#include "agent/metrics/capture_metrics.h"
+#include "agent/metrics/symbol_metrics.h"
+#include "agent/metrics/target_metrics.h"
+#include "agent/metrics/uplink_metrics.h"
+#include "agent/schedule/capture_loop.h"
+#include "agent/status_page.h"
+#include "agent/symbolize/caching_symbolizer.h"
+#include "agent/targets/process_table.h"
+#include "agent/uplink/spool.h"
+#include "agent/uplink/uplink.h"
+#include "base/http_server.h"
+#include "base/mutex.h"
+#include "base/stop_signal.h"
+
+namespace pilotlight::agent {
+
+struct AgentOptions {
+  // "auto", "ebpf" or "perf", which watch the node; empty for none of them.
+  std::string node_source = "auto";
+  std::vector<PprofTarget> pprof_targets;  // asked for their own profiles when there are any
+  CaptureLoopOptions schedule;
+  TargetMetricsOptions metrics;
+  SpoolOptions spool;
+  UplinkOptions uplink;
+  std::string web_listen_address = ":9177";
+};
+
+class Agent : private TurnObserver {
+ public:
+  // The error's message says what to do. The HTTP server runs afterwards, but is not ready.
+  static absl::StatusOr<std::unique_ptr<Agent>> Create(const AgentOptions& options);
+  ~Agent() override;
+
+  // Captures until `stop`, then sends what is left for a few seconds. Once only.
+  void Run(const StopSignal& stop);
+
+  int http_port() const { return http_server_.port(); }
+
+ private:
+  explicit Agent(const AgentOptions& options);
+
+  absl::Status OpenSources();
+  absl::Status OpenUplink();
+  absl::Status StartHttp();
+  void OnTurn(const TurnReport& report) override;
+  AgentStatus CurrentStatus();
+
+  const AgentOptions options_;
+  const int cpus_;
+  prometheus::Registry registry_;
+  std::vector<std::unique_ptr<CaptureSource>> sources_;
+  ProcessTable processes_;
+  CachingSymbolizer symbolizer_;
+  WindowBuilder builder_;
+  SystemTimer timer_;
+  TargetMetrics target_metrics_;
+  SymbolMetrics symbol_metrics_;
+  UplinkMetrics uplink_metrics_;
+  std::unique_ptr<CaptureMetrics> capture_metrics_;
+  std::unique_ptr<Spool> spool_;
+  std::unique_ptr<Uplink> uplink_;
+  HttpServer http_server_;
+  std::atomic<bool> ready_ = false;
+
+  Mutex mutex_;
+  LastTurn last_turn_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace pilotlight::agent

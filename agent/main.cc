@@ -1,0 +1,167 @@
+// pilotlight-agent: profiles all that runs on this node, a little of the time, all the time.
+#include <malloc.h>
+#include <spdlog/spdlog.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "agent/agent.h"
+#include "agent/capture/pprof/pprof_target.h"
+#include "base/flags.h"
+#include "base/logging.h"
+#include "base/stop_signal.h"
+#include "base/version.h"
+
+namespace pilotlight::agent {
+namespace {
+
+struct Configuration {
+  AgentOptions agent;
+  std::vector<std::string> sources = {"auto"};
+  std::vector<std::string> pprof_targets;
+  uint64_t spool_max_bytes = 0;
+  LoggingFlags logging;
+};
+
+std::string HostName() {
+  char name[256] = {};
+  if (gethostname(name, sizeof(name) - 1) != 0) return "localhost";
+  return name;
+}
+
+void AddCaptureFlags(CLI::App& app, Configuration& configuration) {
+  app.add_option("--capture.source", configuration.sources,
+                 "auto (ebpf, or perf where that does not work), ebpf, perf, pprof; a comma-separated list")
+      ->delimiter(',')
+      ->check(CLI::IsMember({"auto", "ebpf", "perf", "pprof"}))
+      ->capture_default_str();
+  app.add_option("--pprof.target", configuration.pprof_targets,
+                 "SERVICE=URL of a Go program's pprof endpoint, such as shop=http://localhost:6060; may be "
+                 "repeated")
+      ->type_name("SERVICE=URL");
+  CaptureLoopOptions& schedule = configuration.agent.schedule;
+  AddDurationFlag(app, "--capture.duration", schedule.capture.duration, "Length of one capture");
+  AddDurationFlag(app, "--capture.interval", schedule.interval, "From one capture's start to the next one's");
+  app.add_option("--capture.frequency", schedule.capture.frequency_hz, "Samples a second of each CPU")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--capture.max-overhead", schedule.max_overhead,
+                 "Mean CPU use that the agent allows itself, in cores; captures are skipped beyond it. 0 is "
+                 "no limit")
+      ->check(CLI::NonNegativeNumber)
+      ->capture_default_str();
+}
+
+void AddOtherFlags(CLI::App& app, Configuration& configuration) {
+  AgentOptions& agent = configuration.agent;
+  app.add_option("--collector.address", agent.uplink.collector, "HOST:PORT of the collector's gRPC")
+      ->capture_default_str();
+  app.add_option("--spool.path", agent.spool.directory,
+                 "Directory for windows that the collector does not have yet")
+      ->capture_default_str();
+  AddSizeFlag(app, "--spool.max-bytes", configuration.spool_max_bytes,
+              "Size of that directory; the oldest windows go first");
+  app.add_option("--web.listen-address", agent.web_listen_address, "Address for /metrics and the status page")
+      ->capture_default_str();
+  app.add_option("--node.name", agent.uplink.node, "Label \"node\" of the profiles")->capture_default_str();
+  app.add_option("--metrics.max-targets", agent.metrics.max_targets, "Targets that get metrics of their own")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  AddLoggingFlags(app, configuration.logging);
+}
+
+absl::Duration RandomPhase(absl::Duration interval) {
+  std::random_device device;
+  return std::uniform_real_distribution<double>(0, 1)(device) * interval;
+}
+
+// What the flags say together; the error is the user's.
+absl::Status Validate(Configuration& configuration) {
+  AgentOptions& agent = configuration.agent;
+  bool pprof_wanted = false;
+  agent.node_source.clear();
+  for (const std::string& source : configuration.sources) {
+    if (source == "pprof") {
+      pprof_wanted = true;
+    } else if (agent.node_source.empty() || agent.node_source == source) {
+      agent.node_source = source;
+    } else {
+      return absl::InvalidArgumentError(absl::StrCat("--capture.source: ", agent.node_source, " and ", source,
+                                                     " see the same processes; choose one"));
+    }
+  }
+  for (const std::string& text : configuration.pprof_targets) {
+    absl::StatusOr<PprofTarget> target = ParsePprofTarget(text);
+    if (!target.ok()) {
+      return absl::InvalidArgumentError(absl::StrCat("--pprof.target: ", target.status().message()));
+    }
+    agent.pprof_targets.push_back(*std::move(target));
+  }
+  if (pprof_wanted && agent.pprof_targets.empty()) {
+    return absl::InvalidArgumentError("--capture.source=pprof needs --pprof.target=SERVICE=URL");
+  }
+  const CaptureLoopOptions& schedule = agent.schedule;
+  if (schedule.capture.duration < absl::Milliseconds(100)) {
+    return absl::InvalidArgumentError("--capture.duration must be at least 100ms");
+  }
+  if (schedule.capture.duration > schedule.interval) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--capture.duration=", absl::FormatDuration(schedule.capture.duration),
+                     " is longer than --capture.interval=", absl::FormatDuration(schedule.interval)));
+  }
+  if (agent.uplink.node.empty()) return absl::InvalidArgumentError("--node.name must not be empty");
+  agent.spool.max_bytes = configuration.spool_max_bytes;
+  agent.schedule.phase = RandomPhase(schedule.interval);
+  return absl::OkStatus();
+}
+
+int Run(const AgentOptions& options) {
+  StopSignal stop;
+  StopOnTerminationSignals(stop);
+  absl::StatusOr<std::unique_ptr<Agent>> agent = Agent::Create(options);
+  if (!agent.ok()) {
+    std::fprintf(stderr, "pilotlight-agent: %s\n", std::string(agent.status().message()).c_str());
+    return kExitFailure;
+  }
+  spdlog::info("pilotlight-agent {} on {}: HTTP on port {}, collector {}", options.uplink.version, options.uplink.node,
+               (*agent)->http_port(), options.uplink.collector);
+  (*agent)->Run(stop);
+  spdlog::info("stopped");
+  return 0;
+}
+
+}  // namespace
+}  // namespace pilotlight::agent
+
+int main(int argc, char** argv) {
+  using namespace pilotlight;         // NOLINT(google-build-using-namespace)
+  using namespace pilotlight::agent;  // NOLINT(google-build-using-namespace)
+  // An arena per thread would hold on to memory that the others need.
+  mallopt(M_ARENA_MAX, 1);
+
+  Configuration configuration;
+  configuration.agent.uplink.collector = "localhost:7171";
+  configuration.agent.uplink.version = std::string(kVersion);
+  configuration.agent.uplink.node = HostName();
+  configuration.agent.spool.directory = "/var/lib/pilotlight-agent";
+  configuration.spool_max_bytes = configuration.agent.spool.max_bytes;
+
+  CLI::App app("Profiles all that runs on this node, a little of the time, all the time.",
+               "pilotlight-agent");
+  AddCaptureFlags(app, configuration);
+  AddOtherFlags(app, configuration);
+  if (const auto exit_code = ParseFlags(app, argc, argv)) return *exit_code;
+  if (const absl::Status status = Validate(configuration); !status.ok()) {
+    std::fprintf(stderr, "pilotlight-agent: %s\nSee pilotlight-agent --help.\n",
+                 std::string(status.message()).c_str());
+    return kExitUsage;
+  }
+  SetUpLogging(configuration.logging);
+  return Run(configuration.agent);
+}

@@ -1,0 +1,40 @@
+// The agent's front page, for people with curl.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/time/time.h"
+#include "agent/uplink/spool.h"
+#include "agent/uplink/uplink.h"
+
+namespace pilotlight::agent {
+
+struct LastTurn {
+  std::string source;  // empty before the first one
+  std::string outcome;
+  absl::Time end;
+  uint64_t samples = 0;
+  uint64_t lost_samples = 0;
+  size_t series = 0;
+  double used_cores = 0;
+};
+
+struct AgentStatus {
+  std::string version;
+  std::string node;
+  std::vector<std::string> sources;
+  absl::Duration capture_duration;
+  absl::Duration capture_interval;
+  int frequency_hz = 0;
+  std::string collector;
+  LastTurn last_turn;
+  SpoolStats spool;
+  UplinkStats uplink;
+};
+
+std::string RenderStatusPage(const AgentStatus& status);
+
+}  // namespace pilotlight::agent
