@@ -1,0 +1,54 @@
+// Blocks in memory, the least recently used ones let go when they take more than the limit.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <list>
+#include <memory>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/container/flat_hash_map.h"
+#include "base/mutex.h"
+#include "collector/store/embedded/block.h"
+
+namespace pilotlight::collector {
+
+// Thread-safe. A block that someone holds is never let go, so there is one object for each block however
+// many use it; only Drop() ends that.
+class BlockCache {
+ public:
+  explicit BlockCache(size_t max_bytes) : max_bytes_(max_bytes) {}
+
+  // The block, empty when it was not here.
+  std::shared_ptr<Block> Get(const BlockKey& key);
+  // Tells how large a block has become. Not with its mutex held.
+  void SetSize(const BlockKey& key, size_t bytes);
+  // Forgets the block; who holds it keeps it, the next Get() starts anew.
+  void Drop(const BlockKey& key);
+  void DropDaysBefore(uint32_t day);
+
+  struct Counters {
+    uint64_t hits = 0;
+    uint64_t misses = 0;
+    size_t bytes = 0;
+  };
+  Counters counters() const;
+
+ private:
+  struct Entry {
+    std::shared_ptr<Block> block;
+    size_t bytes = 0;
+  };
+  using Entries = std::list<Entry>;  // the most recently used first
+
+  void Erase(Entries::iterator entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void MakeRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const size_t max_bytes_;
+  mutable Mutex mutex_;
+  Entries entries_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<BlockKey, Entries::iterator> index_ ABSL_GUARDED_BY(mutex_);
+  Counters counters_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace pilotlight::collector

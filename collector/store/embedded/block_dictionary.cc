@@ -1,0 +1,334 @@
+#include "collector/store/embedded/block_dictionary.h"
+
+#include <limits>
+#include <utility>
+
+#include "absl/hash/hash.h"
+#include "absl/strings/str_cat.h"
+#include "collector/store/embedded/bytes.h"
+
+namespace pilotlight::collector {
+namespace {
+
+constexpr uint32_t kKindMask = 0xf;
+constexpr uint32_t kInlinedBit = 1u << 4;
+constexpr uint32_t kSymbolizedBit = 1u << 5;
+constexpr uint32_t kKnownFlags = kKindMask | kInlinedBit | kSymbolizedBit;
+// Far above what a block can hold (EmbeddedStoreOptions::max_dictionary_bytes); bounds what a broken chunk
+// can make us allocate.
+constexpr uint64_t kMaxEntries = uint64_t{1} << 26;
+
+uint32_t FlagsOf(const Frame& frame) {
+  return static_cast<uint32_t>(frame.kind) | (frame.inlined ? kInlinedBit : 0) |
+         (frame.symbolized ? kSymbolizedBit : 0);
+}
+
+template <typename Entry, typename Field>
+void AppendColumn(const std::vector<Entry>& entries, size_t first, Field field, std::string& out) {
+  int64_t previous = 0;
+  for (size_t i = first; i < entries.size(); ++i) {
+    const auto value = static_cast<int64_t>(field(entries[i]));
+    AppendZigzag(out, value - previous);
+    previous = value;
+  }
+}
+
+// Reads `entries.size()` differences; false when a number is not below `limit`.
+template <typename Entry, typename Set>
+bool ReadColumn(ByteReader& reader, std::vector<Entry>& entries, uint64_t limit, Set set) {
+  uint64_t value = 0;
+  for (Entry& entry : entries) {
+    value += static_cast<uint64_t>(reader.Zigzag());
+    if (value >= limit) return false;
+    set(entry, static_cast<uint32_t>(value));
+  }
+  return reader.ok();
+}
+
+absl::Status Broken(absl::string_view what) {
+  return absl::DataLossError(absl::StrCat("broken dictionary record: ", what));
+}
+
+}  // namespace
+
+// Strings and frames are found by number: the table holds numbers and hashes what stands behind them.
+struct BlockDictionary::Index {
+  struct StringHash {
+    using is_transparent = void;
+    const BlockDictionary* dictionary;
+    size_t operator()(absl::string_view text) const { return absl::HashOf(text); }
+    size_t operator()(StringId id) const { return absl::HashOf(dictionary->string(id)); }
+  };
+  struct StringEqual {
+    using is_transparent = void;
+    const BlockDictionary* dictionary;
+    bool operator()(StringId a, StringId b) const { return a == b; }
+    bool operator()(StringId a, absl::string_view b) const { return dictionary->string(a) == b; }
+    bool operator()(absl::string_view a, StringId b) const { return dictionary->string(b) == a; }
+  };
+  struct FrameHash {
+    using is_transparent = void;
+    const BlockDictionary* dictionary;
+    size_t operator()(const Frame& frame) const { return absl::HashOf(frame); }
+    size_t operator()(FrameId id) const { return absl::HashOf(dictionary->frames_[id]); }
+  };
+  struct FrameEqual {
+    using is_transparent = void;
+    const BlockDictionary* dictionary;
+    bool operator()(FrameId a, FrameId b) const { return a == b; }
+    bool operator()(FrameId a, const Frame& b) const { return dictionary->frames_[a] == b; }
+    bool operator()(const Frame& a, FrameId b) const { return dictionary->frames_[b] == a; }
+  };
+
+  explicit Index(const BlockDictionary* dictionary)
+      : strings(0, StringHash{dictionary}, StringEqual{dictionary}),
+        frames(0, FrameHash{dictionary}, FrameEqual{dictionary}) {}
+
+  absl::flat_hash_set<StringId, StringHash, StringEqual> strings;
+  absl::flat_hash_set<FrameId, FrameHash, FrameEqual> frames;
+  absl::flat_hash_map<std::pair<NodeId, FrameId>, NodeId> children;
+};
+
+BlockDictionary::BlockDictionary()
+    : string_ends_{0}, frames_{Frame{}}, parents_{StackTrie::kRoot}, node_frames_{0} {
+  taken_strings_ = taken_frames_ = taken_nodes_ = 1;
+}
+
+BlockDictionary::~BlockDictionary() = default;
+
+absl::string_view BlockDictionary::string(StringId id) const {
+  if (id == 0) return {};
+  if (id == kLostNumber) return kLostName;
+  const size_t begin = string_ends_[id - 1];
+  const size_t size = string_ends_[id] - begin;
+  // Only number 0 is the empty string, so another one is in a gap.
+  return size == 0 ? kLostName : absl::string_view(text_).substr(begin, size);
+}
+
+FrameView BlockDictionary::view(FrameId id) const {
+  if (id == kLostNumber || frames_[id].function == kLostNumber) {
+    return FrameView{.function = kLostName, .kind = FrameKind::kSynthetic};
+  }
+  const Frame& frame = frames_[id];
+  return FrameView{.function = string(frame.function),
+                   .file = string(frame.file),
+                   .mapping = string(frame.mapping),
+                   .line = frame.line,
+                   .kind = frame.kind,
+                   .inlined = frame.inlined,
+                   .symbolized = frame.symbolized};
+}
+
+absl::Status BlockDictionary::AddChunk(absl::string_view chunk) {
+  ByteReader reader(chunk);
+  const uint64_t first_string = reader.VarintUpTo(kMaxEntries);
+  const uint64_t first_frame = reader.VarintUpTo(kMaxEntries);
+  const uint64_t first_node = reader.VarintUpTo(kMaxEntries);
+  const size_t strings = reader.Count(1);
+  const size_t frames = reader.Count(5);
+  const size_t nodes = reader.Count(2);
+  if (!reader.ok()) return Broken("bad counts");
+  if (first_string < string_count() || first_frame < frame_count() || first_node < node_count()) {
+    return Broken("its numbers are taken");
+  }
+  const uint64_t all_strings = first_string + strings;
+  const uint64_t all_frames = first_frame + frames;
+  if (all_strings > kMaxEntries || all_frames > kMaxEntries || first_node + nodes > kMaxEntries) {
+    return Broken("too many entries");
+  }
+
+  std::vector<uint32_t> sizes(strings);
+  uint64_t text_size = 0;
+  for (uint32_t& size : sizes) {
+    size = static_cast<uint32_t>(reader.VarintUpTo(chunk.size()));
+    text_size += size;
+  }
+  const absl::string_view text = reader.Bytes(text_size);
+  std::vector<Frame> new_frames(frames);
+  const bool strings_known =
+      ReadColumn(reader, new_frames, all_strings, [](Frame& f, uint32_t value) { f.function = value; }) &&
+      ReadColumn(reader, new_frames, all_strings, [](Frame& f, uint32_t value) { f.file = value; }) &&
+      ReadColumn(reader, new_frames, all_strings, [](Frame& f, uint32_t value) { f.mapping = value; });
+  if (!strings_known) return Broken("a frame names an unknown string");
+  if (!ReadColumn(reader, new_frames, uint64_t{1} << 32, [](Frame& f, uint32_t value) { f.line = value; })) {
+    return Broken("a bad line number");
+  }
+  for (Frame& frame : new_frames) {
+    const uint64_t flags = reader.Varint();
+    if ((flags & ~uint64_t{kKnownFlags}) != 0 ||
+        (flags & kKindMask) > static_cast<uint64_t>(FrameKind::kSynthetic)) {
+      return Broken("a frame has unknown flags");
+    }
+    frame.kind = static_cast<FrameKind>(flags & kKindMask);
+    frame.inlined = (flags & kInlinedBit) != 0;
+    frame.symbolized = (flags & kSymbolizedBit) != 0;
+  }
+  std::vector<NodeId> new_parents(nodes);
+  for (size_t i = 0; i < nodes; ++i) {
+    const uint64_t distance = reader.VarintUpTo(first_node + i);
+    if (distance == 0) return Broken("a node stands before its parent");
+    new_parents[i] = static_cast<NodeId>(first_node + i - distance);
+  }
+  std::vector<FrameId> new_node_frames(nodes);
+  if (!ReadColumn(reader, new_node_frames, all_frames, [](FrameId& f, uint32_t value) { f = value; })) {
+    return Broken("a node names an unknown frame");
+  }
+  if (!reader.done()) return Broken("wrong length");
+  if (text_.size() + text_size > std::numeric_limits<uint32_t>::max()) return Broken("too much text");
+
+  string_ends_.resize(first_string, string_ends_.back());
+  frames_.resize(first_frame, Frame{.function = kLostNumber});
+  parents_.resize(first_node, StackTrie::kRoot);
+  node_frames_.resize(first_node, kLostNumber);
+  for (const uint32_t size : sizes) string_ends_.push_back(string_ends_.back() + size);
+  text_.append(text.data(), text.size());
+  frames_.insert(frames_.end(), new_frames.begin(), new_frames.end());
+  parents_.insert(parents_.end(), new_parents.begin(), new_parents.end());
+  node_frames_.insert(node_frames_.end(), new_node_frames.begin(), new_node_frames.end());
+  MarkTaken();
+  return absl::OkStatus();
+}
+
+void BlockDictionary::MarkTaken() {
+  taken_strings_ = string_count();
+  taken_frames_ = frame_count();
+  taken_nodes_ = node_count();
+}
+
+void BlockDictionary::MakeWritable() {
+  if (writable()) return;
+  index_ = std::make_unique<Index>(this);
+  index_->strings.reserve(string_count());
+  index_->frames.reserve(frame_count());
+  index_->children.reserve(node_count());
+  for (StringId i = 0; i < string_count(); ++i) index_->strings.insert(i);
+  for (FrameId i = 0; i < frame_count(); ++i) index_->frames.insert(i);
+  for (NodeId i = 1; i < node_count(); ++i) {
+    index_->children.emplace(std::make_pair(parents_[i], node_frames_[i]), i);
+  }
+}
+
+StringId BlockDictionary::InternString(absl::string_view text) {
+  if (const auto found = index_->strings.find(text); found != index_->strings.end()) return *found;
+  const auto id = static_cast<StringId>(string_count());
+  text_.append(text.data(), text.size());
+  string_ends_.push_back(static_cast<uint32_t>(text_.size()));
+  index_->strings.insert(id);
+  return id;
+}
+
+FrameId BlockDictionary::InternFrame(const Frame& frame) {
+  if (const auto found = index_->frames.find(frame); found != index_->frames.end()) return *found;
+  const auto id = static_cast<FrameId>(frame_count());
+  frames_.push_back(frame);
+  index_->frames.insert(id);
+  return id;
+}
+
+NodeId BlockDictionary::Child(NodeId parent, FrameId frame) {
+  const auto [entry, added] =
+      index_->children.try_emplace(std::make_pair(parent, frame), static_cast<NodeId>(node_count()));
+  if (added) {
+    parents_.push_back(parent);
+    node_frames_.push_back(frame);
+  }
+  return entry->second;
+}
+
+std::string BlockDictionary::TakeChunk() {
+  std::string out;
+  if (taken_strings_ == string_count() && taken_frames_ == frame_count() && taken_nodes_ == node_count()) {
+    return out;
+  }
+  AppendVarint(out, taken_strings_);
+  AppendVarint(out, taken_frames_);
+  AppendVarint(out, taken_nodes_);
+  AppendVarint(out, string_count() - taken_strings_);
+  AppendVarint(out, frame_count() - taken_frames_);
+  AppendVarint(out, node_count() - taken_nodes_);
+  const size_t text_start = string_ends_[taken_strings_ - 1];
+  for (size_t i = taken_strings_; i < string_count(); ++i) {
+    AppendVarint(out, string_ends_[i] - string_ends_[i - 1]);
+  }
+  out.append(text_, text_start);
+  AppendColumn(
+      frames_, taken_frames_, [](const Frame& f) { return f.function; }, out);
+  AppendColumn(
+      frames_, taken_frames_, [](const Frame& f) { return f.file; }, out);
+  AppendColumn(
+      frames_, taken_frames_, [](const Frame& f) { return f.mapping; }, out);
+  AppendColumn(
+      frames_, taken_frames_, [](const Frame& f) { return f.line; }, out);
+  for (size_t i = taken_frames_; i < frame_count(); ++i) AppendVarint(out, FlagsOf(frames_[i]));
+  for (size_t i = taken_nodes_; i < node_count(); ++i) AppendVarint(out, i - parents_[i]);
+  AppendColumn(
+      node_frames_, taken_nodes_, [](FrameId f) { return f; }, out);
+  MarkTaken();
+  return out;
+}
+
+size_t BlockDictionary::byte_size() const {
+  constexpr size_t kControlByte = 1;  // of absl's tables, per slot
+  size_t bytes = text_.capacity() + string_ends_.capacity() * sizeof(uint32_t) +
+                 frames_.capacity() * sizeof(Frame) +
+                 (parents_.capacity() + node_frames_.capacity()) * sizeof(uint32_t);
+  if (index_ != nullptr) {
+    bytes += (index_->strings.capacity() + index_->frames.capacity()) * (sizeof(uint32_t) + kControlByte) +
+             index_->children.capacity() * (3 * sizeof(uint32_t) + kControlByte);
+  }
+  return bytes;
+}
+
+WindowMapper::WindowMapper(const StackTrie& from)
+    : from_(from),
+      nodes_(from.node_count(), kUnmapped),
+      frames_(from.frame_count(), kUnmapped),
+      strings_(from.string_count(), kUnmapped) {}
+
+void WindowMapper::StartBlock(BlockDictionary& to) {
+  to_ = &to;
+  for (const NodeId node : mapped_nodes_) nodes_[node] = kUnmapped;
+  for (const FrameId frame : mapped_frames_) frames_[frame] = kUnmapped;
+  for (const StringId text : mapped_strings_) strings_[text] = kUnmapped;
+  mapped_nodes_.clear();
+  mapped_frames_.clear();
+  mapped_strings_.clear();
+}
+
+StringId WindowMapper::MapString(StringId text) {
+  StringId& mapped = strings_[text];
+  if (mapped == kUnmapped) {
+    mapped = to_->InternString(from_.string(text));
+    mapped_strings_.push_back(text);
+  }
+  return mapped;
+}
+
+FrameId WindowMapper::MapFrame(FrameId frame) {
+  FrameId& mapped = frames_[frame];
+  if (mapped == kUnmapped) {
+    Frame copy = from_.frame(frame);
+    copy.function = MapString(copy.function);
+    copy.file = MapString(copy.file);
+    copy.mapping = MapString(copy.mapping);
+    mapped = to_->InternFrame(copy);
+    mapped_frames_.push_back(frame);
+  }
+  return mapped;
+}
+
+NodeId WindowMapper::MapNode(NodeId node) {
+  const size_t first_new = mapped_nodes_.size();
+  NodeId ancestor = node;
+  for (; ancestor != StackTrie::kRoot && nodes_[ancestor] == kUnmapped; ancestor = from_.parent(ancestor)) {
+    mapped_nodes_.push_back(ancestor);
+  }
+  NodeId mapped = ancestor == StackTrie::kRoot ? StackTrie::kRoot : nodes_[ancestor];
+  for (size_t i = mapped_nodes_.size(); i > first_new; --i) {
+    mapped = to_->Child(mapped, MapFrame(from_.frame_of(mapped_nodes_[i - 1])));
+    nodes_[mapped_nodes_[i - 1]] = mapped;
+  }
+  return mapped;
+}
+
+}  // namespace pilotlight::collector

@@ -1,0 +1,98 @@
+#include "collector/store/embedded/embedded_store.h"
+
+#include <set>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "collector/store/embedded/block_cache.h"
+#include "collector/store/embedded/catalogue.h"
+#include "collector/store/embedded/database.h"
+#include "collector/store/embedded/store_counters.h"
+#include "collector/store/embedded/window_reader.h"
+#include "collector/store/embedded/window_writer.h"
+
+namespace pilotlight::collector {
+
+EmbeddedStore::EmbeddedStore() : counters_(std::make_unique<StoreCounters>()) {}
+
+EmbeddedStore::~EmbeddedStore() = default;
+
+absl::StatusOr<std::unique_ptr<EmbeddedStore>> EmbeddedStore::Open(const EmbeddedStoreOptions& options) {
+  static const SystemClock system_clock;
+  const Clock& clock = options.clock != nullptr ? *options.clock : system_clock;
+  // Not make_unique: the constructor is private.
+  std::unique_ptr<EmbeddedStore> store(new EmbeddedStore());
+  ASSIGN_OR_RETURN(store->database_, Database::Open(options));
+  store->catalogue_ = std::make_unique<Catalogue>();
+  store->cache_ = std::make_unique<BlockCache>(options.cache_bytes);
+  store->reader_ = std::make_unique<WindowReader>(*store->database_, *store->catalogue_, *store->cache_,
+                                                  *store->counters_);
+  ASSIGN_OR_RETURN(store->writer_, WindowWriter::Create(options, clock, *store->database_, *store->catalogue_,
+                                                        *store->cache_, *store->counters_));
+  return store;
+}
+
+absl::StatusOr<AppendOutcome> EmbeddedStore::Append(const Window& window) { return writer_->Append(window); }
+
+absl::StatusOr<MergedProfile> EmbeddedStore::Merge(const StoreSelection& selection) {
+  return reader_->Merge(selection);
+}
+
+absl::StatusOr<std::vector<TimeSeries>> EmbeddedStore::SelectSeries(
+    const StoreSelection& selection, absl::Duration step, const std::vector<std::string>& group_by,
+    const std::function<void(const StackTrie&, std::vector<Sample>&)>& select_samples) {
+  return reader_->SelectSeries(selection, step, group_by, select_samples);
+}
+
+absl::StatusOr<std::vector<std::string>> EmbeddedStore::LabelNames(TimeSpan span,
+                                                                   const std::vector<Matcher>& matchers) {
+  std::set<std::string> names;
+  reader_->ForEachSeries(span, matchers, [&names](const SeriesIdentity& series) {
+    for (const auto& [name, value] : series.labels) names.insert(name);
+  });
+  return std::vector<std::string>(names.begin(), names.end());
+}
+
+absl::StatusOr<std::vector<std::string>> EmbeddedStore::LabelValues(const std::string& name, TimeSpan span,
+                                                                    const std::vector<Matcher>& matchers) {
+  std::set<std::string> values;
+  reader_->ForEachSeries(span, matchers, [&](const SeriesIdentity& series) {
+    if (const auto label = series.labels.find(name); label != series.labels.end())
+      values.insert(label->second);
+  });
+  return std::vector<std::string>(values.begin(), values.end());
+}
+
+absl::StatusOr<std::vector<ProfileType>> EmbeddedStore::ProfileTypes(TimeSpan span) {
+  std::set<ProfileType> types;
+  reader_->ForEachSeries(span, {}, [&types](const SeriesIdentity& series) { types.insert(series.type); });
+  return std::vector<ProfileType>(types.begin(), types.end());
+}
+
+absl::Status EmbeddedStore::DropBefore(absl::Time before) { return writer_->DropBefore(before); }
+
+absl::Status EmbeddedStore::Compact() { return database_->Compact(); }
+
+EmbeddedStoreCounters EmbeddedStore::counters() const {
+  const BlockCache::Counters cache = cache_->counters();
+  EmbeddedStoreCounters counters;
+  counters.appended_windows = counters_->appended_windows;
+  counters.appended_series = counters_->appended_series;
+  counters.duplicate_windows = counters_->duplicate_windows;
+  counters.missing_windows = counters_->missing_windows;
+  counters.refused_windows = counters_->refused_windows;
+  counters.failed_writes = counters_->failed_writes;
+  counters.commits = counters_->commits;
+  counters.corrupt_records = counters_->corrupt_records;
+  counters.forgotten_boots = counters_->forgotten_boots;
+  counters.cache_hits = cache.hits;
+  counters.cache_misses = cache.misses;
+  counters.cache_bytes = cache.bytes;
+  counters.blocks = catalogue_->block_count();
+  counters.services = catalogue_->service_count();
+  counters.boots = writer_->boot_count();
+  counters.disk_bytes = database_->disk_bytes();
+  return counters;
+}
+
+}  // namespace pilotlight::collector

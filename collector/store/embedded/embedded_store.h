@@ -1,0 +1,103 @@
+// A ProfileStore in one directory: RocksDB with blocks of one service and one day.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "base/clock.h"
+#include "collector/store/profile_store.h"
+
+namespace pilotlight::collector {
+
+// The defaults keep the store's memory near 80 MB: the three sizes and RocksDB's own tables.
+struct EmbeddedStoreOptions {
+  std::string path;  // made when it is not there
+  // Dictionaries of blocks, kept by last use. Blocks of appends under way stay beyond it.
+  size_t cache_bytes = size_t{32} << 20;
+  size_t block_cache_bytes = size_t{16} << 20;  // RocksDB's: pieces of tables as read from disk
+  size_t write_buffer_bytes = size_t{8} << 20;  // RocksDB's: there are at most three
+  // A block with a larger dictionary goes on in a new part.
+  size_t max_dictionary_bytes = size_t{8} << 20;
+  // Appends are refused while the file system has less room, so that RocksDB can always finish its work.
+  uint64_t min_free_bytes = uint64_t{128} << 20;
+  // Agents' boots not heard of for so long are forgotten; a window sent again later would count twice.
+  absl::Duration boot_memory = absl::Hours(24 * 7);
+  size_t max_boots = 100000;     // when there are more, the ones not heard of for longest are forgotten
+  size_t max_services = 100000;  // a window with one more is InvalidArgument
+  const Clock* clock = nullptr;  // the system's when null; must outlive the store
+};
+
+// Since the store was opened, but for the last five, which are as of now.
+struct EmbeddedStoreCounters {
+  uint64_t appended_windows = 0;
+  uint64_t appended_series = 0;
+  uint64_t duplicate_windows = 0;  // answered with kAlreadyThere
+  uint64_t missing_windows = 0;    // gaps in the agents' sequences: lost before they came here
+  uint64_t refused_windows = 0;    // no room, or can never be stored
+  uint64_t failed_writes = 0;      // of commits; one holds the windows of all who waited for it
+  uint64_t commits = 0;            // each is one fsync
+  uint64_t corrupt_records = 0;    // skipped, counted each time that they are met; a run of them counts once
+  uint64_t forgotten_boots = 0;
+  uint64_t cache_hits = 0;
+  uint64_t cache_misses = 0;
+  uint64_t cache_bytes = 0;
+  uint64_t blocks = 0;
+  uint64_t services = 0;
+  uint64_t boots = 0;
+  uint64_t disk_bytes = 0;  // tables and write-ahead log
+};
+
+struct StoreCounters;
+class BlockCache;
+class Catalogue;
+class Database;
+class WindowReader;
+class WindowWriter;
+
+// Thread-safe. Appends that come together share one fsync of the write-ahead log, and each returns after
+// it: a window that was acknowledged survives the crash of the process and of the machine, whole, and with
+// it the sequence number that keeps it from being stored twice.
+//
+// Disk full: appends are ResourceExhausted and queries go on; it recovers by itself once there is room.
+// Corrupt records: they are skipped and counted. Where names were lost, their samples stay in the totals.
+class EmbeddedStore : public ProfileStore {
+ public:
+  // FailedPrecondition: another process has it open, or it was written by a newer version, or it is
+  // something else's; PermissionDenied or the like when the path cannot be written. Each says what to do.
+  static absl::StatusOr<std::unique_ptr<EmbeddedStore>> Open(const EmbeddedStoreOptions& options);
+  ~EmbeddedStore() override;
+
+  absl::StatusOr<AppendOutcome> Append(const Window& window) override;
+  absl::StatusOr<MergedProfile> Merge(const StoreSelection& selection) override;
+  absl::StatusOr<std::vector<TimeSeries>> SelectSeries(
+      const StoreSelection& selection, absl::Duration step, const std::vector<std::string>& group_by,
+      const std::function<void(const StackTrie&, std::vector<Sample>&)>& select_samples) override;
+  absl::StatusOr<std::vector<std::string>> LabelNames(TimeSpan span,
+                                                      const std::vector<Matcher>& matchers) override;
+  absl::StatusOr<std::vector<std::string>> LabelValues(const std::string& name, TimeSpan span,
+                                                       const std::vector<Matcher>& matchers) override;
+  absl::StatusOr<std::vector<ProfileType>> ProfileTypes(TimeSpan span) override;
+  absl::Status DropBefore(absl::Time before) override;
+
+  EmbeddedStoreCounters counters() const;
+  // Writes what is in memory to tables and merges them; for tools and tests, it is never needed.
+  absl::Status Compact();
+
+ private:
+  EmbeddedStore();
+
+  std::unique_ptr<StoreCounters> counters_;
+  std::unique_ptr<Database> database_;
+  std::unique_ptr<Catalogue> catalogue_;
+  std::unique_ptr<BlockCache> cache_;
+  std::unique_ptr<WindowReader> reader_;
+  std::unique_ptr<WindowWriter> writer_;
+};
+
+}  // namespace pilotlight::collector

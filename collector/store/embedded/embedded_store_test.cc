@@ -1,0 +1,465 @@
+#include "collector/store/embedded/embedded_store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <memory>
+#include <string>
+
+#include "absl/strings/str_cat.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "collector/store/store_test_support.h"
+#include "profile/filter.h"
+
+namespace pilotlight::collector {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+using Stacks = std::map<std::string, uint64_t>;
+
+const TimeSpan kAll = {absl::InfinitePast(), absl::InfiniteFuture()};
+
+class EmbeddedStoreTest : public testing::Test {
+ protected:
+  EmbeddedStoreTest() {
+    options_.path = directory_.path() + "/store";
+    options_.min_free_bytes = 0;
+    options_.clock = &clock_;
+    Reopen();
+  }
+
+  void Reopen() {
+    store_.reset();
+    auto store = EmbeddedStore::Open(options_);
+    ASSERT_TRUE(store.ok()) << store.status();
+    store_ = *std::move(store);
+  }
+
+  void Append(const Window& window, AppendOutcome expected = AppendOutcome::kStored) {
+    const auto outcome = store_->Append(window);
+    ASSERT_TRUE(outcome.ok()) << outcome.status();
+    EXPECT_EQ(*outcome, expected);
+  }
+
+  // One window of `agent` with one CPU series.
+  void AppendOne(const std::string& agent, uint64_t sequence, absl::Time start, const Labels& labels,
+                 const Stacks& stacks) {
+    Window window = MakeWindow(agent, "boot", sequence, start);
+    AddSeries(window, labels, stacks);
+    Append(window);
+  }
+
+  MergedProfile Merge(const std::string& selector = "", TimeSpan span = kAll, const ProfileType& type = {}) {
+    auto merged = store_->Merge({type, span, *ParseSelector(selector)});
+    EXPECT_TRUE(merged.ok()) << merged.status();
+    return *std::move(merged);
+  }
+
+  Stacks Counts(const std::string& selector = "", TimeSpan span = kAll) {
+    return CountsByStack(Merge(selector, span).profile);
+  }
+
+  std::vector<std::string> Values(const std::string& name, const std::string& selector = "",
+                                  TimeSpan span = kAll) {
+    return *store_->LabelValues(name, span, *ParseSelector(selector));
+  }
+
+  const TemporaryDirectory directory_;
+  ManualClock clock_{kNoon};
+  EmbeddedStoreOptions options_;
+  std::unique_ptr<EmbeddedStore> store_;
+};
+
+const Labels kCart = {{"service_name", "cart"}, {"pod", "cart-1"}};
+const Labels kCart2 = {{"service_name", "cart"}, {"pod", "cart-2"}};
+const Labels kShop = {{"service_name", "shop"}, {"pod", "shop-1"}, {"zone", "a"}};
+
+TEST_F(EmbeddedStoreTest, AnEmptyStoreAnswersWithNothing) {
+  const MergedProfile merged = Merge();
+  EXPECT_THAT(merged.profile.samples, IsEmpty());
+  EXPECT_EQ(merged.profile.type, ProfileType{});
+  EXPECT_EQ(merged.coverage.windows, 0u);
+  EXPECT_THAT(Values("service_name"), IsEmpty());
+  EXPECT_THAT(*store_->ProfileTypes(kAll), IsEmpty());
+}
+
+TEST_F(EmbeddedStoreTest, WindowsOfOneSeriesAddUp) {
+  AppendOne("a", 1, kNoon, kCart, {{"main;f", 3}, {"main;g", 4}});
+  AppendOne("a", 2, kNoon + absl::Minutes(1), kCart, {{"main;g", 5}, {"main;g;h", 1}});
+  const MergedProfile merged = Merge();
+  EXPECT_EQ(CountsByStack(merged.profile), (Stacks{{"main;f", 3}, {"main;g", 9}, {"main;g;h", 1}}));
+  EXPECT_EQ(Totals(merged.profile.samples).value, 13 * kPeriodNs);
+  EXPECT_EQ(merged.profile.labels, kCart);
+  EXPECT_EQ(merged.profile.period, kPeriodNs);
+  EXPECT_EQ(merged.profile.start, kNoon);
+  EXPECT_EQ(merged.profile.duration, absl::Seconds(20));
+  EXPECT_EQ(merged.coverage.windows, 2u);
+  EXPECT_EQ(merged.coverage.watched, absl::Seconds(20));
+  EXPECT_DOUBLE_EQ(merged.coverage.estimated_value, 6.0 * 13 * kPeriodNs);
+}
+
+TEST_F(EmbeddedStoreTest, ServicesDaysAndLabelSetsAddUp) {
+  AppendOne("a", 1, kNoon, kCart, {{"main;f", 1}});
+  AppendOne("a", 2, kNoon + absl::Hours(24), kCart, {{"main;f", 10}});
+  AppendOne("a", 3, kNoon + absl::Hours(25), kCart2, {{"main;f", 100}});
+  AppendOne("a", 4, kNoon + absl::Hours(26), kShop, {{"main;f", 1000}});
+  EXPECT_EQ(Counts(), (Stacks{{"main;f", 1111}}));
+  EXPECT_EQ(Counts(R"({service="cart"})"), (Stacks{{"main;f", 111}}));
+  EXPECT_EQ(Counts(R"({pod="cart-1"})"), (Stacks{{"main;f", 11}}));
+  EXPECT_EQ(Counts(R"({pod=~"cart-2|shop-.*"})"), (Stacks{{"main;f", 1100}}));
+  EXPECT_EQ(Counts(R"({zone=""})"), (Stacks{{"main;f", 111}}));
+  EXPECT_EQ(Counts(R"({service!="cart"})"), (Stacks{{"main;f", 1000}}));
+  EXPECT_EQ(Merge(R"({service="cart"})").profile.labels, (Labels{{"service_name", "cart"}}));
+}
+
+TEST_F(EmbeddedStoreTest, ASpanTakesItsStartAndLeavesItsEnd) {
+  for (uint64_t i = 0; i < 10; ++i) {
+    AppendOne("a", i + 1, kNoon + absl::Minutes(static_cast<int64_t>(i)), kCart, {{"f", uint64_t{1} << i}});
+  }
+  EXPECT_EQ(Counts("", {kNoon + absl::Minutes(2), kNoon + absl::Minutes(5)}), (Stacks{{"f", 4 + 8 + 16}}));
+  EXPECT_THAT(Counts("", {kNoon + absl::Minutes(5), kNoon + absl::Minutes(5)}), IsEmpty());
+  EXPECT_THAT(Counts("", {kNoon + absl::Minutes(5), kNoon}), IsEmpty());
+}
+
+TEST_F(EmbeddedStoreTest, ParentsKeepSmallerNumbersThanTheirChildren) {
+  AppendOne("a", 1, kNoon, kCart, {{"main;b;c", 1}, {"main;a", 1}});
+  AppendOne("a", 2, kNoon, kShop, {{"main;a;z", 1}, {"start;x;y", 1}});
+  const Profile profile = Merge().profile;
+  for (NodeId node = 1; node < profile.trie.node_count(); ++node) {
+    EXPECT_LT(profile.trie.parent(node), node);
+  }
+  EXPECT_TRUE(std::ranges::is_sorted(profile.samples, {}, &Sample::node));
+}
+
+TEST_F(EmbeddedStoreTest, EveryFieldOfAFrameIsKept) {
+  Window window = MakeWindow("a", "b", 1, kNoon);
+  Series& series = AddSeries(window, kCart, {});
+  NodeId node = StackTrie::kRoot;
+  for (uint8_t kind = 0; kind <= 4; ++kind) {
+    node = window.trie.Child(node,
+                             window.trie.InternFrame(FrameView{.function = absl::StrCat("f;", kind, " {…}"),
+                                                               .file = "/src/ä.go",
+                                                               .mapping = "app",
+                                                               .line = UINT32_MAX - kind,
+                                                               .kind = FrameKind{kind},
+                                                               .inlined = kind % 2 == 0,
+                                                               .symbolized = kind % 3 == 0}));
+    series.samples.push_back({node, 1, kPeriodNs});
+  }
+  Append(window);
+  Reopen();
+  const Profile profile = Merge().profile;
+  EXPECT_EQ(ContentOf(profile.trie, profile.samples), ContentOf(window.trie, series.samples));
+}
+
+TEST_F(EmbeddedStoreTest, TypesStayApart) {
+  const ProfileType allocations{"memory", "alloc_space", "bytes", "space", "bytes"};
+  Window window = MakeWindow("a", "b", 1, kNoon);
+  AddSeries(window, kCart, {{"f", 1}});
+  Series& series = AddSeries(window, kCart, {{"f", 2}});
+  series.type = allocations;
+  series.samples[0].value = -123456789;
+  Append(window);
+  EXPECT_EQ(Counts(), (Stacks{{"f", 1}}));
+  const Profile profile = Merge("", kAll, allocations).profile;
+  EXPECT_EQ(CountsByStack(profile), (Stacks{{"f", 2}}));
+  EXPECT_EQ(profile.samples[0].value, -123456789);
+  EXPECT_THAT(*store_->ProfileTypes(kAll), ElementsAre(allocations, ProfileType{}));
+  EXPECT_THAT(*store_->ProfileTypes({kNoon + absl::Seconds(1), absl::InfiniteFuture()}), IsEmpty());
+}
+
+TEST_F(EmbeddedStoreTest, DifferentPeriodsLeaveNone) {
+  AppendOne("a", 1, kNoon, kCart, {{"f", 1}});
+  Window window = MakeWindow("a", "boot", 2, kNoon);
+  AddSeries(window, kCart, {{"f", 1}}).period = 1;
+  Append(window);
+  const Profile profile = Merge().profile;
+  EXPECT_EQ(profile.period, 0);
+  EXPECT_EQ(Totals(profile.samples).value, 2 * kPeriodNs);
+}
+
+TEST_F(EmbeddedStoreTest, LossesAddUp) {
+  for (uint64_t sequence : {1, 2}) {
+    Window window = MakeWindow("a", "b", sequence, kNoon);
+    AddSeries(window, kCart, {{"f", 1}}).loss = {1, 20, 300, 4000};
+    AddSeries(window, kShop, {{"f", 1}}).loss = {5, 0, 0, 0};
+    Append(window);
+  }
+  EXPECT_EQ(Merge().profile.loss, (LossCounters{12, 40, 600, 8000}));
+  EXPECT_EQ(Merge(R"({service="cart"})").profile.loss, (LossCounters{2, 40, 600, 8000}));
+}
+
+TEST_F(EmbeddedStoreTest, EqualLabelSetsInOneWindowAreOneSeries) {
+  Window window = MakeWindow("a", "b", 1, kNoon);
+  AddSeries(window, kCart, {{"f", 1}, {"g", 1}});
+  AddSeries(window, kCart, {{"g", 2}});
+  Append(window);
+  EXPECT_EQ(Counts(), (Stacks{{"f", 1}, {"g", 3}}));
+  EXPECT_EQ(Merge().coverage.windows, 1u);
+  EXPECT_EQ(Merge().coverage.watched, absl::Seconds(10));
+}
+
+TEST_F(EmbeddedStoreTest, AWindowIsStoredOnce) {
+  Window window = MakeWindow("a", "b", 1, kNoon);
+  AddSeries(window, kCart, {{"f", 1}});
+  Append(window);
+  Append(window, AppendOutcome::kAlreadyThere);
+  Reopen();
+  Append(window, AppendOutcome::kAlreadyThere);
+  EXPECT_EQ(Counts(), (Stacks{{"f", 1}}));
+  EXPECT_EQ(store_->counters().duplicate_windows, 1u);
+}
+
+TEST_F(EmbeddedStoreTest, TwoAgentsWithEqualLabelsBothCount) {
+  AppendOne("a", 1, kNoon, kCart, {{"f", 1}});
+  AppendOne("b", 1, kNoon, kCart, {{"f", 2}});
+  EXPECT_EQ(Counts(), (Stacks{{"f", 3}}));
+  EXPECT_EQ(Merge().coverage.windows, 2u);
+}
+
+TEST_F(EmbeddedStoreTest, EachBootCountsItsOwnSequences) {
+  for (const char* boot : {"first", "second"}) {
+    Window window = MakeWindow("a", boot, 1, kNoon);
+    AddSeries(window, kCart, {{"f", 1}});
+    Append(window);
+    Append(window, AppendOutcome::kAlreadyThere);
+  }
+  EXPECT_EQ(Counts(), (Stacks{{"f", 2}}));
+}
+
+TEST_F(EmbeddedStoreTest, GapsInASequenceAreCounted) {
+  for (uint64_t sequence : {3, 4, 7, 7, 9}) {
+    Window window = MakeWindow("a", "b", sequence, kNoon);
+    ASSERT_TRUE(store_->Append(window).ok());
+  }
+  EXPECT_EQ(store_->counters().missing_windows, 3u);
+  EXPECT_EQ(store_->counters().appended_windows, 4u);
+  EXPECT_EQ(store_->counters().duplicate_windows, 1u);
+}
+
+TEST_F(EmbeddedStoreTest, BootsNotHeardOfForLongAreForgotten) {
+  Append(MakeWindow("a", "old", 1, kNoon));
+  clock_.Advance(absl::Hours(24 * 6));
+  Append(MakeWindow("a", "new", 1, kNoon));
+  clock_.Advance(absl::Hours(24 * 2));
+  ASSERT_TRUE(store_->DropBefore(kNoon - absl::Hours(48)).ok());
+  EXPECT_EQ(store_->counters().boots, 1u);
+  EXPECT_EQ(store_->counters().forgotten_boots, 1u);
+  Reopen();
+  EXPECT_EQ(store_->counters().boots, 1u);
+  Append(MakeWindow("a", "new", 1, kNoon), AppendOutcome::kAlreadyThere);
+  Append(MakeWindow("a", "old", 1, kNoon));
+}
+
+TEST_F(EmbeddedStoreTest, TooManyBootsPushOutTheOldest) {
+  options_.max_boots = 2;
+  Reopen();
+  for (const char* boot : {"first", "second", "third"}) {
+    clock_.Advance(absl::Seconds(1));
+    Append(MakeWindow("a", boot, 1, kNoon));
+  }
+  EXPECT_EQ(store_->counters().boots, 2u);
+  Append(MakeWindow("a", "second", 1, kNoon), AppendOutcome::kAlreadyThere);
+  Append(MakeWindow("a", "first", 1, kNoon));
+}
+
+TEST_F(EmbeddedStoreTest, LateWindowsGoToTheirOwnDay) {
+  AppendOne("a", 1, kNoon, kCart, {{"f", 1}});
+  AppendOne("a", 2, kNoon - absl::Hours(24 * 3), kCart, {{"f", 2}});
+  EXPECT_EQ(Counts("", {kNoon - absl::Hours(24 * 4), kNoon - absl::Hours(24)}), (Stacks{{"f", 2}}));
+  EXPECT_EQ(store_->counters().blocks, 2u);
+}
+
+TEST_F(EmbeddedStoreTest, AllIsThereAfterReopening) {
+  AppendOne("a", 1, kNoon, kCart, {{"main;f", 1}, {"main;g", 2}});
+  Reopen();
+  AppendOne("a", 2, kNoon, kCart2, {{"main;f", 10}, {"main;g;h", 20}});
+  Reopen();
+  EXPECT_EQ(Counts(), (Stacks{{"main;f", 11}, {"main;g", 2}, {"main;g;h", 20}}));
+  EXPECT_THAT(Values("pod"), ElementsAre("cart-1", "cart-2"));
+}
+
+TEST_F(EmbeddedStoreTest, SeriesHaveOnePointForEachStepWithWindows) {
+  AppendOne("a", 1, kNoon, kCart, {{"f", 1}});
+  AppendOne("a", 2, kNoon + absl::Minutes(4), kCart, {{"f", 2}});
+  AppendOne("a", 3, kNoon + absl::Minutes(11), kCart2, {{"f", 4}});
+  AppendOne("a", 4, kNoon + absl::Minutes(12), kShop, {{"f", 8}});
+  const StoreSelection selection{ProfileType{}, {kNoon, kNoon + absl::Hours(1)}, {}};
+  const auto series = store_->SelectSeries(selection, absl::Minutes(5), {"service_name"}, nullptr);
+  ASSERT_TRUE(series.ok());
+  ASSERT_EQ(series->size(), 2u);
+  EXPECT_EQ((*series)[0].labels, (Labels{{"service_name", "cart"}}));
+  ASSERT_EQ((*series)[0].points.size(), 2u);
+  EXPECT_EQ((*series)[0].points[0].start, kNoon);
+  EXPECT_EQ((*series)[0].points[0].count, 3u);
+  EXPECT_EQ((*series)[0].points[0].value, 3 * kPeriodNs);
+  EXPECT_DOUBLE_EQ((*series)[0].points[0].estimated_value, 18.0 * kPeriodNs);
+  EXPECT_EQ((*series)[0].points[1].start, kNoon + absl::Minutes(10));
+  EXPECT_EQ((*series)[1].labels, (Labels{{"service_name", "shop"}}));
+}
+
+TEST_F(EmbeddedStoreTest, SeriesOfFocusedStacksCountOnlyThose) {
+  AppendOne("a", 1, kNoon, kCart, {{"main;read", 1}, {"main;write;read", 2}, {"main;sort", 4}});
+  const auto filter = StackFilter::Create("read", "write");
+  ASSERT_TRUE(filter.ok());
+  const StoreSelection selection{ProfileType{}, {kNoon, kNoon + absl::Hours(1)}, {}};
+  const auto series = store_->SelectSeries(
+      selection, absl::Minutes(5), {},
+      [&filter](const StackTrie& trie, std::vector<Sample>& samples) { filter->Apply(trie, samples); });
+  ASSERT_TRUE(series.ok());
+  ASSERT_EQ(series->size(), 1u);
+  EXPECT_THAT((*series)[0].labels, IsEmpty());
+  EXPECT_EQ((*series)[0].points[0].count, 1u);
+  EXPECT_EQ((*series)[0].points[0].value, kPeriodNs);
+}
+
+TEST_F(EmbeddedStoreTest, LabelsAreRestrictedByMatchersAndSpan) {
+  AppendOne("a", 1, kNoon, kCart, {{"f", 1}});
+  AppendOne("a", 2, kNoon + absl::Minutes(1), kCart2, {{"f", 1}});
+  AppendOne("a", 3, kNoon + absl::Minutes(2), kShop, {{"f", 1}});
+  EXPECT_THAT(Values("service_name"), ElementsAre("cart", "shop"));
+  EXPECT_THAT(Values("pod", R"({service="cart"})"), ElementsAre("cart-1", "cart-2"));
+  EXPECT_THAT(Values("zone", R"({service="cart"})"), IsEmpty());
+  EXPECT_THAT(*store_->LabelNames(kAll, {}), ElementsAre("pod", "service_name", "zone"));
+  EXPECT_THAT(*store_->LabelNames(kAll, *ParseSelector(R"({pod="cart-2"})")),
+              ElementsAre("pod", "service_name"));
+  EXPECT_THAT(Values("pod", "", {kNoon + absl::Minutes(1), kNoon + absl::Minutes(2)}), ElementsAre("cart-2"));
+}
+
+TEST_F(EmbeddedStoreTest, RetentionDropsWholeDaysWithTheirNames) {
+  AppendOne("a", 1, kNoon, kShop, {{"f", 1}});
+  AppendOne("a", 2, kNoon + absl::Hours(24), kCart, {{"f", 2}});
+  ASSERT_TRUE(store_->DropBefore(kNoon + absl::Hours(1)).ok());
+  EXPECT_EQ(Counts(), (Stacks{{"f", 3}}));
+  // The first day ends at midnight.
+  ASSERT_TRUE(store_->DropBefore(kNoon + absl::Hours(12)).ok());
+  EXPECT_EQ(Counts(), (Stacks{{"f", 2}}));
+  EXPECT_EQ(store_->counters().blocks, 1u);
+  EXPECT_EQ(store_->counters().services, 1u);
+  EXPECT_THAT(Values("service_name"), ElementsAre("cart"));
+  Reopen();
+  EXPECT_EQ(Counts(), (Stacks{{"f", 2}}));
+  AppendOne("a", 3, kNoon, kShop, {{"g", 4}});
+  EXPECT_EQ(Counts(), (Stacks{{"f", 2}, {"g", 4}}));
+}
+
+TEST_F(EmbeddedStoreTest, WindowsOlderThanRetentionAreRefused) {
+  ASSERT_TRUE(store_->DropBefore(kNoon).ok());
+  Window window = MakeWindow("a", "b", 1, kNoon - absl::Hours(24));
+  EXPECT_TRUE(absl::IsInvalidArgument(store_->Append(window).status()));
+  EXPECT_EQ(store_->counters().refused_windows, 1u);
+  ASSERT_TRUE(store_->DropBefore(kNoon - absl::Hours(48)).ok());
+  Append(window);
+}
+
+TEST_F(EmbeddedStoreTest, RetentionFreesTheDisk) {
+  std::mt19937 random(1);
+  for (uint64_t i = 1; i <= 200; ++i) {
+    Append(MakeRandomWindow(random, "a", "b", i, kNoon + absl::Hours(static_cast<int64_t>(i % 3) * 24)));
+  }
+  ASSERT_TRUE(store_->Compact().ok());
+  const uint64_t before = store_->counters().disk_bytes;
+  ASSERT_TRUE(store_->DropBefore(kNoon + absl::Hours(24 * 10)).ok());
+  ASSERT_TRUE(store_->Compact().ok());
+  EXPECT_LT(store_->counters().disk_bytes, before / 4);
+  EXPECT_EQ(store_->counters().blocks, 0u);
+}
+
+TEST_F(EmbeddedStoreTest, WindowsThatMakeNoSenseAreRefused) {
+  const auto refused = [this](const std::function<void(Window&)>& spoil) {
+    Window window = MakeWindow("a", "b", 1, kNoon);
+    AddSeries(window, kCart, {{"f", 1}});
+    spoil(window);
+    return absl::IsInvalidArgument(store_->Append(window).status());
+  };
+  EXPECT_TRUE(refused([](Window& w) { w.agent.clear(); }));
+  EXPECT_TRUE(refused([](Window& w) { w.boot.clear(); }));
+  EXPECT_TRUE(refused([](Window& w) { w.sequence = 0; }));
+  EXPECT_TRUE(refused([](Window& w) { w.start = absl::UnixEpoch() - absl::Seconds(1); }));
+  EXPECT_TRUE(refused([](Window& w) { w.start = absl::InfiniteFuture(); }));
+  EXPECT_TRUE(refused([](Window& w) { w.duration = absl::ZeroDuration(); }));
+  EXPECT_TRUE(refused([](Window& w) { w.interval = absl::Seconds(1); }));
+  EXPECT_TRUE(refused([](Window& w) { w.interval = absl::InfiniteDuration(); }));
+  EXPECT_TRUE(refused([](Window& w) { w.series[0].labels.erase("service_name"); }));
+  EXPECT_EQ(store_->counters().refused_windows, 9u);
+  EXPECT_THAT(Counts(), IsEmpty());
+}
+
+TEST_F(EmbeddedStoreTest, OneServiceTooManyIsRefusedAndLeavesNothing) {
+  options_.max_services = 2;
+  Reopen();
+  Window window = MakeWindow("a", "b", 1, kNoon);
+  for (const char* service : {"x", "y", "z"}) AddSeries(window, {{"service_name", service}}, {{"f", 1}});
+  EXPECT_TRUE(absl::IsInvalidArgument(store_->Append(window).status()));
+  window.series.pop_back();
+  Append(window);
+  EXPECT_EQ(Counts(), (Stacks{{"f", 2}}));
+}
+
+TEST_F(EmbeddedStoreTest, AFullDictionaryGoesOnInANewPart) {
+  options_.max_dictionary_bytes = 4096;
+  Reopen();
+  Stacks expected;
+  for (uint64_t i = 1; i <= 50; ++i) {
+    Stacks stacks;
+    for (uint64_t j = 0; j < 20; ++j) stacks[absl::StrCat("main;f", (i * 7 + j) % 100)] = i;
+    for (const auto& [stack, count] : stacks) expected[stack] += count;
+    AppendOne("a", i, kNoon + absl::Seconds(static_cast<int64_t>(i)), kCart, stacks);
+  }
+  EXPECT_GT(store_->counters().blocks, 2u);
+  EXPECT_EQ(store_->counters().services, 1u);
+  EXPECT_EQ(Counts(), expected);
+  Reopen();
+  EXPECT_EQ(Counts(), expected);
+}
+
+TEST_F(EmbeddedStoreTest, TheCacheKeepsToItsLimitAndBlocksComeBackFromDisk) {
+  options_.cache_bytes = 20000;
+  Reopen();
+  std::mt19937 random(3);
+  NaiveStore naive;
+  std::vector<Window> windows;
+  windows.reserve(100);
+  for (uint64_t i = 1; i <= 100; ++i) {
+    windows.push_back(
+        MakeRandomWindow(random, "a", "b", i, kNoon + absl::Hours(static_cast<int64_t>(i % 7) * 24)));
+    Append(windows.back());
+    naive.Append(windows.back());
+  }
+  const MergedProfile merged = Merge();
+  const MergedProfile expected = naive.Merge({ProfileType{}, kAll, {}});
+  EXPECT_EQ(ContentOf(merged.profile.trie, merged.profile.samples),
+            ContentOf(expected.profile.trie, expected.profile.samples));
+  EXPECT_LE(store_->counters().cache_bytes, 20000u);
+  EXPECT_GT(store_->counters().cache_misses, 35u);
+  const TimeSpan one_day = {kNoon, kNoon + absl::Hours(1)};
+  Merge(R"({service="service-1"})", one_day);
+  const uint64_t misses = store_->counters().cache_misses;
+  const uint64_t hits = store_->counters().cache_hits;
+  Merge(R"({service="service-1"})", one_day);
+  EXPECT_EQ(store_->counters().cache_misses, misses);
+  EXPECT_EQ(store_->counters().cache_hits, hits + 1);
+}
+
+TEST_F(EmbeddedStoreTest, ASecondStoreOnThePathIsRefusedWithARemedy) {
+  const absl::Status status = EmbeddedStore::Open(options_).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("in use by another collector"));
+}
+
+TEST_F(EmbeddedStoreTest, AFileInTheWayIsNamed) {
+  EmbeddedStoreOptions options;
+  options.path = directory_.path() + "/file/store";
+  ASSERT_TRUE(WriteFileDurably(directory_.path() + "/file", "").ok());
+  const absl::Status status = EmbeddedStore::Open(options).status();
+  EXPECT_FALSE(status.ok());
+  EXPECT_THAT(std::string(status.message()), HasSubstr("/file/store"));
+}
+
+}  // namespace
+}  // namespace pilotlight::collector

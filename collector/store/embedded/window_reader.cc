@@ -1,0 +1,323 @@
+#include "collector/store/embedded/window_reader.h"
+
+#include <algorithm>
+#include <limits>
+#include <map>
+#include <optional>
+#include <utility>
+
+#include "collector/store/embedded/node_sums.h"
+
+namespace pilotlight::collector {
+namespace {
+
+double Estimate(int64_t value, const WindowRecord& window) {
+  if (window.duration_ns <= 0) return static_cast<double>(value);
+  return static_cast<double>(value) * static_cast<double>(window.interval_ns) /
+         static_cast<double>(window.duration_ns);
+}
+
+void KeepShared(const Labels& labels, std::optional<Labels>& shared) {
+  if (!shared) {
+    shared = labels;
+    return;
+  }
+  std::erase_if(*shared, [&labels](const auto& label) {
+    const auto other = labels.find(label.first);
+    return other == labels.end() || other->second != label.second;
+  });
+}
+
+// Decodes all series of a window, or none.
+bool DecodeAll(const std::vector<const SeriesInRecord*>& series, std::vector<Sample>& samples) {
+  samples.clear();
+  return std::ranges::all_of(series, [&](const SeriesInRecord* one) { return DecodeSamples(*one, samples); });
+}
+
+// Points of one group by the number of their step.
+struct Group {
+  Labels labels;
+  std::map<int64_t, SeriesPoint> points;
+};
+
+}  // namespace
+
+WindowReader::Range WindowReader::RangeOf(TimeSpan span) {
+  const auto clamp = [](absl::Time time) {
+    return static_cast<uint64_t>(
+        std::clamp<int64_t>(absl::ToUnixNanos(time), 0, std::numeric_limits<int64_t>::max()));
+  };
+  return {clamp(span.start), clamp(span.end)};
+}
+
+std::vector<BlockKey> WindowReader::FindBlocks(const Range& range,
+                                               const std::vector<Matcher>& matchers) const {
+  std::vector<BlockKey> keys;
+  if (range.start_ns >= range.end_ns) return keys;
+  for (const Catalogue::NamedBlock& block :
+       catalogue_.BlocksOfDays(DayOf(range.start_ns), DayOf(range.end_ns - 1))) {
+    const bool can_match = std::ranges::all_of(matchers, [&block](const Matcher& matcher) {
+      return matcher.name() != kServiceLabel || matcher.MatchesValue(block.service);
+    });
+    if (can_match) keys.push_back(block.key);
+  }
+  return keys;
+}
+
+void WindowReader::NoteSize(Block& block) {
+  size_t bytes = 0;
+  {
+    const MutexLock lock(block.mutex);
+    bytes = block.byte_size();
+  }
+  cache_.SetSize(block.key, bytes);
+}
+
+WindowReader::ChosenBlock WindowReader::ChooseSeries(const BlockKey& key, const Choose& choose) {
+  ChosenBlock chosen;
+  chosen.block = cache_.Get(key);
+  {
+    const MutexLock lock(chosen.block->mutex);
+    Block& block = *chosen.block;
+    block.LoadSeries(database_.rocks(), counters_);
+    chosen.chosen.resize(block.series.size());
+    for (uint32_t id = 0; id < block.series.size(); ++id) {
+      const std::optional<SeriesIdentity>& identity = block.series.identity(id);
+      if (!identity || !choose(*identity)) continue;
+      chosen.ids.push_back(id);
+      chosen.chosen[id] = true;
+    }
+  }
+  NoteSize(*chosen.block);
+  return chosen;
+}
+
+void WindowReader::ForEachWindow(RecordScan& scan, const ChosenBlock& chosen, const Range& range,
+                                 const Visit& visit, const bool* stop) {
+  const BlockKey& key = chosen.block->key;
+  WindowRecord window;
+  std::vector<const SeriesInRecord*> series;
+  for (scan.Seek(key, RecordKind::kWindow, FirstWindowKey(key, range.start_ns));
+       scan.Valid() && (stop == nullptr || !*stop); scan.Next()) {
+    const auto window_key = ParseWindowKey(scan.key());
+    if (window_key && window_key->start_unix_ns >= range.end_ns) return;
+    bool good = window_key.has_value() && ParseWindowRecord(scan.value(), window);
+    if (good) {
+      series.clear();
+      for (const SeriesInRecord& one : window.series) {
+        if (one.id >= chosen.chosen.size()) {
+          good = false;  // its labels were lost
+        } else if (chosen.chosen[one.id]) {
+          series.push_back(&one);
+        }
+      }
+      if (!series.empty()) good &= visit(window_key->start_unix_ns, window, series);
+    }
+    if (!good) ++counters_.corrupt_records;
+  }
+}
+
+absl::StatusOr<MergedProfile> WindowReader::Merge(const StoreSelection& selection) {
+  const Range range = RangeOf(selection.span);
+  MergedProfile merged;
+  Profile& profile = merged.profile;
+  profile.type = selection.type;
+  NodeSums merged_sums;
+  std::optional<Labels> shared;
+  std::optional<int64_t> period;
+  uint64_t first_start = std::numeric_limits<uint64_t>::max();
+  const Choose choose = [&](const SeriesIdentity& identity) {
+    return identity.type == selection.type && AllMatch(selection.matchers, identity.labels);
+  };
+
+  // The snapshot is older than the series and names read below, so they cover all that it has.
+  RecordScan scan(database_.rocks(), counters_);
+  NodeSums sums;
+  std::vector<Sample> samples;
+  for (const BlockKey& key : FindBlocks(range, selection.matchers)) {
+    const ChosenBlock chosen = ChooseSeries(key, choose);
+    if (chosen.ids.empty()) continue;
+    std::vector<bool> seen(chosen.chosen.size());
+    sums.Clear();
+    ForEachWindow(
+        scan, chosen, range,
+        [&](uint64_t start_ns, const WindowRecord& window, const std::vector<const SeriesInRecord*>& series) {
+          if (!DecodeAll(series, samples)) return false;
+          sums.Add(samples);
+          first_start = std::min(first_start, start_ns);
+          for (const SeriesInRecord* one : series) {
+            seen[one->id] = true;
+            if (period.value_or(one->period) != one->period) period = 0;
+            if (!period) period = one->period;
+            profile.loss += one->loss;
+            ++merged.coverage.windows;
+            merged.coverage.watched += absl::Nanoseconds(window.duration_ns);
+            merged.coverage.estimated_value += Estimate(one->total.value, window);
+          }
+          return true;
+        });
+    std::vector<NodeId> mapped;
+    {
+      const MutexLock lock(chosen.block->mutex);
+      Block& block = *chosen.block;
+      if (sums.size() > 0) {
+        block.LoadDictionary(database_.rocks(), counters_);
+        mapped = MapNodes(block.dictionary, sums, profile.trie);
+      }
+      for (const uint32_t id : chosen.ids) {
+        if (seen[id]) KeepShared(block.series.identity(id)->labels, shared);
+      }
+    }
+    NoteSize(*chosen.block);
+    for (NodeId node = 0; node < sums.size(); ++node) {
+      if (sums.empty_at(node)) continue;
+      const Sample sum = sums.at(node);
+      merged_sums.Add(mapped[node], sum.count, sum.value);
+    }
+  }
+  profile.samples = merged_sums.ToSamples();
+  profile.duration = merged.coverage.watched;
+  profile.period = period.value_or(0);
+  if (shared) {
+    profile.labels = *std::move(shared);
+    profile.start = absl::FromUnixNanos(static_cast<int64_t>(first_start));
+  }
+  return merged;
+}
+
+absl::StatusOr<std::vector<TimeSeries>> WindowReader::SelectSeries(
+    const StoreSelection& selection, absl::Duration step, const std::vector<std::string>& group_by,
+    const std::function<void(const StackTrie&, std::vector<Sample>&)>& select_samples) {
+  if (step <= absl::ZeroDuration()) return absl::InvalidArgumentError("the step must be positive");
+  const Range range = RangeOf(selection.span);
+  const Choose choose = [&](const SeriesIdentity& identity) {
+    return identity.type == selection.type && AllMatch(selection.matchers, identity.labels);
+  };
+  std::map<std::vector<std::string>, Group> groups;
+
+  RecordScan scan(database_.rocks(), counters_);
+  std::vector<Sample> samples;
+  for (const BlockKey& key : FindBlocks(range, selection.matchers)) {
+    const ChosenBlock chosen = ChooseSeries(key, choose);
+    if (chosen.ids.empty()) continue;
+
+    std::vector<Group*> group_of(chosen.chosen.size());
+    {
+      const MutexLock lock(chosen.block->mutex);
+      for (const uint32_t id : chosen.ids) {
+        const Labels& labels = chosen.block->series.identity(id)->labels;
+        std::vector<std::string> values;
+        Labels group_labels;
+        for (const std::string& name : group_by) {
+          const auto label = labels.find(name);
+          values.push_back(label == labels.end() ? std::string() : label->second);
+          if (!values.back().empty()) group_labels[name] = values.back();
+        }
+        Group& group = groups[values];
+        group.labels = std::move(group_labels);
+        group_of[id] = &group;
+      }
+    }
+
+    // Which nodes the caller wants; all of them when it does not care.
+    std::vector<bool> wanted;
+    if (select_samples) {
+      NodeSums sums;
+      ForEachWindow(scan, chosen, range,
+                    [&](uint64_t, const WindowRecord&, const std::vector<const SeriesInRecord*>& series) {
+                      const bool good = DecodeAll(series, samples);
+                      for (Sample& sample : samples) sample.count = 1;  // sums to zero must not hide a node
+                      if (good) sums.Add(samples);
+                      return good;
+                    });
+      wanted.resize(sums.size());
+      StackTrie trie;
+      std::vector<NodeId> mapped;
+      {
+        const MutexLock lock(chosen.block->mutex);
+        chosen.block->LoadDictionary(database_.rocks(), counters_);
+        mapped = MapNodes(chosen.block->dictionary, sums, trie);
+      }
+      NoteSize(*chosen.block);
+      std::vector<Sample> candidates;
+      for (NodeId node = 0; node < sums.size(); ++node) {
+        if (!sums.empty_at(node)) candidates.push_back({mapped[node], 1, 1});
+      }
+      MergeSamples(candidates);
+      select_samples(trie, candidates);
+      std::vector<bool> kept(trie.node_count());
+      for (const Sample& sample : candidates) kept[sample.node] = true;
+      for (NodeId node = 0; node < sums.size(); ++node) wanted[node] = kept[mapped[node]];
+    }
+
+    ForEachWindow(
+        scan, chosen, range,
+        [&](uint64_t start_ns, const WindowRecord& window, const std::vector<const SeriesInRecord*>& series) {
+          const absl::Time start = absl::FromUnixNanos(static_cast<int64_t>(start_ns));
+          absl::Duration in_step;
+          const int64_t number = absl::IDivDuration(start - selection.span.start, step, &in_step);
+          for (const SeriesInRecord* one : series) {
+            ProfileTotals total = one->total;
+            if (select_samples) {
+              samples.clear();
+              if (!DecodeSamples(*one, samples)) return false;
+              std::erase_if(samples, [&](const Sample& sample) {
+                return sample.node >= wanted.size() || !wanted[sample.node];
+              });
+              total = Totals(samples);
+            }
+            SeriesPoint& point = group_of[one->id]->points[number];
+            point.count += total.count;
+            point.value += total.value;
+            point.estimated_value += Estimate(total.value, window);
+          }
+          return true;
+        });
+  }
+
+  std::vector<TimeSeries> result;
+  for (auto& [values, group] : groups) {
+    if (group.points.empty()) continue;
+    TimeSeries& series = result.emplace_back();
+    series.labels = std::move(group.labels);
+    for (auto& [number, point] : group.points) {
+      point.start = selection.span.start + number * step;
+      series.points.push_back(point);
+    }
+  }
+  return result;
+}
+
+void WindowReader::ForEachSeries(TimeSpan span, const std::vector<Matcher>& matchers,
+                                 const std::function<void(const SeriesIdentity&)>& visit) {
+  const Range range = RangeOf(span);
+  const Choose choose = [&](const SeriesIdentity& identity) { return AllMatch(matchers, identity.labels); };
+  RecordScan scan(database_.rocks(), counters_);
+  for (const BlockKey& key : FindBlocks(range, matchers)) {
+    const ChosenBlock chosen = ChooseSeries(key, choose);
+    const uint64_t day_start = uint64_t{key.day} * kNanosecondsOfDay;
+    const bool whole_day = range.start_ns <= day_start && range.end_ns >= day_start + kNanosecondsOfDay;
+    std::vector<bool> seen(chosen.chosen.size());
+    if (!whole_day) {
+      size_t missing = chosen.ids.size();
+      bool stop = missing == 0;
+      ForEachWindow(
+          scan, chosen, range,
+          [&](uint64_t, const WindowRecord&, const std::vector<const SeriesInRecord*>& series) {
+            for (const SeriesInRecord* one : series) {
+              if (!seen[one->id]) --missing;
+              seen[one->id] = true;
+            }
+            stop = missing == 0;
+            return true;
+          },
+          &stop);
+    }
+    const MutexLock lock(chosen.block->mutex);
+    for (const uint32_t id : chosen.ids) {
+      if (whole_day || seen[id]) visit(*chosen.block->series.identity(id));
+    }
+  }
+}
+
+}  // namespace pilotlight::collector

@@ -1,0 +1,99 @@
+// Turns windows into batches of records and commits them.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "collector/store/embedded/block_cache.h"
+#include "collector/store/embedded/boot_table.h"
+#include "collector/store/embedded/catalogue.h"
+#include "collector/store/embedded/database.h"
+#include "collector/store/embedded/embedded_store.h"
+#include "collector/store/embedded/store_counters.h"
+#include "collector/store/profile_store.h"
+#include "rocksdb/write_batch.h"
+
+namespace pilotlight::collector {
+
+// Thread-safe. Windows are encoded one at a time into the open group; whoever comes first when nobody writes
+// writes the whole group with one fsync, while the next group fills. So records reach the disk in the order
+// in which they were numbered: a window never stands there without the names that it refers to.
+//
+// When a write fails, all that was encoded since fails with it, and what memory knows of it is read anew
+// from disk: blocks, boots, the catalogue.
+class WindowWriter {
+ public:
+  // The references must outlive the writer.
+  static absl::StatusOr<std::unique_ptr<WindowWriter>> Create(const EmbeddedStoreOptions& options,
+                                                              const Clock& clock, Database& database,
+                                                              Catalogue& catalogue, BlockCache& cache,
+                                                              StoreCounters& counters);
+
+  absl::StatusOr<AppendOutcome> Append(const Window& window);
+  // From then on, windows of what was dropped are refused as InvalidArgument.
+  absl::Status DropBefore(absl::Time before);
+  size_t boot_count();
+
+ private:
+  // What is written in one go.
+  struct Group {
+    rocksdb::WriteBatch batch;
+    std::vector<std::shared_ptr<Block>> blocks;  // held, so that they stay in the cache until it is written
+    uint64_t windows = 0;
+    uint64_t series = 0;
+    uint64_t missing = 0;
+    bool done = false;
+    absl::Status status;
+  };
+  // One service's share of a window and where it goes.
+  struct Share {
+    std::string service;
+    std::vector<const Series*> series;
+    bool service_is_new = false;
+    bool block_is_new = false;
+    std::shared_ptr<Block> block;
+  };
+
+  WindowWriter(const EmbeddedStoreOptions& options, const Clock& clock, Database& database,
+               Catalogue& catalogue, BlockCache& cache, StoreCounters& counters);
+
+  absl::StatusOr<AppendOutcome> AppendValid(const Window& window);
+  absl::Status Reload() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status Encode(const Window& window) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::vector<Share>> FindShares(const Window& window, uint32_t day)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status FindBlock(const BlockKey& first_part, Share& share) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void PutNextIds() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Waits until `group` is on disk, and writes it when it is this caller's turn.
+  absl::Status Commit(std::shared_ptr<Group> group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Finish(Group& group, const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const EmbeddedStoreOptions options_;
+  const Clock& clock_;
+  Database& database_;
+  Catalogue& catalogue_;
+  BlockCache& cache_;
+  StoreCounters& counters_;
+
+  Mutex drop_mutex_;  // one DropBefore() at a time; taken before mutex_
+  Mutex mutex_;       // taken before a block's
+  CondVar committed_;
+  BootTable boots_ ABSL_GUARDED_BY(mutex_);
+  uint32_t next_service_id_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint32_t next_boot_id_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint32_t first_day_ ABSL_GUARDED_BY(mutex_) = 0;  // earlier ones were dropped
+  std::shared_ptr<Group> open_ ABSL_GUARDED_BY(mutex_);
+  std::shared_ptr<Group> in_write_ ABSL_GUARDED_BY(mutex_);  // null when nobody writes
+  bool needs_reload_ ABSL_GUARDED_BY(mutex_) = true;
+};
+
+}  // namespace pilotlight::collector
