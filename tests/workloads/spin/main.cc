@@ -6,6 +6,7 @@
 //             line with the CPU time so far: HEAVY_NS LIGHT_NS PROCESS_NS
 //   syscalls  reads /dev/zero, until standard input ends
 //   forest    heavy() at the end of 4096 different call paths, until standard input ends
+//   deep      heavy() at the end of 128 different call paths of some 23 frames, until standard input ends
 //   brief     waits for a line, calls heavy() for 300 ms of CPU time and ends
 #include <fcntl.h>
 #include <poll.h>
@@ -34,8 +35,8 @@ namespace {
 
 volatile uint64_t sink;
 
-// gcc gives a leaf function no frame pointer, whatever the options, unless it asks for the frame's address; an
-// unwinder by frame pointers would then miss its caller.
+// gcc gives a leaf function no frame pointer, whatever the options, unless it asks for the frame's address;
+// an unwinder by frame pointers would then miss its caller.
 #define WITH_FRAME_POINTER() asm volatile("" : : "r"(__builtin_frame_address(0)))
 
 IN_SECTION("heavy_code") void heavy(uint64_t rounds) {
@@ -70,6 +71,16 @@ constexpr uint64_t kRounds = 100'000;  // some 200 µs
 }
 void Right(unsigned path, int depth) {
   Left(path, depth);
+  asm volatile("");
+}
+
+// `frames` more frames above one of 128 call paths.
+[[gnu::noinline]] void Deep(unsigned path, int frames) {
+  if (frames > 0) {
+    Deep(path, frames - 1);
+  } else {
+    Left(path & 0x7f, 7);
+  }
   asm volatile("");
 }
 
@@ -120,6 +131,8 @@ IN_SECTION("main_code") int main(int argc, char** argv) {
       if (read(zero, buffer.data(), buffer.size()) < 0) return 1;
     } else if (std::strcmp(mode, "forest") == 0) {
       Left(static_cast<unsigned>(random & 0xfff), 12);
+    } else if (std::strcmp(mode, "deep") == 0) {
+      Deep(static_cast<unsigned>(random), 8);
     } else {
       const uint64_t began = ClockNs(CLOCK_THREAD_CPUTIME_ID);
       if (random % 10 < 7) {

@@ -1,0 +1,145 @@
+// What sampling costs, at 99 Hz with one busy process per CPU and stacks of some 23 frames. Needs the rights
+// of the sources. The kernel's time is by its own BPF statistics; user space's is that of the capturing
+// thread.
+#include <bpf/bpf.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <memory>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "agent/capture/ebpf/bpf_map.h"
+#include "agent/capture/ebpf/ebpf_source.h"
+#include "agent/capture/perf/perf_source.h"
+#include "base/unique_fd.h"
+#include "benchmark/benchmark.h"
+#include "tests/support/child_process.h"
+
+namespace pilotlight::agent {
+namespace {
+
+constexpr absl::Duration kWindow = absl::Seconds(5);
+
+class IgnoringObserver : public ProcessObserver {
+ public:
+  void OnProcess(pid_t /*pid*/) override {}
+};
+
+std::vector<std::unique_ptr<ChildProcess>> BusyProcesses(const char* mode) {
+  std::vector<std::unique_ptr<ChildProcess>> processes;
+  for (unsigned i = 0; i < std::thread::hardware_concurrency(); ++i) {
+    processes.push_back(std::make_unique<ChildProcess>(std::vector<std::string>{PILOTLIGHT_SPIN, mode}));
+    processes.back()->ReadLine();
+  }
+  return processes;
+}
+
+double ThreadCpuSeconds() {
+  rusage usage{};
+  getrusage(RUSAGE_THREAD, &usage);
+  const auto seconds = [](const timeval& time) {
+    return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+  };
+  return seconds(usage.ru_utime) + seconds(usage.ru_stime);
+}
+
+struct Totals {
+  double samples = 0;
+  double frames = 0;
+  double stacks = 0;
+};
+
+void AddTo(Totals& totals, const Capture& capture) {
+  for (const ProcessSamples& process : capture.processes) {
+    for (const RawStack& stack : process.stacks) {
+      totals.samples += static_cast<double>(stack.count);
+      totals.frames += static_cast<double>(stack.count * (stack.user.size() + stack.kernel.size()));
+    }
+    totals.samples += static_cast<double>(process.stackless_samples);
+    totals.stacks += static_cast<double>(process.stacks.size());
+  }
+}
+
+// Runs windows; false when one failed, which ends the benchmark.
+bool RunWindows(benchmark::State& state, CaptureSource& source) {
+  IgnoringObserver observer;
+  const StopSignal stop;
+  Totals totals;
+  const double cpu_before = ThreadCpuSeconds();
+  for (auto _ : state) {
+    const absl::StatusOr<Capture> capture = source.Run({.duration = kWindow}, observer, stop);
+    if (!capture.ok()) {
+      state.SkipWithError(capture.status().ToString().c_str());
+      return false;
+    }
+    AddTo(totals, *capture);
+  }
+  const double windows = static_cast<double>(state.iterations());
+  const double cpu = ThreadCpuSeconds() - cpu_before;
+  state.counters["samples/window"] = totals.samples / windows;
+  state.counters["stacks/window"] = totals.stacks / windows;
+  state.counters["frames/sample"] = totals.frames / totals.samples;
+  state.counters["user_cpu_ms/window"] = cpu / windows * 1e3;
+  state.counters["user_cpu_%_of_core"] = cpu / windows / absl::ToDoubleSeconds(kWindow) * 100;
+  return true;
+}
+
+void EbpfWindow(benchmark::State& state) {
+  absl::StatusOr<std::unique_ptr<EbpfSource>> source = EbpfSource::Create();
+  const UniqueFd statistics(bpf_enable_stats(BPF_STATS_RUN_TIME));
+  if (!source.ok() || !statistics.valid()) {
+    state.SkipWithError(source.ok() ? "BPF statistics need CAP_SYS_ADMIN"
+                                    : source.status().ToString().c_str());
+    return;
+  }
+  const auto busy = BusyProcesses("deep");
+  if (!RunWindows(state, **source)) return;
+  bpf_prog_info info{};
+  uint32_t length = sizeof(info);
+  bpf_obj_get_info_by_fd((*source)->program_fd(), &info, &length);
+  state.counters["kernel_us/sample"] =
+      static_cast<double>(info.run_time_ns) / static_cast<double>(info.run_cnt) / 1e3;
+}
+BENCHMARK(EbpfWindow)->Iterations(1)->Repetitions(5)->Unit(benchmark::kSecond)->UseRealTime();
+
+void PerfWindow(benchmark::State& state) {
+  absl::StatusOr<std::unique_ptr<PerfSource>> source = PerfSource::Create();
+  if (!source.ok()) {
+    state.SkipWithError(source.status().ToString().c_str());
+    return;
+  }
+  const auto busy = BusyProcesses("deep");
+  RunWindows(state, **source);
+}
+BENCHMARK(PerfWindow)->Iterations(1)->Repetitions(5)->Unit(benchmark::kSecond)->UseRealTime();
+
+// Reading a window's stacks out of the kernel's map, by their number.
+void DrainStacks(benchmark::State& state) {
+  constexpr uint32_t kCapacity = 8192;
+  const UniqueFd map(bpf_map_create(BPF_MAP_TYPE_HASH, "benchmark", sizeof(pl_stack_key), sizeof(pl_stack),
+                                    kCapacity,
+                                    /*opts=*/nullptr));
+  if (!map.valid()) {
+    state.SkipWithError("creating a BPF map");
+    return;
+  }
+  BpfMapDrain drain(map.get(), sizeof(pl_stack_key), sizeof(pl_stack));
+  const pl_stack stack = {.count = 1, .n_user = 23, .n_kernel = 0, .frames = {}};
+  for (auto _ : state) {
+    state.PauseTiming();
+    for (int64_t i = 0; i < state.range(0); ++i) {
+      const pl_stack_key key = {.hash = static_cast<__u64>(i), .tgid = 1, .padding = 0};
+      bpf_map_update_elem(map.get(), &key, &stack, BPF_ANY);
+    }
+    state.ResumeTiming();
+    int64_t drained = 0;
+    const absl::Status status = drain.Drain([&drained](const void*, const void*) { ++drained; });
+    if (!status.ok() || drained != state.range(0)) state.SkipWithError("not all stacks were drained");
+  }
+}
+BENCHMARK(DrainStacks)->Arg(0)->Arg(200)->Arg(2000)->Arg(8192)->Unit(benchmark::kMicrosecond);
+
+}  // namespace
+}  // namespace pilotlight::agent
