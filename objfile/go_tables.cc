@@ -32,6 +32,8 @@ static_assert(sizeof(PcHeader) == 0x48);
 
 constexpr uint32_t kMagic118 = 0xfffffff0;
 constexpr uint32_t kMagic120 = 0xfffffff1;
+// The names follow the header, at the next 32 bytes in older versions.
+constexpr uint64_t kMaxHeaderBytes = 0x80;
 constexpr uint64_t kMaxFunctions = 16 << 20;
 constexpr uint64_t kMaxScanBytes = uint64_t{2} << 30;
 constexpr uint64_t kMaxRelocationBytes = uint64_t{512} << 20;
@@ -48,8 +50,9 @@ bool LooksLikeHeader(const PcHeader& header) {
   return header.zero[0] == 0 && header.zero[1] == 0 &&
          (header.pc_quantum == 1 || header.pc_quantum == 2 || header.pc_quantum == 4) &&
          header.pointer_size == 8 && header.function_count > 0 && header.function_count <= kMaxFunctions &&
-         header.names == sizeof(PcHeader) && header.names < header.units && header.units < header.files &&
-         header.files < header.pc_tables && header.pc_tables < header.functions;
+         header.names >= sizeof(PcHeader) && header.names <= kMaxHeaderBytes && header.names < header.units &&
+         header.units < header.files && header.files < header.pc_tables &&
+         header.pc_tables < header.functions;
 }
 
 // Calls visit(vaddr, word) for the 8-byte aligned words of [vaddr, vaddr + size) until it returns true.

@@ -1,0 +1,3 @@
+module pilotlight.test/symbols
+
+go 1.18
