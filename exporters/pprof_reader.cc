@@ -47,14 +47,16 @@ std::string TypePart(absl::string_view text) { return absl::StrReplaceAll(ToVali
 
 ProfileType TypeOf(const Column& value, const Column& period) {
   ProfileType type;
-  type.sample_type = value.type.empty() ? "samples" : TypePart(value.type);
-  type.sample_unit = value.unit.empty() ? "count" : TypePart(value.unit);
+  type.sample_type = TypePart(value.type);
+  type.sample_unit = TypePart(value.unit);
   type.period_type = TypePart(period.type);
-  type.period_unit = TypePart(period.unit);
-  const bool of_cpu = value.type == "cpu" || (value.type == "samples" && period.type == "cpu");
-  const bool of_memory = absl::StartsWith(value.type, "alloc_") || absl::StartsWith(value.type, "inuse_");
+  // A unit of nothing says nothing, and would not be written again.
+  type.period_unit = period.type.empty() ? "" : TypePart(period.unit);
+  const bool of_cpu = type.sample_type == "cpu" || (type.sample_type == "samples" && period.type == "cpu");
+  const bool of_memory =
+      absl::StartsWith(type.sample_type, "alloc_") || absl::StartsWith(type.sample_type, "inuse_");
   type.name = of_cpu ? "process_cpu" : of_memory ? "memory" : type.sample_type;
-  if (value.type == "cpu" && period.type.empty()) {
+  if (type.sample_type == "cpu" && period.type.empty()) {
     type.period_type = "cpu";
     type.period_unit = "nanoseconds";
   }

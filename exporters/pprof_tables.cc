@@ -70,7 +70,9 @@ class TablesParser {
       return absl::InvalidArgumentError("not a pprof profile: its first string is not empty");
     }
     for (const pb::ValueType& type : column_types_) {
-      ASSIGN_OR_RETURN(const Column column, Resolve(type));
+      ASSIGN_OR_RETURN(Column column, Resolve(type));
+      if (column.type.empty()) column.type = "samples";
+      if (column.unit.empty()) column.unit = "count";
       tables_.columns.push_back(column);
     }
     ASSIGN_OR_RETURN(tables_.period_type, Resolve(period_type_));

@@ -43,8 +43,8 @@ struct Location {
 };
 
 struct Column {
-  absl::string_view type;
-  absl::string_view unit;
+  absl::string_view type;  // of a column: "samples" when the file says nothing
+  absl::string_view unit;  // of a column: "count" when the file says nothing
 };
 
 // All but the samples, which are many: those are read one by one, so a hostile file cannot make a small

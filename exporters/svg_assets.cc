@@ -5,11 +5,11 @@ namespace pilotlight {
 // The colours of the bars are added by the writer. Sizes are those of svg.cc.
 const absl::string_view kSvgStyle = R"css(
 text{font:12px ui-monospace,Menlo,Consolas,"DejaVu Sans Mono",monospace;fill:#222;white-space:pre}
-.back{fill:#fff}.title{font-size:17px;font-weight:bold}.muted,.legend text{fill:#667}
+svg:root{background:#fff}.back{fill:#fff}.title{font-size:17px;font-weight:bold}.muted,.legend text{fill:#667}
 .bars rect{stroke:#fff;stroke-width:.6}.bars text{fill:#1b1b1f;pointer-events:none}.bars svg{cursor:pointer}
 .bars svg:hover>rect{stroke:#222;stroke-width:2}.bars .up{opacity:.55}
 .find svg:not(.hit)>rect{fill-opacity:.4}.bars .hit>rect{fill:#e879f9}
-@media(prefers-color-scheme:dark){.back{fill:#1c1d22}.head text{fill:#dde}.head .muted,.legend text{fill:#99a}
+@media(prefers-color-scheme:dark){svg:root{background:#1c1d22}.back{fill:#1c1d22}.head text{fill:#dde}.head .muted,.legend text{fill:#99a}
 .bars rect{stroke:#1c1d22}.bars svg:hover>rect{stroke:#fff}.find svg:not(.hit)>text{fill:#dde}}
 )css";
 
