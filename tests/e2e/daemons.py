@@ -1,0 +1,85 @@
+"""Starts the programs under test, and waits for what they do."""
+
+import contextlib
+import os
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+
+BUILD = os.environ["PILOTLIGHT_BUILD"]  # the CMake build directory
+
+
+def program(name):
+    return os.path.join(BUILD, "bin", name)
+
+
+def free_port():
+    with contextlib.closing(socket.socket()) as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+def get(url):
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return answer.read().decode()
+
+
+def wait_for(what, condition, seconds=60):
+    """The first true value of `condition()`, which may raise while it is too early."""
+    deadline = time.monotonic() + seconds
+    last = None
+    while time.monotonic() < deadline:
+        try:
+            value = condition()
+            if value:
+                return value
+            last = value
+        except (OSError, urllib.error.URLError) as error:
+            last = error
+        time.sleep(0.1)
+    raise AssertionError(f"not within {seconds} s: {what}; last: {last!r}")
+
+
+class Daemon:
+    """A running program with its output in `log`. Ends with the `with` block."""
+
+    def __init__(self, directory, *command):
+        self.log = os.path.join(directory, os.path.basename(command[0]) + ".log")
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.wait()
+
+    def output(self):
+        with open(self.log, encoding="utf-8") as log:
+            return log.read()
+
+    def terminate(self):
+        """The exit code after SIGTERM."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=30)
+
+
+class Collector(Daemon):
+    def __init__(self, directory, *flags):
+        self.grpc = f"127.0.0.1:{free_port()}"
+        self.http = f"127.0.0.1:{free_port()}"
+        super().__init__(directory, program("pilotlight-collector"), f"--grpc.listen-address={self.grpc}",
+                         f"--web.listen-address={self.http}", f"--storage.path={directory}/data", *flags)
+
+
+class Agent(Daemon):
+    def __init__(self, directory, collector, *flags):
+        self.http = f"127.0.0.1:{free_port()}"
+        super().__init__(directory, program("pilotlight-agent"), f"--collector.address={collector}",
+                         f"--web.listen-address={self.http}", f"--spool.path={directory}/spool", *flags)
