@@ -1,0 +1,3 @@
+module pilotlight.dev/workloads/deep_stacks_go
+
+go 1.18
