@@ -5,8 +5,10 @@
 #include <utility>
 
 #include "absl/strings/ascii.h"
+#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "base/check.h"
 #include "base/status_macros.h"
 
@@ -43,12 +45,42 @@ int HttpStatusOf(absl::StatusCode code) {
   }
 }
 
+// Of application/x-www-form-urlencoded: "+" is a space. What is no escape stays as it is.
+std::string Decode(absl::string_view text) {
+  const auto hex = [](char c) { return absl::ascii_isxdigit(static_cast<unsigned char>(c)); };
+  std::string decoded;
+  for (size_t i = 0; i < text.size(); ++i) {
+    if (text[i] == '%' && i + 2 < text.size() && hex(text[i + 1]) && hex(text[i + 2])) {
+      decoded += absl::HexStringToBytes(text.substr(i + 1, 2));
+      i += 2;
+    } else {
+      decoded += text[i] == '+' ? ' ' : text[i];
+    }
+  }
+  return decoded;
+}
+
+// cpp-httplib's own reading loses what is before the last "=" of a value, and browsers do not escape it.
+std::multimap<std::string, std::string> ParseQuery(absl::string_view target) {
+  std::multimap<std::string, std::string> query;
+  const size_t question_mark = target.find('?');
+  if (question_mark == absl::string_view::npos) return query;
+  target.remove_prefix(question_mark + 1);
+  target = target.substr(0, target.find('#'));
+  for (const absl::string_view part : absl::StrSplit(target, '&', absl::SkipEmpty())) {
+    const std::pair<absl::string_view, absl::string_view> pair =
+        absl::StrSplit(part, absl::MaxSplits('=', 1));
+    query.emplace(Decode(pair.first), Decode(pair.second));
+  }
+  return query;
+}
+
 httplib::Server::Handler Adapt(HttpServer::Handler handler) {
   return [handler = std::move(handler)](const httplib::Request& from, httplib::Response& to) {
     HttpRequest request;
     request.method = from.method;
     request.path = from.path;
-    request.query.insert(from.params.begin(), from.params.end());
+    request.query = ParseQuery(from.target);
     for (const auto& [name, value] : from.headers) request.headers[absl::AsciiStrToLower(name)] = value;
     request.body = from.body;
     HttpResponse response = handler(request);

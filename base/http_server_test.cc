@@ -22,6 +22,18 @@ TEST(HttpServerTest, AnswersWithDecodedQuery) {
   EXPECT_EQ(answer->body, "{a=\"b\"}!");
 }
 
+TEST(HttpServerTest, ReadsAQueryThatABrowserDidNotEscape) {
+  HttpServer server(AnyPort());
+  server.Get("/echo", [](const HttpRequest& request) {
+    HttpResponse response;
+    response.body = request.Parameter("q") + "|" + request.Parameter("p") + "|" + request.Parameter("e", "!");
+    return response;
+  });
+  ASSERT_TRUE(server.Start().ok());
+  httplib::Client client("127.0.0.1", server.port());
+  EXPECT_EQ(client.Get("/echo?q={a=~%22b=c%22}&p=1%202&e")->body, "{a=~\"b=c\"}|1 2|");
+}
+
 TEST(HttpServerTest, TurnsAStatusIntoItsHttpCode) {
   EXPECT_EQ(HttpError(absl::InvalidArgumentError("x")).status, 400);
   EXPECT_EQ(HttpError(absl::ResourceExhaustedError("x")).status, 429);
