@@ -1,0 +1,120 @@
+// pilotlight-collector: takes the agents' windows in, keeps them, answers questions about them.
+#include <prometheus/registry.h>
+#include <spdlog/spdlog.h>
+
+#include <cstdio>
+#include <string>
+
+#include "base/clock.h"
+#include "base/flags.h"
+#include "base/logging.h"
+#include "base/metrics.h"
+#include "base/stop_signal.h"
+#include "base/version.h"
+#include "collector/collector.h"
+#include "collector/store/embedded/embedded_store.h"
+#include "collector/store_metrics.h"
+
+namespace pilotlight::collector {
+namespace {
+
+struct Configuration {
+  CollectorOptions collector;
+  EmbeddedStoreOptions store;
+  LoggingFlags logging;
+};
+
+void AddStoreFlags(CLI::App& app, Configuration& configuration) {
+  app.add_option("--storage.path", configuration.store.path, "Directory of the profiles; made when not there")
+      ->capture_default_str();
+  AddDurationFlag(app, "--storage.retention", configuration.collector.retention,
+                  "How long profiles are kept");
+}
+
+void AddListenFlags(CLI::App& app, Configuration& configuration) {
+  app.add_option("--grpc.listen-address", configuration.collector.grpc_listen_address,
+                 "Address for agents and gRPC queries")
+      ->capture_default_str();
+  app.add_option("--web.listen-address", configuration.collector.web_listen_address,
+                 "Address for the page, pprof over HTTP and /metrics")
+      ->capture_default_str();
+}
+
+struct SizeFlags {
+  uint64_t max_message = 0;
+  uint64_t max_dictionary = 0;
+  uint64_t max_dictionaries = 0;
+};
+
+void AddIngestFlags(CLI::App& app, IngestLimits& limits, SizeFlags& sizes) {
+  AddDurationFlag(app, "--ingest.max-future", limits.max_future,
+                  "Refuse windows that start further ahead of this clock");
+  app.add_option("--ingest.max-streams", limits.max_streams, "Agents connected at once")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  sizes = {limits.max_message_bytes, limits.wire.max_dictionary_bytes, limits.max_dictionaries_bytes};
+  AddSizeFlag(app, "--ingest.max-message-bytes", sizes.max_message, "Largest window, decompressed");
+  AddSizeFlag(app, "--ingest.max-dictionary-bytes", sizes.max_dictionary,
+              "Memory for the names of one agent");
+  AddSizeFlag(app, "--ingest.max-dictionaries-bytes", sizes.max_dictionaries,
+              "Memory for the names of all agents together");
+}
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "pilotlight-collector: %s\n", std::string(status.message()).c_str());
+  return kExitFailure;
+}
+
+int Run(const Configuration& configuration) {
+  StopSignal stop;
+  StopOnTerminationSignals(stop);
+  const SystemClock clock;
+  prometheus::Registry registry;
+  AddBuildInfo(registry, "pilotlight-collector");
+
+  absl::StatusOr<std::unique_ptr<EmbeddedStore>> store = EmbeddedStore::Open(configuration.store);
+  if (!store.ok()) return Fail(store.status());
+  StoreMetrics store_metrics(**store, registry);
+  absl::StatusOr<std::unique_ptr<Collector>> collector = Collector::Start(
+      configuration.collector, **store, clock, registry, [&store_metrics] { store_metrics.Update(); });
+  if (!collector.ok()) return Fail(collector.status());
+  spdlog::info("pilotlight-collector {}: gRPC on port {}, HTTP on port {}, profiles in {}, kept for {}",
+               std::string(kVersion), (*collector)->grpc_port(), (*collector)->http_port(),
+               configuration.store.path, absl::FormatDuration(configuration.collector.retention));
+
+  stop.WaitFor(absl::InfiniteDuration());
+  spdlog::info("shutting down");
+  collector->reset();
+  return 0;
+}
+
+}  // namespace
+}  // namespace pilotlight::collector
+
+int main(int argc, char** argv) {
+  using namespace pilotlight;             // NOLINT(google-build-using-namespace)
+  using namespace pilotlight::collector;  // NOLINT(google-build-using-namespace)
+  Configuration configuration;
+  configuration.store.path = "./data";
+  SizeFlags sizes;
+
+  CLI::App app("Keeps the profiles that pilotlight agents send, and answers questions about them.",
+               "pilotlight-collector");
+  AddStoreFlags(app, configuration);
+  AddListenFlags(app, configuration);
+  AddIngestFlags(app, configuration.collector.ingest, sizes);
+  app.add_option("--query.max-concurrency", configuration.collector.query.max_concurrent,
+                 "Questions answered at once")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  AddLoggingFlags(app, configuration.logging);
+  if (const auto exit_code = ParseFlags(app, argc, argv)) return *exit_code;
+
+  IngestLimits& limits = configuration.collector.ingest;
+  limits.max_age = configuration.collector.retention;
+  limits.max_message_bytes = sizes.max_message;
+  limits.wire.max_dictionary_bytes = sizes.max_dictionary;
+  limits.max_dictionaries_bytes = sizes.max_dictionaries;
+  SetUpLogging(configuration.logging);
+  return Run(configuration);
+}

@@ -1,0 +1,80 @@
+#include "collector/store_metrics.h"
+
+#include <prometheus/counter.h>
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
+
+#include <utility>
+#include <vector>
+
+#include "base/mutex.h"
+
+namespace pilotlight::collector {
+
+struct StoreMetrics::Impl {
+  struct CounterEntry {
+    prometheus::Counter* counter;
+    uint64_t EmbeddedStoreCounters::*field;
+  };
+  struct GaugeEntry {
+    prometheus::Gauge* gauge;
+    uint64_t EmbeddedStoreCounters::*field;
+  };
+  explicit Impl(const EmbeddedStore& the_store) : store(the_store) {}
+
+  const EmbeddedStore& store;
+  Mutex mutex;  // of one update at a time
+  EmbeddedStoreCounters last ABSL_GUARDED_BY(mutex);
+  std::vector<CounterEntry> counters;
+  std::vector<GaugeEntry> gauges;
+};
+
+StoreMetrics::StoreMetrics(const EmbeddedStore& store, prometheus::Registry& registry)
+    : impl_(std::make_unique<Impl>(store)) {
+  using Counters = EmbeddedStoreCounters;
+  const auto add_counter = [&](const char* name, const char* help, uint64_t Counters::*field) {
+    impl_->counters.push_back(
+        {&prometheus::BuildCounter().Name(name).Help(help).Register(registry).Add({}), field});
+  };
+  const auto add_gauge = [&](const char* name, const char* help, uint64_t Counters::*field) {
+    impl_->gauges.push_back(
+        {&prometheus::BuildGauge().Name(name).Help(help).Register(registry).Add({}), field});
+  };
+  add_counter("pilotlight_store_commits_total", "Groups of windows written and synced to disk.",
+              &Counters::commits);
+  add_counter("pilotlight_store_failed_writes_total", "Groups of windows that could not be written.",
+              &Counters::failed_writes);
+  add_counter("pilotlight_store_corrupt_records_total", "Records that were skipped because they are damaged.",
+              &Counters::corrupt_records);
+  add_counter("pilotlight_store_forgotten_boots_total",
+              "Boots of agents forgotten; a window of theirs that is sent again would count twice.",
+              &Counters::forgotten_boots);
+  add_counter("pilotlight_store_cache_hits_total", "Blocks that were in memory when they were needed.",
+              &Counters::cache_hits);
+  add_counter("pilotlight_store_cache_misses_total", "Blocks that were read from disk when they were needed.",
+              &Counters::cache_misses);
+  add_gauge("pilotlight_store_cache_bytes", "Memory that the blocks kept in memory take.",
+            &Counters::cache_bytes);
+  add_gauge("pilotlight_store_blocks", "Blocks of one service and one day.", &Counters::blocks);
+  add_gauge("pilotlight_store_services", "Services with profiles.", &Counters::services);
+  add_gauge("pilotlight_store_disk_bytes", "Size of tables and write-ahead log on disk.",
+            &Counters::disk_bytes);
+}
+
+StoreMetrics::~StoreMetrics() = default;
+
+void StoreMetrics::Update() {
+  const EmbeddedStoreCounters now = impl_->store.counters();
+  const MutexLock lock(impl_->mutex);
+  for (const Impl::CounterEntry& entry : impl_->counters) {
+    // Two updates at once may come in the other order than they have asked the store.
+    const uint64_t before = impl_->last.*entry.field;
+    if (now.*entry.field > before) {
+      entry.counter->Increment(static_cast<double>(now.*entry.field - before));
+      impl_->last.*entry.field = now.*entry.field;
+    }
+  }
+  for (const Impl::GaugeEntry& entry : impl_->gauges) entry.gauge->Set(static_cast<double>(now.*entry.field));
+}
+
+}  // namespace pilotlight::collector
