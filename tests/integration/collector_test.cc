@@ -1,0 +1,444 @@
+// A collector with its embedded store in this process, and real gRPC and HTTP clients.
+#include "collector/collector.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <prometheus/registry.h>
+
+#include <atomic>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <utility>
+#include <vector>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/http_client.h"
+#include "collector/store/embedded/embedded_store.h"
+#include "tests/support/collector_client.h"
+#include "tests/support/command.h"
+#include "tests/support/stacks.h"
+
+namespace pilotlight::collector {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+// A time in the middle of a day, so that no test crosses midnight. Real time would do as well: only HTTP's
+// "now" and the clock checks look at it.
+const absl::Time kNow = absl::FromUnixSeconds(1'714'564'800);
+
+class CollectorTest : public testing::Test {
+ protected:
+  void SetUp() override { Start(); }
+
+  void Start() {
+    EmbeddedStoreOptions store_options;
+    store_options.path = directory_.path() + "/store";
+    store_options.clock = &clock_;
+    auto store = EmbeddedStore::Open(store_options);
+    ASSERT_TRUE(store.ok()) << store.status();
+    store_ = *std::move(store);
+    options_.grpc_listen_address = "127.0.0.1:0";
+    options_.web_listen_address = "127.0.0.1:0";
+    registry_ = std::make_unique<prometheus::Registry>();
+    auto collector = Collector::Start(options_, *store_, clock_, *registry_);
+    ASSERT_TRUE(collector.ok()) << collector.status();
+    collector_ = *std::move(collector);
+  }
+  void Stop() {
+    collector_.reset();
+    store_.reset();
+  }
+
+  // Stacks with their samples, 10 ms each, watched for 10 s of 60.
+  static Window WindowOf(const std::string& service, absl::Time start,
+                         const std::map<std::string, uint64_t>& stacks) {
+    Window window;
+    window.start = start;
+    window.duration = absl::Seconds(10);
+    window.interval = absl::Seconds(60);
+    window.source = "ebpf";
+    Series series;
+    series.labels = {{std::string(kServiceLabel), service}};
+    series.period = 10'000'000;
+    series.samples = AddSamples(window.trie, stacks, series.period);
+    window.series.push_back(std::move(series));
+    return window;
+  }
+
+  // Sends a window through a stream of its own and waits for the acknowledgement.
+  void Deliver(const std::string& agent, const Window& window, uint64_t sequence) {
+    AgentStream stream(collector_->grpc_port(), agent);
+    stream.SendHello();
+    stream.Send(window, sequence);
+    const auto response = stream.Receive();
+    ASSERT_TRUE(response.has_value());
+    ASSERT_TRUE(response->has_acknowledgement()) << response->ShortDebugString();
+  }
+
+  HttpGetResult Get(const std::string& target) {
+    const auto result = HttpGet(Url(target), {}, StopSignal());
+    EXPECT_TRUE(result.ok()) << target << ": " << result.status();
+    return result.value_or(HttpGetResult());
+  }
+  std::string Url(const std::string& target) const {
+    return absl::StrCat("http://127.0.0.1:", collector_->http_port(), target);
+  }
+
+  // One line of /metrics, without its name.
+  std::string Metric(const std::string& name_and_labels) {
+    for (const absl::string_view line : absl::StrSplit(Get("/metrics").body, '\n')) {
+      if (absl::StartsWith(line, name_and_labels + " "))
+        return std::string(line.substr(name_and_labels.size() + 1));
+    }
+    return "no " + name_and_labels;
+  }
+
+  uint64_t Samples(const std::string& selector) {
+    return QueryClient(collector_->grpc_port())
+        .Samples(selector, kNow - absl::Hours(1), kNow + absl::Hours(1));
+  }
+
+  TemporaryDirectory directory_;
+  ManualClock clock_{kNow};
+  CollectorOptions options_;
+  std::unique_ptr<EmbeddedStore> store_;
+  std::unique_ptr<prometheus::Registry> registry_;
+  std::unique_ptr<Collector> collector_;
+};
+
+TEST_F(CollectorTest, WindowsOfAStreamBecomeTheFlameGraphOfTheirTime) {
+  AgentStream stream(collector_->grpc_port(), "agent-1");
+  ASSERT_TRUE(stream.SendHello());
+  stream.Send(WindowOf("shop", kNow - absl::Minutes(30), {{"main;checkout", 6}}), 1);
+  stream.Send(WindowOf("shop", kNow - absl::Minutes(20), {{"main;checkout", 3}, {"main;search", 1}}), 2);
+  stream.Send(WindowOf("shop", kNow - absl::Minutes(10), {{"main;search", 100}}), 3);
+  for (uint64_t sequence = 1; sequence <= 3; ++sequence) {
+    EXPECT_EQ(stream.Receive()->acknowledgement().sequence(), sequence);
+  }
+  stream.HalfClose();
+  EXPECT_TRUE(stream.Finish().ok());
+
+  v1::FlameGraphRequest request;
+  request.mutable_selection()->set_selector("{service=\"shop\"}");
+  request.mutable_selection()->set_start_unix_ns(absl::ToUnixNanos(kNow - absl::Minutes(30)));
+  request.mutable_selection()->set_end_unix_ns(absl::ToUnixNanos(kNow - absl::Minutes(10)));
+  v1::FlameGraphResponse response;
+  grpc::ClientContext context;
+  const grpc::Status status =
+      QueryClient(collector_->grpc_port()).stub().FlameGraph(&context, request, &response);
+  ASSERT_TRUE(status.ok()) << status.error_message();
+  EXPECT_EQ(response.names(0), "total");
+  EXPECT_EQ(response.total_count(0), 10);
+  EXPECT_EQ(response.total_value(0), 100'000'000);
+  EXPECT_EQ(response.quality().windows(), 2);
+  EXPECT_EQ(response.quality().watched_ns(), 20'000'000'000);
+  EXPECT_DOUBLE_EQ(response.quality().estimated_value(), 600'000'000);
+  for (int i = 1; i < response.name_size(); ++i) {
+    EXPECT_LT(response.parent(i), static_cast<uint32_t>(i));
+    if (response.names(static_cast<int>(response.name(i))) == "checkout") {
+      EXPECT_EQ(response.self_count(i), 9);
+    }
+  }
+}
+
+TEST_F(CollectorTest, AWindowResentAfterAReconnectCountsOnce) {
+  const Window window = WindowOf("shop", kNow - absl::Minutes(5), {{"main", 7}});
+  Deliver("agent-1", window, 1);
+  Deliver("agent-1", window, 1);
+  EXPECT_EQ(Samples("{}"), 7);
+  EXPECT_EQ(Metric("pilotlight_ingest_windows_total{outcome=\"duplicate\"}"), "1");
+}
+
+TEST_F(CollectorTest, AWindowResentAfterARestartOfTheCollectorCountsOnce) {
+  const Window window = WindowOf("shop", kNow - absl::Minutes(5), {{"main", 7}});
+  Deliver("agent-1", window, 1);
+  Stop();
+  Start();
+  Deliver("agent-1", window, 1);
+  EXPECT_EQ(Samples("{}"), 7);
+}
+
+TEST_F(CollectorTest, BadStreamsEndWithAReasonWhileAnotherAgentGoesOn) {
+  AgentStream good(collector_->grpc_port(), "good");
+  good.SendHello();
+  good.Send(WindowOf("shop", kNow, {{"main", 1}}), 1);
+  ASSERT_TRUE(good.Receive()->has_acknowledgement());
+
+  RawCall garbage(collector_->grpc_port(), "/pilotlight.v1.Ingest/Stream", "g\xff\x01 this is no message");
+  const RawAnswer answer = garbage.Wait();
+  EXPECT_EQ(answer.status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(answer.status.error_message(), HasSubstr("StreamRequest"));
+
+  AgentStream deep(collector_->grpc_port(), "deep");
+  deep.SendHello();
+  std::string stack = "f";
+  for (int i = 0; i < 1024; ++i) stack += ";f";
+  deep.Send(WindowOf("shop", kNow, {{stack, 1}}), 1);
+  EXPECT_THAT(deep.Receive()->refusal().reason(), HasSubstr("deeper than 1024 frames"));
+  EXPECT_EQ(deep.Finish().error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+
+  AgentStream future(collector_->grpc_port(), "future");
+  future.SendHello();
+  future.Send(WindowOf("shop", kNow + absl::Hours(1), {{"main", 1}}), 1);
+  EXPECT_THAT(future.Receive()->refusal().reason(), HasSubstr("clock"));
+  future.Send(WindowOf("shop", kNow, {{"main", 2}}), 2);
+  EXPECT_EQ(future.Receive()->acknowledgement().sequence(), 2);
+
+  good.Send(WindowOf("shop", kNow, {{"main", 4}}), 2);
+  EXPECT_EQ(good.Receive()->acknowledgement().sequence(), 2);
+  EXPECT_EQ(Samples("{service=\"shop\"}"), 7);
+  EXPECT_EQ(Metric("pilotlight_ingest_broken_streams_total{reason=\"garbage\"}"), "1");
+  EXPECT_EQ(Metric("pilotlight_ingest_refused_windows_total{reason=\"future\"}"), "1");
+}
+
+TEST_F(CollectorTest, ADictionaryFloodIsEndedWhileAnotherAgentGoesOn) {
+  Stop();
+  options_.ingest.wire.max_dictionary_bytes = size_t{1} << 20;
+  Start();
+  AgentStream good(collector_->grpc_port(), "good");
+  good.SendHello();
+  AgentStream flood(collector_->grpc_port(), "flood");
+  flood.SendHello();
+  uint64_t sequence = 0;
+  std::optional<v1::StreamResponse> response;
+  do {
+    ++sequence;
+    flood.Send(WindowOf("shop", kNow, {{absl::StrCat(std::string(10'000, 'f'), sequence), 1}}), sequence);
+    response = flood.Receive();
+  } while (response.has_value() && sequence < 1000);
+  const grpc::Status status = flood.Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
+  EXPECT_THAT(status.error_message(), HasSubstr("dictionary"));
+  good.Send(WindowOf("other", kNow, {{"main", 4}}), 1);
+  EXPECT_TRUE(good.Receive()->has_acknowledgement());
+}
+
+TEST_F(CollectorTest, RefusesMoreAgentsThanAllowed) {
+  Stop();
+  options_.ingest.max_streams = 1;
+  Start();
+  AgentStream first(collector_->grpc_port(), "first");
+  first.SendHello();
+  first.Send(WindowOf("shop", kNow, {{"main", 1}}), 1);
+  ASSERT_TRUE(first.Receive()->has_acknowledgement());
+  AgentStream second(collector_->grpc_port(), "second");
+  second.SendHello();
+  EXPECT_EQ(second.Finish().error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  first.Send(WindowOf("shop", kNow, {{"main", 1}}), 2);
+  EXPECT_TRUE(first.Receive()->has_acknowledgement());
+}
+
+TEST_F(CollectorTest, TakesCompressedStreams) {
+  for (const auto compression : {GRPC_COMPRESS_GZIP, GRPC_COMPRESS_DEFLATE}) {
+    AgentStream stream(collector_->grpc_port(), absl::StrCat("agent-", compression), compression);
+    stream.SendHello();
+    stream.Send(WindowOf("shop", kNow, {{std::string(10'000, 'f'), 1}}), 1);
+    EXPECT_TRUE(stream.Receive()->has_acknowledgement());
+  }
+}
+
+TEST_F(CollectorTest, ShuttingDownEndsStreamsWithUnavailable) {
+  AgentStream idle(collector_->grpc_port(), "idle");
+  idle.SendHello();
+  idle.Send(WindowOf("shop", kNow, {{"main", 1}}), 1);
+  ASSERT_TRUE(idle.Receive()->has_acknowledgement());
+  std::thread stopper([this] { collector_.reset(); });
+  const grpc::Status status = idle.Finish();
+  stopper.join();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE) << status.error_message();
+  EXPECT_THAT(status.error_message(), HasSubstr("shutting down"));
+}
+
+TEST_F(CollectorTest, ManyAgentsAtOnceLoseNothing) {
+  constexpr int kAgents = 50;
+  constexpr uint64_t kWindows = 5;
+  std::vector<std::thread> agents;
+  std::atomic<int> acknowledged{0};
+  for (int i = 0; i < kAgents; ++i) {
+    agents.emplace_back([this, i, &acknowledged] {
+      AgentStream stream(collector_->grpc_port(), absl::StrCat("agent-", i));
+      stream.SendHello();
+      for (uint64_t sequence = 1; sequence <= kWindows; ++sequence) {
+        stream.Send(WindowOf(absl::StrCat("service-", i % 7), kNow, {{absl::StrCat("main;f", i), 1}}),
+                    sequence);
+      }
+      for (uint64_t sequence = 1; sequence <= kWindows; ++sequence) {
+        const auto response = stream.Receive();
+        if (response && response->acknowledgement().sequence() == sequence) ++acknowledged;
+      }
+    });
+  }
+  for (std::thread& agent : agents) agent.join();
+  EXPECT_EQ(acknowledged, kAgents * kWindows);
+  EXPECT_EQ(Samples("{}"), kAgents * kWindows);
+}
+
+TEST_F(CollectorTest, AnswersTopSeriesLabelsAndTypes) {
+  Deliver("a", WindowOf("shop", kNow - absl::Minutes(2), {{"main;checkout", 6}, {"main;search", 2}}), 1);
+  Deliver("b", WindowOf("mail", kNow - absl::Minutes(1), {{"main;send", 1}}), 1);
+  clock_.Advance(absl::Seconds(1));
+  QueryClient client(collector_->grpc_port());
+  {
+    v1::TopRequest request;
+    request.set_limit(1);
+    v1::TopResponse response;
+    grpc::ClientContext context;
+    ASSERT_TRUE(client.stub().Top(&context, request, &response).ok());
+    ASSERT_EQ(response.rows_size(), 1);
+    EXPECT_EQ(response.rows(0).function(), "checkout");
+    EXPECT_EQ(response.rows(0).flat_count(), 6);
+    EXPECT_EQ(response.functions(), 4);
+    EXPECT_LT(response.rows(0).flat_share().lower(), 6.0 / 9);
+    EXPECT_GT(response.rows(0).flat_share().upper(), 6.0 / 9);
+  }
+  {
+    v1::SeriesRequest request;
+    request.add_group_by("service");
+    request.set_step_ns(absl::ToInt64Nanoseconds(absl::Hours(1)));
+    v1::SeriesResponse response;
+    grpc::ClientContext context;
+    ASSERT_TRUE(client.stub().Series(&context, request, &response).ok());
+    ASSERT_EQ(response.series_size(), 2);
+    EXPECT_EQ(response.series(0).labels(0).value(), "shop");
+    EXPECT_EQ(response.series(0).points(0).samples(), 8);
+    EXPECT_DOUBLE_EQ(response.series(0).points(0).estimated_value(), 480'000'000);
+  }
+  {
+    v1::LabelValuesRequest request;
+    request.set_name("service");
+    v1::LabelValuesResponse response;
+    grpc::ClientContext context;
+    ASSERT_TRUE(client.stub().LabelValues(&context, request, &response).ok());
+    EXPECT_THAT(response.values(), ElementsAre("mail", "shop"));
+  }
+  {
+    v1::LabelNamesResponse response;
+    grpc::ClientContext context;
+    ASSERT_TRUE(client.stub().LabelNames(&context, {}, &response).ok());
+    EXPECT_THAT(response.names(), ElementsAre("service_name"));
+  }
+  {
+    v1::ProfileTypesResponse response;
+    grpc::ClientContext context;
+    ASSERT_TRUE(client.stub().ProfileTypes(&context, {}, &response).ok());
+    ASSERT_EQ(response.types_size(), 1);
+    EXPECT_EQ(response.types(0).sample_type(), "cpu");
+  }
+}
+
+TEST_F(CollectorTest, AQuestionThatMakesNoSenseSaysWhy) {
+  v1::FlameGraphRequest request;
+  request.mutable_selection()->set_selector("{service");
+  v1::FlameGraphResponse response;
+  grpc::ClientContext context;
+  const grpc::Status status =
+      QueryClient(collector_->grpc_port()).stub().FlameGraph(&context, request, &response);
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(status.error_message(), HasSubstr("a selector looks like"));
+  EXPECT_EQ(Metric("pilotlight_queries_total{code=\"INVALID_ARGUMENT\",method=\"FlameGraph\"}"), "1");
+}
+
+TEST_F(CollectorTest, GoToolPprofReadsTheExportAndTheAddress) {
+  Deliver("a", WindowOf("shop", kNow - absl::Minutes(1), {{"main;checkout", 60}, {"main;search", 20}}), 1);
+  v1::ExportRequest request;
+  request.set_format(v1::ExportRequest::FORMAT_PPROF);
+  grpc::ClientContext context;
+  QueryClient client(collector_->grpc_port());
+  const auto reader = client.stub().Export(&context, request);
+  std::string file;
+  v1::ExportResponse part;
+  while (reader->Read(&part)) file += part.part();
+  ASSERT_TRUE(reader->Finish().ok());
+  const std::string path = directory_.path() + "/profile.pb.gz";
+  ASSERT_TRUE(WriteFileDurably(path, file).ok());
+  for (const std::string& source : {path, Url("/debug/pprof/merge?selector={service=\"shop\"}&from=now-1h"),
+                                    Url("/debug/pprof/merge?query={service_name=\"shop\"}&seconds=600")}) {
+    const CommandResult top = RunCommand(
+        absl::StrCat("cd ", directory_.path(), " && PPROF_TMPDIR=. go tool pprof -top '", source, "' 2>&1"));
+    EXPECT_EQ(top.exit_code, 0) << top.output;
+    EXPECT_THAT(top.output, testing::ContainsRegex("600ms +75\\.?0*% .*checkout"));
+  }
+}
+
+TEST_F(CollectorTest, ServesPicturesTextAndPages) {
+  Deliver("a", WindowOf("shop", kNow - absl::Minutes(1), {{"main;check<out>&", 6}}), 1);
+  const HttpGetResult svg = Get("/flamegraph.svg?selector={service=\"shop\"}");
+  EXPECT_EQ(svg.status, 200);
+  EXPECT_THAT(svg.body, HasSubstr("check&lt;out&gt;&amp;"));
+  EXPECT_EQ(Get("/folded?from=-1h").body, "main;check<out>& 6\n");
+  EXPECT_THAT(Get("/flamegraph.json").body, StartsWith("{"));
+  const HttpGetResult top = Get("/top?order=cumulative");
+  EXPECT_EQ(top.status, 200);
+  EXPECT_THAT(top.body, HasSubstr("check&lt;out&gt;&amp;"));
+  const HttpGetResult index = Get("/");
+  EXPECT_EQ(index.status, 200);
+  EXPECT_THAT(index.body, HasSubstr("shop"));
+  EXPECT_THAT(index.body, HasSubstr("360ms"));  // six samples of 10 ms, six times as long
+  EXPECT_EQ(Get("/-/healthy").status, 200);
+  EXPECT_EQ(Get("/-/ready").status, 200);
+}
+
+TEST_F(CollectorTest, HttpErrorsArePlainTextThatSaysWhatToDo) {
+  Deliver("a", WindowOf("shop", kNow - absl::Minutes(1), {{"main", 6}}), 1);
+  const HttpGetResult typo = Get("/folded?form=now-1h");
+  EXPECT_EQ(typo.status, 400);
+  EXPECT_THAT(typo.body, HasSubstr("\"form\" is not known"));
+  const HttpGetResult time = Get("/folded?from=yesterday");
+  EXPECT_EQ(time.status, 400);
+  EXPECT_THAT(time.body, HasSubstr("now-30m"));
+  const HttpGetResult nothing = Get("/debug/pprof/merge?selector={service=\"nobody\"}");
+  EXPECT_EQ(nothing.status, 404);
+  EXPECT_THAT(nothing.body, HasSubstr("Services in this span: shop"));
+  EXPECT_THAT(Get("/").body, Not(HasSubstr("nobody")));
+}
+
+TEST_F(CollectorTest, ReflectionListsTheServicesAndHealthServes) {
+  // ServerReflectionRequest{list_services: ""}, field 7.
+  RawCall reflection(collector_->grpc_port(),
+                     "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+                     absl::string_view("\x3a\x00", 2));
+  const std::string services = reflection.Wait().message;
+  EXPECT_THAT(services, HasSubstr("pilotlight.v1.Ingest"));
+  EXPECT_THAT(services, HasSubstr("pilotlight.v1.Query"));
+  RawCall health(collector_->grpc_port(), "/grpc.health.v1.Health/Watch", "");
+  EXPECT_EQ(health.Wait().message, "\x08\x01");  // SERVING
+}
+
+TEST_F(CollectorTest, DropsWhatIsOlderThanTheRetention) {
+  Deliver("a", WindowOf("shop", kNow, {{"main", 6}}), 1);
+  Stop();
+  clock_.Advance(absl::Hours(24 * 16));
+  Start();
+  // The retention runs at the start, in its own thread.
+  const auto gone = [this] {
+    return QueryClient(collector_->grpc_port()).Samples("{}", kNow - absl::Hours(1), kNow + absl::Hours(1)) ==
+           0;
+  };
+  while (!gone()) std::this_thread::yield();
+}
+
+TEST_F(CollectorTest, ASecondCollectorOnTheSamePortSaysSo) {
+  CollectorOptions options = options_;
+  prometheus::Registry registry;
+  options.grpc_listen_address = absl::StrCat("127.0.0.1:", collector_->grpc_port());
+  const absl::Status grpc_status = Collector::Start(options, *store_, clock_, registry).status();
+  EXPECT_THAT(std::string(grpc_status.message()), HasSubstr("--grpc.listen-address"));
+  options.grpc_listen_address = "127.0.0.1:0";
+  options.web_listen_address = absl::StrCat("127.0.0.1:", collector_->http_port());
+  const absl::Status web_status = Collector::Start(options, *store_, clock_, registry).status();
+  EXPECT_THAT(std::string(web_status.message()), HasSubstr("--web.listen-address"));
+}
+
+}  // namespace
+}  // namespace pilotlight::collector
