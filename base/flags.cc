@@ -73,7 +73,9 @@ std::optional<int> ParseFlags(CLI::App& app, int argc, const char* const* argv) 
   } catch (const CLI::Success& success) {  // --help, --version
     return app.exit(success, std::cout, std::cerr);
   } catch (const CLI::ParseError& error) {
-    std::cerr << app.get_name() << ": " << error.what() << "\nSee " << app.get_name() << " --help.\n";
+    std::string typed = app.get_name();
+    for (const CLI::App* command : app.get_subcommands()) absl::StrAppend(&typed, " ", command->get_name());
+    std::cerr << typed << ": " << error.what() << "\nSee " << typed << " --help.\n";
     return kExitUsage;
   }
 }
