@@ -1,0 +1,272 @@
+#include "cli/collector_client.h"
+
+#include <grpcpp/grpcpp.h>
+
+#include <chrono>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "pilotlight/v1/query.grpc.pb.h"
+#include "profile/wire.h"
+
+namespace pilotlight::cli {
+namespace {
+
+// The flame graph of many services may be far beyond gRPC's default of 4 MiB.
+constexpr int kMaxReceivedBytes = 256 << 20;
+// gRPC gives a silent address 20 s before it says so; a person waits.
+constexpr int kConnectTimeoutMs = 5000;
+
+bool IsLoopback(const std::string& address) {
+  return absl::StartsWith(address, "localhost") || absl::StartsWith(address, "127.") ||
+         absl::StartsWith(address, "[::1]");
+}
+
+std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
+  grpc::ChannelArguments arguments;
+  arguments.SetMaxReceiveMessageSize(kMaxReceivedBytes);
+  arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
+  // gRPC obeys http_proxy, and no proxy can reach this machine's own loopback.
+  if (IsLoopback(address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
+  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+}
+
+void ToProto(const Selection& selection, v1::Selection& message) {
+  message.set_selector(selection.selector);
+  message.set_profile_type(selection.profile_type);
+  message.set_start_unix_ns(absl::ToUnixNanos(selection.span.start));
+  message.set_end_unix_ns(absl::ToUnixNanos(selection.span.end));
+  message.set_focus(selection.focus);
+  message.set_ignore(selection.ignore);
+}
+
+template <typename Request>
+void SetSpan(const Selection& selection, Request& request) {
+  request.set_start_unix_ns(absl::ToUnixNanos(selection.span.start));
+  request.set_end_unix_ns(absl::ToUnixNanos(selection.span.end));
+}
+
+Quality FromProto(const v1::Quality& message) {
+  Quality quality;
+  quality.windows = message.windows();
+  quality.watched = absl::Nanoseconds(message.watched_ns());
+  quality.samples = message.samples();
+  quality.value = message.value();
+  quality.estimated_value = message.estimated_value();
+  quality.loss = pilotlight::FromProto(message.loss());
+  return quality;
+}
+
+absl::StatusOr<FlameGraph> FromProto(const v1::FlameGraphResponse& response) {
+  const int count = response.parent_size();
+  if (response.name_size() != count || response.kind_size() != count || response.self_count_size() != count ||
+      response.self_value_size() != count || response.total_count_size() != count ||
+      response.total_value_size() != count) {
+    return absl::InternalError("the collector's flame graph has columns of different lengths");
+  }
+  FlameGraph graph;
+  graph.names.assign(response.names().begin(), response.names().end());
+  graph.nodes.resize(static_cast<size_t>(count));
+  for (int i = 0; i < count; ++i) {
+    FlameGraph::Node& node = graph.nodes[static_cast<size_t>(i)];
+    node.parent = response.parent(i);
+    node.name = response.name(i);
+    if (node.name >= graph.names.size() || (i > 0 && node.parent >= static_cast<uint32_t>(i))) {
+      return absl::InternalError("the collector's flame graph has a node that points nowhere");
+    }
+    if (response.kind(i) <= static_cast<uint32_t>(FrameKind::kSynthetic)) {
+      node.kind = static_cast<FrameKind>(response.kind(i));
+    }
+    node.self.count = response.self_count(i);
+    node.self.value = response.self_value(i);
+    node.total.count = response.total_count(i);
+    node.total.value = response.total_value(i);
+  }
+  return graph;
+}
+
+v1::ExportRequest::Format ToProto(ProfileFormat format) {
+  switch (format) {
+    case ProfileFormat::kSvg:
+      return v1::ExportRequest::FORMAT_SVG;
+    case ProfileFormat::kFolded:
+      return v1::ExportRequest::FORMAT_FOLDED;
+    case ProfileFormat::kPprof:
+      return v1::ExportRequest::FORMAT_PPROF;
+    case ProfileFormat::kJson:
+      return v1::ExportRequest::FORMAT_JSON;
+  }
+  return v1::ExportRequest::FORMAT_UNSPECIFIED;
+}
+
+// gRPC's "failed to connect to all addresses; last error: UNKNOWN: ipv4:127.0.0.1:7171: Failed to connect to
+// remote host: Connection refused" has its reason at the end.
+std::string LastReason(const std::string& message) {
+  const size_t colon = message.rfind(": ");
+  return colon == std::string::npos ? message : message.substr(colon + 2);
+}
+
+}  // namespace
+
+class CollectorClient::Connection {
+ public:
+  Connection(const std::string& address, absl::Duration timeout)
+      : address_(address), timeout_(timeout), stub_(v1::Query::NewStub(OpenChannel(address))) {}
+
+  v1::Query::Stub& stub() { return *stub_; }
+
+  void SetDeadline(grpc::ClientContext& context) const {
+    context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout_));
+  }
+
+  template <typename Request, typename Response>
+  absl::StatusOr<Response> Call(grpc::Status (v1::Query::Stub::*method)(grpc::ClientContext*, const Request&,
+                                                                        Response*),
+                                const Request& request) {
+    grpc::ClientContext context;
+    SetDeadline(context);
+    Response response;
+    RETURN_IF_ERROR(Explain((*stub_.*method)(&context, request, &response)));
+    return response;
+  }
+
+  absl::Status Explain(const grpc::Status& status) const {
+    if (status.ok()) return absl::OkStatus();
+    switch (status.error_code()) {
+      case grpc::StatusCode::UNAVAILABLE:
+        return absl::UnavailableError(
+            absl::StrCat("no collector answers at ", address_, " (", LastReason(status.error_message()),
+                         "): start pilotlight-collector there, or name another address with --collector "
+                         "HOST:PORT or PILOTLIGHT_COLLECTOR"));
+      case grpc::StatusCode::DEADLINE_EXCEEDED:
+        return absl::DeadlineExceededError(
+            absl::StrCat("the collector at ", address_, " gave no answer within ",
+                         absl::FormatDuration(timeout_), ": ask for less, or for longer with --timeout"));
+      case grpc::StatusCode::UNIMPLEMENTED:
+        return absl::UnimplementedError(
+            absl::StrCat(address_, " speaks gRPC but is no pilotlight collector of this version"));
+      default:
+        return absl::Status(static_cast<absl::StatusCode>(status.error_code()), status.error_message());
+    }
+  }
+
+ private:
+  const std::string address_;
+  const absl::Duration timeout_;
+  const std::unique_ptr<v1::Query::Stub> stub_;
+};
+
+CollectorClient::CollectorClient(std::string address, absl::Duration timeout)
+    : address_(std::move(address)),
+      timeout_(timeout),
+      connection_(std::make_unique<Connection>(address_, timeout_)) {}
+
+CollectorClient::~CollectorClient() = default;
+
+absl::StatusOr<TopAnswer> CollectorClient::Top(const Selection& selection, TopOrder order, uint32_t limit) {
+  v1::TopRequest request;
+  ToProto(selection, *request.mutable_selection());
+  request.set_limit(limit);
+  request.set_order(order == TopOrder::kFlat ? v1::TopRequest::ORDER_FLAT : v1::TopRequest::ORDER_CUMULATIVE);
+  ASSIGN_OR_RETURN(const v1::TopResponse response, connection_->Call(&v1::Query::Stub::Top, request));
+  TopAnswer answer;
+  answer.quality = FromProto(response.quality());
+  answer.type = pilotlight::FromProto(response.type());
+  answer.table.total = {response.quality().samples(), response.quality().value()};
+  answer.table.all_rows = response.functions();
+  for (const v1::TopResponse::Row& row : response.rows()) {
+    TopRow& added = answer.table.rows.emplace_back();
+    added.function = row.function();
+    added.file = row.file();
+    added.flat.count = row.flat_count();
+    added.flat.value = row.flat_value();
+    added.cumulative.count = row.cumulative_count();
+    added.cumulative.value = row.cumulative_value();
+    added.flat_share = {row.flat_share().lower(), row.flat_share().upper()};
+    added.cumulative_share = {row.cumulative_share().lower(), row.cumulative_share().upper()};
+  }
+  return answer;
+}
+
+absl::StatusOr<FlameAnswer> CollectorClient::QueryFlameGraph(const Selection& selection, uint32_t max_nodes) {
+  v1::FlameGraphRequest request;
+  ToProto(selection, *request.mutable_selection());
+  request.set_max_nodes(max_nodes);
+  ASSIGN_OR_RETURN(const v1::FlameGraphResponse response,
+                   connection_->Call(&v1::Query::Stub::FlameGraph, request));
+  FlameAnswer answer;
+  answer.quality = FromProto(response.quality());
+  answer.type = pilotlight::FromProto(response.type());
+  ASSIGN_OR_RETURN(answer.graph, FromProto(response));
+  return answer;
+}
+
+absl::StatusOr<SeriesAnswer> CollectorClient::QuerySeries(const Selection& selection, absl::Duration step,
+                                                          const std::vector<std::string>& group_by) {
+  v1::SeriesRequest request;
+  ToProto(selection, *request.mutable_selection());
+  request.set_step_ns(absl::ToInt64Nanoseconds(step));
+  for (const std::string& name : group_by) request.add_group_by(name);
+  ASSIGN_OR_RETURN(const v1::SeriesResponse response, connection_->Call(&v1::Query::Stub::Series, request));
+  SeriesAnswer answer;
+  answer.step = absl::Nanoseconds(response.step_ns());
+  answer.type = pilotlight::FromProto(response.type());
+  for (const v1::SeriesResponse::OneSeries& series : response.series()) {
+    SeriesAnswer::OneSeries& added = answer.series.emplace_back();
+    for (const v1::Label& label : series.labels()) added.labels[label.name()] = label.value();
+    for (const v1::SeriesResponse::Point& point : series.points()) {
+      added.points.push_back({absl::FromUnixNanos(point.start_unix_ns()), point.samples(), point.value(),
+                              point.estimated_value()});
+    }
+  }
+  return answer;
+}
+
+absl::StatusOr<std::string> CollectorClient::Export(const Selection& selection, ProfileFormat format) {
+  v1::ExportRequest request;
+  ToProto(selection, *request.mutable_selection());
+  request.set_format(ToProto(format));
+  grpc::ClientContext context;
+  connection_->SetDeadline(context);
+  const std::unique_ptr<grpc::ClientReader<v1::ExportResponse>> reader =
+      connection_->stub().Export(&context, request);
+  std::string bytes;
+  v1::ExportResponse response;
+  while (reader->Read(&response)) bytes += response.part();
+  RETURN_IF_ERROR(connection_->Explain(reader->Finish()));
+  return bytes;
+}
+
+absl::StatusOr<std::vector<std::string>> CollectorClient::LabelNames(const Selection& selection) {
+  v1::LabelNamesRequest request;
+  SetSpan(selection, request);
+  request.set_selector(selection.selector);
+  ASSIGN_OR_RETURN(const v1::LabelNamesResponse response,
+                   connection_->Call(&v1::Query::Stub::LabelNames, request));
+  return std::vector<std::string>(response.names().begin(), response.names().end());
+}
+
+absl::StatusOr<std::vector<std::string>> CollectorClient::LabelValues(const std::string& name,
+                                                                      const Selection& selection) {
+  v1::LabelValuesRequest request;
+  SetSpan(selection, request);
+  request.set_selector(selection.selector);
+  request.set_name(name);
+  ASSIGN_OR_RETURN(const v1::LabelValuesResponse response,
+                   connection_->Call(&v1::Query::Stub::LabelValues, request));
+  return std::vector<std::string>(response.values().begin(), response.values().end());
+}
+
+absl::StatusOr<std::vector<std::string>> CollectorClient::ProfileTypes(const Selection& selection) {
+  v1::ProfileTypesRequest request;
+  SetSpan(selection, request);
+  ASSIGN_OR_RETURN(const v1::ProfileTypesResponse response,
+                   connection_->Call(&v1::Query::Stub::ProfileTypes, request));
+  std::vector<std::string> types;
+  for (const v1::ProfileType& type : response.types())
+    types.push_back(pilotlight::FromProto(type).ToString());
+  return types;
+}
+
+}  // namespace pilotlight::cli

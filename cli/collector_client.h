@@ -1,0 +1,92 @@
+// The collector's Query service, without gRPC in sight: that stays in collector_client.cc.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "cli/output.h"
+#include "cli/time_text.h"
+#include "profile/flame_graph.h"
+#include "profile/profile.h"
+#include "profile/top.h"
+
+namespace pilotlight::cli {
+
+// What is asked for; see Selection in query.proto.
+struct Selection {
+  std::string selector;
+  std::string profile_type;
+  TimeSpan span;
+  std::string focus;
+  std::string ignore;
+};
+
+// How good an answer is; see Quality in query.proto.
+struct Quality {
+  uint64_t windows = 0;
+  absl::Duration watched;
+  uint64_t samples = 0;
+  int64_t value = 0;
+  double estimated_value = 0;  // of the whole span
+  LossCounters loss;
+};
+
+struct TopAnswer {
+  TopTable table;
+  Quality quality;
+  ProfileType type;
+};
+
+struct FlameAnswer {
+  FlameGraph graph;
+  Quality quality;
+  ProfileType type;
+};
+
+struct SeriesAnswer {
+  struct Point {
+    absl::Time start;
+    uint64_t samples = 0;
+    int64_t value = 0;
+    double estimated_value = 0;
+  };
+  struct OneSeries {
+    Labels labels;
+    std::vector<Point> points;
+  };
+  std::vector<OneSeries> series;  // the largest first
+  absl::Duration step;
+  ProfileType type;
+};
+
+// Errors: InvalidArgument for a question that makes no sense, in the collector's words; Unavailable and
+// DeadlineExceeded name the address and what to do.
+class CollectorClient {
+ public:
+  // `address` is host:port. Each call ends within `timeout`.
+  CollectorClient(std::string address, absl::Duration timeout);
+  ~CollectorClient();
+
+  absl::StatusOr<TopAnswer> Top(const Selection& selection, TopOrder order, uint32_t limit);
+  absl::StatusOr<FlameAnswer> QueryFlameGraph(const Selection& selection, uint32_t max_nodes);
+  // `step` zero lets the collector choose.
+  absl::StatusOr<SeriesAnswer> QuerySeries(const Selection& selection, absl::Duration step,
+                                           const std::vector<std::string>& group_by);
+  // The merged profile as a file.
+  absl::StatusOr<std::string> Export(const Selection& selection, ProfileFormat format);
+  absl::StatusOr<std::vector<std::string>> LabelNames(const Selection& selection);
+  absl::StatusOr<std::vector<std::string>> LabelValues(const std::string& name, const Selection& selection);
+  absl::StatusOr<std::vector<std::string>> ProfileTypes(const Selection& selection);
+
+ private:
+  class Connection;
+  const std::string address_;
+  const absl::Duration timeout_;
+  std::unique_ptr<Connection> connection_;
+};
+
+}  // namespace pilotlight::cli

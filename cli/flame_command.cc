@@ -1,0 +1,118 @@
+#include <iostream>
+#include <memory>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/flags.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/profile_input.h"
+#include "cli/query_flags.h"
+#include "cli/render.h"
+#include "cli/top_view.h"
+
+namespace pilotlight::cli {
+namespace {
+
+constexpr const char* kExamples = R"(Examples:
+  pilotlight flame -s checkout --out flame.svg         a picture; any browser opens it
+  pilotlight flame -s checkout -o folded | grep mcall  text, one stack a line
+  pilotlight flame --since 24h --out day.pb.gz         for go tool pprof, speedscope and others
+  pilotlight flame cpu.pb.gz --focus 'net/http' --out http.svg
+  pilotlight flame perf.folded more.folded --out all.svg
+
+Without -o the name after --out tells the format: .svg, .folded .txt, .pb.gz .pprof, .json.)";
+
+struct FlameFlags {
+  QueryFlags query;
+  std::vector<std::string> files;
+  std::string format;
+  std::string out;
+  uint32_t max_nodes = 8192;
+};
+
+// A line about a file that was written; a pipe's reader has the data itself.
+void Summarize(const FlameFlags& flags, const Quality& quality, const ProfileType& type) {
+  if (flags.out.empty() || flags.out == "-") return;
+  std::vector<std::string> parts = AmountText(quality, type);
+  for (std::string& part : QualityText(quality)) parts.push_back(std::move(part));
+  std::cerr << flags.out << ": " << absl::StrJoin(parts, ", ") << "\n";
+}
+
+int Write(const FlameFlags& flags, const std::string& bytes) {
+  const absl::Status written = WriteOutput(bytes, flags.out);
+  return written.ok() ? 0 : Fail(written);
+}
+
+int FlameOfFiles(const CLI::App& command, const FlameFlags& flags, ProfileFormat format) {
+  const absl::StatusOr<Profile> profile = ReadProfiles(flags.files, flags.query);
+  if (!profile.ok()) return FailQuery(command, profile.status());
+  if (profile->samples.empty()) std::cerr << NameFiles(flags.files) << ": no stacks to show.\n";
+  const int exit_code = Write(flags, Render(*profile, format, flags.max_nodes, NameFiles(flags.files)));
+  if (exit_code == 0) Summarize(flags, QualityOf(*profile), profile->type);
+  return exit_code;
+}
+
+int FlameOfCollector(const CLI::App& command, const FlameFlags& flags, ProfileFormat format) {
+  const absl::StatusOr<Selection> selection = ToSelection(flags.query, absl::Now(), absl::LocalTimeZone());
+  if (!selection.ok()) return FailUsage(command, selection.status());
+  CollectorClient client(flags.query.collector, flags.query.timeout);
+  // The flame graph comes first in any case: it tells how much there is, and how good.
+  const bool whole_stacks = format == ProfileFormat::kPprof || format == ProfileFormat::kFolded;
+  // On the wire 0 means the collector's default.
+  const uint32_t max_nodes = whole_stacks ? 1 : flags.max_nodes == 0 ? UINT32_MAX : flags.max_nodes;
+  const absl::StatusOr<FlameAnswer> answer = client.QueryFlameGraph(*selection, max_nodes);
+  if (!answer.ok()) return FailQuery(command, answer.status());
+  if (answer->quality.samples == 0) {
+    ExplainEmpty(*selection, answer->quality, absl::LocalTimeZone());
+    return 0;
+  }
+  std::string bytes;
+  if (whole_stacks) {
+    absl::StatusOr<std::string> exported = client.Export(*selection, format);
+    if (!exported.ok()) return FailQuery(command, exported.status());
+    bytes = *std::move(exported);
+  } else {
+    const std::string subject = absl::StrCat(selection->selector.empty() ? "everything" : selection->selector,
+                                             ", ", SpanText(selection->span, absl::LocalTimeZone()));
+    bytes = RenderFlameGraph(answer->graph, answer->type, format, subject);
+  }
+  const int exit_code = Write(flags, bytes);
+  if (exit_code == 0) Summarize(flags, answer->quality, answer->type);
+  return exit_code;
+}
+
+int RunFlame(const CLI::App& command, const FlameFlags& flags) {
+  const absl::StatusOr<ProfileFormat> format = ChooseFormat(flags.format, flags.out, ProfileFormat::kSvg);
+  if (!format.ok()) return FailUsage(command, format.status());
+  if (const absl::Status fits = CheckFitsTerminal(*format, flags.out); !fits.ok()) {
+    return FailUsage(command, fits);
+  }
+  return flags.files.empty() ? FlameOfCollector(command, flags, *format)
+                             : FlameOfFiles(command, flags, *format);
+}
+
+}  // namespace
+
+void AddFlameCommand(CLI::App& app, Run& run) {
+  const auto flags = std::make_shared<FlameFlags>();
+  CLI::App* const command =
+      app.add_subcommand("flame", "The flame graph, or all stacks: svg, folded, pprof, json");
+  command->footer(kExamples);
+  command->add_option("FILE", flags->files, "pprof or folded files, merged; - is standard input")
+      ->type_name("");
+  command->add_option("-o,--output", flags->format, "svg, folded, pprof or json; svg when nothing tells")
+      ->type_name("FORMAT");
+  command->add_option("--out", flags->out, "Write to this file instead of standard output")
+      ->type_name("FILE");
+  command->add_option("-n", flags->max_nodes, "At most this many boxes of svg and json, 0 for all")
+      ->type_name("COUNT")
+      ->capture_default_str();
+  AddQueryFlags(*command, flags->query);
+  AddTypeFlag(*command, flags->query);
+  AddFilterFlags(*command, flags->query);
+  command->callback(
+      [command, flags, &run] { run = [command, flags] { return RunFlame(*command, *flags); }; });
+}
+
+}  // namespace pilotlight::cli

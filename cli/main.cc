@@ -1,0 +1,85 @@
+// The command-line program: asks a collector, reads profile files, and records without either.
+#include <algorithm>
+#include <functional>
+#include <iostream>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/flags.h"
+#include "base/logging.h"
+#include "base/version.h"
+#include "cli/commands.h"
+#include "cli/help_formatter.h"
+
+namespace pilotlight::cli {
+namespace {
+
+constexpr const char* kFooter = R"(Start with:
+  pilotlight top                      what uses CPU time, over all services, in the last hour
+  pilotlight top -s checkout --cum    one service, with all that its functions call
+  pilotlight flame -s checkout --out flame.svg
+  pilotlight record --pid 1234 --out flame.svg     without a collector
+  pilotlight record -- ./program --its-flag
+Every command explains itself with examples: pilotlight top --help)";
+
+bool HasCommand(const CLI::App& app, const std::string& name) {
+  const std::vector<const CLI::App*> commands = app.get_subcommands([](const CLI::App*) { return true; });
+  return std::any_of(commands.begin(), commands.end(),
+                     [&name](const CLI::App* command) { return command->get_name() == name; });
+}
+
+int FailUnknownCommand(const std::string& name) {
+  std::cerr << "pilotlight: there is no command \"" << name << "\"\nSee pilotlight --help.\n";
+  return kExitUsage;
+}
+
+int Main(int argc, const char* const* argv) {
+  CLI::App app("CPU profiles of your services, from a collector, a file, or recorded now", "pilotlight");
+  // Sub-commands take it over from here.
+  app.formatter(std::make_shared<HelpFormatter>());
+  app.require_subcommand(1);
+  app.footer(kFooter);
+  Run run;
+  AddTopCommand(app, run);
+  AddFlameCommand(app, run);
+  AddQueryCommand(app, run);
+  AddLabelsCommand(app, run);
+  app.add_subcommand("version", "Print the version")->callback([&run] {
+    run = [] {
+      std::cout << "pilotlight " << kVersion << "\n";
+      return 0;
+    };
+  });
+  std::string help_about;
+  CLI::App* const help = app.add_subcommand("help", "Print this help, or that of a command");
+  help->add_option("COMMAND", help_about, "A command")->type_name("");
+  help->callback([&] {
+    run = [&] {
+      if (!help_about.empty() && !HasCommand(app, help_about)) return FailUnknownCommand(help_about);
+      const CLI::App& about = help_about.empty() ? app : *app.get_subcommand(help_about);
+      // Not app.help(), which is about the command that was typed: this one.
+      std::cout << about.get_formatter()->make_help(
+                       &about, help_about.empty() ? "pilotlight" : "pilotlight " + help_about,
+                       CLI::AppFormatMode::Normal)
+                << "\n";
+      return 0;
+    };
+  });
+  if (argc > 1 && argv[1][0] != '-' && !HasCommand(app, argv[1])) {
+    return FailUnknownCommand(argv[1]);
+  }
+  if (const std::optional<int> exit_code = ParseFlags(app, argc, argv)) return *exit_code;
+  LoggingFlags logging;
+  logging.level = "error";
+  SetUpLogging(logging);
+  return run();
+}
+
+}  // namespace
+}  // namespace pilotlight::cli
+
+// CLI11 throws only for flags that are declared wrongly, beside what ParseFlags catches.
+int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape)
+  return pilotlight::cli::Main(argc, argv);
+}

@@ -1,0 +1,81 @@
+#include "cli/profile_input.h"
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/status_macros.h"
+#include "exporters/profile_file.h"
+#include "profile/filter.h"
+
+namespace pilotlight::cli {
+namespace {
+
+bool IsNamed(const ProfileType& type, const std::string& name) {
+  return type.ToString() == name || type.sample_type == name;
+}
+
+absl::StatusOr<Profile> ChooseType(std::vector<Profile> profiles, const std::string& name,
+                                   const std::string& path) {
+  if (name.empty()) return std::move(profiles.front());
+  const auto chosen = std::find_if(profiles.begin(), profiles.end(),
+                                   [&name](const Profile& profile) { return IsNamed(profile.type, name); });
+  if (chosen != profiles.end()) return std::move(*chosen);
+  const std::string there = absl::StrJoin(profiles, ", ", [](std::string* out, const Profile& profile) {
+    absl::StrAppend(out, profile.type.sample_type);
+  });
+  return absl::InvalidArgumentError(absl::StrCat(path, " has no --type ", name, "; it has ", there));
+}
+
+// The reader's InvalidArgument is about the file, not about what was typed.
+absl::Status AboutFile(const absl::Status& status) {
+  return absl::IsInvalidArgument(status) ? absl::DataLossError(status.message()) : status;
+}
+
+void CountFrames(Profile& profile) {
+  const StackTrie& trie = profile.trie;
+  // Depth and unnamed frames of each node's stack; parents come first.
+  std::vector<std::pair<uint32_t, uint32_t>> counts(trie.node_count());
+  for (NodeId node = 1; node < trie.node_count(); ++node) {
+    const auto& [depth, unnamed] = counts[trie.parent(node)];
+    counts[node] = {depth + 1, unnamed + (trie.frame(trie.frame_of(node)).symbolized ? 0 : 1)};
+  }
+  profile.loss.frames = 0;
+  profile.loss.unsymbolized_frames = 0;
+  for (const Sample& sample : profile.samples) {
+    profile.loss.frames += sample.count * counts[sample.node].first;
+    profile.loss.unsymbolized_frames += sample.count * counts[sample.node].second;
+  }
+}
+
+}  // namespace
+
+absl::StatusOr<Profile> ReadProfiles(const std::vector<std::string>& paths, const QueryFlags& flags) {
+  ASSIGN_OR_RETURN(const StackFilter filter, StackFilter::Create(flags.focus, flags.ignore));
+  if (std::count(paths.begin(), paths.end(), "-") > 1) {
+    return absl::InvalidArgumentError("standard input (-) can be read only once");
+  }
+  Profile merged;
+  for (const std::string& path : paths) {
+    absl::StatusOr<std::vector<Profile>> profiles = ReadProfileFile(path);
+    if (!profiles.ok()) return AboutFile(profiles.status());
+    ASSIGN_OR_RETURN(Profile profile, ChooseType(*std::move(profiles), flags.type, path));
+    if (const absl::Status status = MergeProfile(profile, merged); !status.ok()) {
+      return AboutFile(absl::Status(status.code(), absl::StrCat(path, ": ", status.message())));
+    }
+  }
+  filter.Apply(merged.trie, merged.samples);
+  CountFrames(merged);
+  return merged;
+}
+
+std::string NameFiles(const std::vector<std::string>& paths) {
+  const std::string first = paths.front() == "-" ? "standard input" : paths.front();
+  if (paths.size() == 1) return first;
+  if (paths.size() == 2) return absl::StrCat(first, " and ", paths[1]);
+  return absl::StrCat(first, " and ", paths.size() - 1, " more files");
+}
+
+}  // namespace pilotlight::cli

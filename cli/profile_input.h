@@ -1,0 +1,22 @@
+// Profiles in files: what `top` and `flame` read instead of asking a collector.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "cli/query_flags.h"
+#include "profile/profile.h"
+
+namespace pilotlight::cli {
+
+// Reads and merges pprof and folded files, "-" once for standard input, and applies --type, --focus and
+// --ignore. A file with several types yields the one that --type names, by its full name or its sample
+// type ("alloc_space"), or else its default one. `loss.frames` is counted when the files do not tell.
+// InvalidArgument: a flag is wrong. Every other error names the file.
+absl::StatusOr<Profile> ReadProfiles(const std::vector<std::string>& paths, const QueryFlags& flags);
+
+// "a.pb.gz", "a.pb.gz and b.folded", "a.pb.gz and 3 more files".
+std::string NameFiles(const std::vector<std::string>& paths);
+
+}  // namespace pilotlight::cli

@@ -1,0 +1,79 @@
+#include <unistd.h>
+
+#include <memory>
+
+#include "absl/strings/str_split.h"
+#include "base/flags.h"
+#include "cli/commands.h"
+#include "cli/output.h"
+#include "cli/query_flags.h"
+#include "cli/series_view.h"
+#include "cli/terminal.h"
+
+namespace pilotlight::cli {
+namespace {
+
+constexpr const char* kExamples = R"(Examples:
+  pilotlight query -s checkout --since 6h                 one service over six hours
+  pilotlight query --by service_name --since 24h          which service used how much, and when
+  pilotlight query --by service_name,pod --step 5m
+  pilotlight query -s checkout --focus 'runtime\.mcall'   the time that passes through a function
+  pilotlight query --by service_name -o json
+
+Cores are an estimate for the whole step: what was sampled, scaled by the agents' duty cycle.
+Nothing was watched in steps that are left out.)";
+
+struct SeriesFlags {
+  QueryFlags query;
+  absl::Duration step;
+  std::vector<std::string> by;
+  std::string format = "table";
+};
+
+int RunQuery(const CLI::App& command, const SeriesFlags& flags) {
+  const absl::StatusOr<Selection> selection = ToSelection(flags.query, absl::Now(), absl::LocalTimeZone());
+  if (!selection.ok()) return FailUsage(command, selection.status());
+  std::vector<std::string> group_by;
+  for (const std::string& names : flags.by) {
+    for (const absl::string_view name : absl::StrSplit(names, ',', absl::SkipWhitespace())) {
+      // As in selectors.
+      group_by.emplace_back(name == "service" ? kServiceLabel : name);
+    }
+  }
+  CollectorClient client(flags.query.collector, flags.query.timeout);
+  const absl::StatusOr<SeriesAnswer> answer = client.QuerySeries(*selection, flags.step, group_by);
+  if (!answer.ok()) return FailQuery(command, answer.status());
+  if (answer->series.empty()) {
+    ExplainEmpty(*selection, {}, absl::LocalTimeZone());
+    if (flags.format != "json") return 0;
+  }
+  const absl::Status written = WriteOutput(
+      flags.format == "json" ? SeriesJson(*answer, selection->span)
+                             : SeriesText(*answer, selection->span, group_by, TerminalWidth(STDOUT_FILENO),
+                                          UseColour(STDOUT_FILENO), absl::LocalTimeZone()),
+      "-");
+  return written.ok() ? 0 : Fail(written);
+}
+
+}  // namespace
+
+void AddQueryCommand(CLI::App& app, Run& run) {
+  const auto flags = std::make_shared<SeriesFlags>();
+  CLI::App* const command = app.add_subcommand("query", "CPU use over time");
+  command->footer(kExamples);
+  AddDurationFlag(*command, "--step", flags->step, "Length of a step; a 60th of the span when not given")
+      ->default_str("");
+  command->add_option("--by", flags->by, "One series for each value of these labels")
+      ->type_name("LABEL[,LABEL]");
+  AddQueryFlags(*command, flags->query);
+  AddTypeFlag(*command, flags->query);
+  AddFilterFlags(*command, flags->query);
+  command->add_option("-o,--output", flags->format, "table or json")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->type_name("FORMAT")
+      ->capture_default_str();
+  command->callback(
+      [command, flags, &run] { run = [command, flags] { return RunQuery(*command, *flags); }; });
+}
+
+}  // namespace pilotlight::cli

@@ -1,0 +1,86 @@
+#include "cli/query_flags.h"
+
+#include <iostream>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "base/flags.h"
+#include "base/status_macros.h"
+
+namespace pilotlight::cli {
+
+void AddQueryFlags(CLI::App& app, QueryFlags& flags) {
+  app.add_option(
+         "-s,--selector", flags.selector,
+         "Label matchers as in PromQL, {service_name=\"checkout\", pod=~\"a.*\"}; a bare word names a "
+         "service")
+      ->type_name("SELECTOR");
+  CLI::Option* const since = AddDurationFlag(app, "--since", flags.since, "Length of the span of time");
+  app.add_option("--from", flags.from, "Start: -2h, now-2h, 2024-05-01T12:00:00Z, Unix seconds")
+      ->type_name("TIME")
+      ->excludes(since);
+  app.add_option("--to", flags.to, "End, in the same forms; now when not given")->type_name("TIME");
+  app.add_option("--collector", flags.collector, "The collector's gRPC address")
+      ->type_name("HOST:PORT")
+      ->envname("PILOTLIGHT_COLLECTOR")
+      ->capture_default_str();
+  AddDurationFlag(app, "--timeout", flags.timeout, "Give up on the collector after this long");
+}
+
+void AddTypeFlag(CLI::App& app, QueryFlags& flags) {
+  app.add_option("--type", flags.type,
+                 "Profile type, CPU time when not given; `pilotlight labels __profile_type__` lists them")
+      ->type_name("TYPE");
+}
+
+void AddFilterFlags(CLI::App& app, QueryFlags& flags) {
+  app.add_option("--focus", flags.focus, "Keep only stacks with a function that matches this RE2 expression")
+      ->type_name("REGEX");
+  app.add_option("--ignore", flags.ignore, "Drop stacks with a function that matches")->type_name("REGEX");
+}
+
+std::string CompleteSelector(absl::string_view typed) {
+  const absl::string_view text = absl::StripAsciiWhitespace(typed);
+  if (text.empty() || absl::StartsWith(text, "{")) return std::string(text);
+  if (text.find_first_of("=\"{}") != absl::string_view::npos) return absl::StrCat("{", text, "}");
+  return absl::StrCat("{service_name=\"", absl::StrReplaceAll(text, {{"\\", "\\\\"}}), "\"}");
+}
+
+absl::Status CheckAddress(absl::string_view address) {
+  const size_t colon = address.rfind(':');
+  uint32_t port = 0;
+  if (absl::StrContains(address, "://") || colon == absl::string_view::npos || colon == 0 ||
+      !absl::SimpleAtoi(address.substr(colon + 1), &port) || port == 0 || port > 65535) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--collector \"", address, "\" is not HOST:PORT; the gRPC port is 7171"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<Selection> ToSelection(const QueryFlags& flags, absl::Time now, absl::TimeZone zone) {
+  RETURN_IF_ERROR(CheckAddress(flags.collector));
+  Selection selection;
+  ASSIGN_OR_RETURN(selection.span, ResolveSpan(flags.since, flags.from, flags.to, now, zone));
+  selection.selector = CompleteSelector(flags.selector);
+  selection.profile_type = flags.type;
+  selection.focus = flags.focus;
+  selection.ignore = flags.ignore;
+  return selection;
+}
+
+void ExplainEmpty(const Selection& selection, const Quality& quality, absl::TimeZone zone) {
+  const std::string subject = selection.selector.empty() ? "{}" : selection.selector;
+  if (quality.windows > 0 && !(selection.focus.empty() && selection.ignore.empty())) {
+    std::cerr << "No stack of " << subject << " passes --focus and --ignore, "
+              << SpanText(selection.span, zone) << ".\n";
+    return;
+  }
+  std::cerr << "Nothing was recorded for " << subject << ", " << SpanText(selection.span, zone) << ".\n"
+            << "Which services there are: pilotlight labels service_name\n"
+            << "A longer span:            --since 24h\n";
+}
+
+}  // namespace pilotlight::cli

@@ -1,0 +1,43 @@
+// The flags that say what to look at, the same in every command.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <string>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "cli/collector_client.h"
+
+namespace pilotlight::cli {
+
+struct QueryFlags {
+  std::string collector = "localhost:7171";
+  absl::Duration timeout = absl::Seconds(30);
+  absl::Duration since = absl::Hours(1);
+  std::string from;
+  std::string to;
+  std::string selector;
+  std::string type;
+  std::string focus;
+  std::string ignore;
+};
+
+// --collector, --timeout, --since, --from, --to, --selector.
+void AddQueryFlags(CLI::App& app, QueryFlags& flags);
+void AddTypeFlag(CLI::App& app, QueryFlags& flags);
+// --focus and --ignore.
+void AddFilterFlags(CLI::App& app, QueryFlags& flags);
+
+// InvalidArgument when a time, or the span, makes no sense.
+absl::StatusOr<Selection> ToSelection(const QueryFlags& flags, absl::Time now, absl::TimeZone zone);
+
+// What people type for a selector: {a="b"} stays, a="b" gets its braces, a bare word names a service.
+std::string CompleteSelector(absl::string_view typed);
+
+// InvalidArgument unless host:port.
+absl::Status CheckAddress(absl::string_view address);
+
+// Says on standard error that a selection has nothing to show, and what to try.
+void ExplainEmpty(const Selection& selection, const Quality& quality, absl::TimeZone zone);
+
+}  // namespace pilotlight::cli

@@ -1,0 +1,38 @@
+// How `pilotlight top` looks.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "cli/collector_client.h"
+
+namespace pilotlight::cli {
+
+struct TopView {
+  std::string subject;           // a selector or file names
+  std::optional<TimeSpan> span;  // nothing when the files do not tell
+  TopOrder order = TopOrder::kFlat;
+  bool filtered = false;  // --focus or --ignore: the shares are of what they leave
+  TopAnswer answer;
+};
+
+// "CPU time", "memory alloc_space".
+std::string TypeText(const ProfileType& type);
+
+// The quality of a profile that did not come from the collector.
+Quality QualityOf(const Profile& profile);
+
+// "1,234 samples", "12.3s CPU".
+std::vector<std::string> AmountText(const Quality& quality, const ProfileType& type);
+
+// "frames named 99.9%", "whole stacks 100%", "lost samples 0", as far as known.
+std::vector<std::string> QualityText(const Quality& quality);
+
+// For people: a head of two or three lines, then a table. `width` 0: no limit.
+std::string TopText(const TopView& view, size_t width, bool colour, absl::TimeZone zone);
+// exporters/json.h's WriteTopJson with "subject", "order", "quality" and, as RFC 3339, "start" and "end".
+std::string TopJson(const TopView& view);
+
+}  // namespace pilotlight::cli
