@@ -287,13 +287,16 @@ void Uplink::Sender::OnResponse(Session& session) {
   session.last_progress = Monotonic::now();
   backoff_ = options_.min_backoff;
   if (careful_windows_ > 0) --careful_windows_;
+  {
+    // First, so that nobody sees a window gone from the spool that is not counted.
+    const MutexLock lock(mutex_);
+    ++(refused ? stats_.refused_windows : stats_.acknowledged_windows);
+  }
   if (refused) {
     spool_.Drop(position, "refused", /*keep=*/false, response.refusal().reason());
   } else {
     spool_.Remove(position);
   }
-  const MutexLock lock(mutex_);
-  ++(refused ? stats_.refused_windows : stats_.acknowledged_windows);
 }
 
 void Uplink::Sender::OnFinished(Session& session) {
@@ -312,14 +315,16 @@ void Uplink::Sender::Blame(uint64_t position, const absl::Status& status, size_t
   suspect_breaks_ = position == suspect_ ? suspect_breaks_ + 1 : 1;
   suspect_ = position;
   if (suspect_breaks_ < options_.max_breaks) return;
+  {
+    const MutexLock lock(mutex_);
+    ++stats_.refused_windows;
+  }
   spool_.Drop(
       position, "refused", /*keep=*/true,
       absl::StrCat("the collector broke the stream at it ", suspect_breaks_, " times: ", status.message()));
   suspect_ = 0;
   --careful_windows_;
   backoff_ = options_.min_backoff;
-  const MutexLock lock(mutex_);
-  ++stats_.refused_windows;
 }
 
 void Uplink::Sender::Report(const absl::Status& status, const std::string& trouble) {
