@@ -317,7 +317,10 @@ std::optional<SpooledWindow> Spool::NextAfter(uint64_t position) {
     } else {
       window = read.status();
     }
-    if (window.ok()) return SpooledWindow{.position = position, .window = *std::move(window)};
+    if (window.ok()) {
+      window->agent = agent_;
+      return SpooledWindow{.position = position, .window = *std::move(window)};
+    }
     Drop(position, absl::IsInvalidArgument(window.status()) ? "invalid" : "corrupt", /*keep=*/true,
          window.status().message());
   }

@@ -37,9 +37,9 @@ struct SpoolOptions {
   size_t max_bytes = size_t{256} << 20;
   // Windows that the disk would not take. When full the oldest of them are dropped, reason disk_full.
   size_t max_memory_bytes = size_t{4} << 20;
-  // A larger one, serialised or in memory, is dropped: reason too_large. A collector's dictionary (64 MiB)
-  // has room for one such window beside a full dictionary of WindowEncoder.
-  size_t max_window_bytes = size_t{16} << 20;
+  // A larger one, serialised or in memory, is dropped: reason too_large. With the larger numbers of a
+  // stream's dictionary it is still below the 16 MiB that a collector takes as one message.
+  size_t max_window_bytes = size_t{12} << 20;
 };
 
 struct WindowIdentity {
@@ -84,7 +84,7 @@ class Spool {
   void AbandonWindow(absl::string_view reason);
 
   // The oldest window past `position` that can be read; 0 is before all. Unreadable ones on the way are set
-  // aside and counted (corrupt, invalid).
+  // aside and counted (corrupt, invalid). All are of agent(), also those taken before `agent-id` was lost.
   std::optional<SpooledWindow> NextAfter(uint64_t position);
   // The collector has it. Nothing happens when it is not there any more.
   void Remove(uint64_t position);

@@ -169,6 +169,13 @@ TEST_F(SpoolTest, DoesNotBelieveARenamedFile) {
   EXPECT_EQ(Dropped(*spool, "corrupt"), 1u);
 }
 
+TEST_F(SpoolTest, TakesOverTheWindowsWhenTheAgentsNameWasLost) {
+  { Take(*Open(), "a"); }
+  std::ofstream(options_.directory + "/agent-id", std::ios::trunc).flush();
+  const auto spool = Open();
+  EXPECT_EQ(spool->NextAfter(0)->window.agent, spool->agent());
+}
+
 TEST_F(SpoolTest, LeavesForeignFilesAlone) {
   std::filesystem::create_directories(options_.directory);
   std::ofstream(options_.directory + "/README") << "mine";

@@ -24,8 +24,8 @@ struct UplinkOptions {
   std::string version;    // of the agent's program
   std::string node;       // its machine
   size_t max_in_flight = 16;
-  // The stream's dictionary starts anew past this; at least two of SpoolOptions::max_window_bytes stay free
-  // of the collector's 64 MiB.
+  // The stream's dictionary starts anew past this; with one more window it is well below the 64 MiB of the
+  // collector.
   size_t max_dictionary_bytes = size_t{24} << 20;
   // A window at whose turn the collector broke the stream this many times is set aside, reason refused.
   int max_breaks = 3;
