@@ -1,0 +1,3 @@
+module pilotlight.dev/workloads/stages
+
+go 1.18
