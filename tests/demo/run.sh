@@ -81,11 +81,19 @@ await collector 30 ready "$collector_http"
 
 # Windows follow one another faster here than the default of 10 s a minute, so that there is soon something
 # to see.
-start agent "$BIN/pilotlight-agent" --collector.address "$collector_grpc" --spool.path "$directory/spool" \
-  --web.listen-address "$agent_http" --capture.duration 5s --capture.interval 8s \
-  --pprof.target "webshop=$webshop_url"
-await agent 30 ready "$agent_http"
-grep -hoE 'msg=".*(eBPF|ebpf|perf).*"' "$directory/agent.log" | head -1 | sed 's/^msg="\(.*\)"$/\1/' || true
+start_agent() {
+  start agent "$BIN/pilotlight-agent" --collector.address "$collector_grpc" --spool.path "$directory/spool" \
+    --web.listen-address "$agent_http" --capture.duration 5s --capture.interval 8s "$@"
+  until ready "$agent_http" || ! kill -0 "${children[-1]}" 2>/dev/null; do sleep 0.2; done
+}
+start_agent
+if ! kill -0 "${children[-1]}" 2>/dev/null; then
+  grep -h 'no capture source works' "$directory/agent.log" || died agent
+  start_agent --capture.source pprof --pprof.target "webshop=$webshop_url"
+  ready "$agent_http" || died agent
+fi
+# The agent says so when it had to pass a source over.
+sed -n 's/.*msg="\(capturing with .*\)"$/\1/p' "$directory/agent.log"
 
 metric() { curl -sf "http://$agent_http/metrics" | awk -v name="$1" '$1 == name {print int($2)}'; }
 shown=
