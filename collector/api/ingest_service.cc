@@ -135,6 +135,7 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
       return;
     }
     bool own_buffer = false;
+    response_.Clear();  // gRPC aborts when it serializes a longer answer into a buffer that is not empty
     grpc::SerializationTraits<v1::StreamResponse>::Serialize(*outcome.response, &response_, &own_buffer);
     StartWrite(&response_);
   }
