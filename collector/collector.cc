@@ -24,6 +24,8 @@ namespace pilotlight::collector {
 namespace {
 
 constexpr absl::Duration kStopPatience = absl::Seconds(5);
+// For questions being answered. gRPC also waits so long for clients that do not hear the farewell.
+constexpr absl::Duration kAnswerPatience = absl::Seconds(2);
 
 // Queries do not often come in larger numbers, and the gate holds back what does.
 constexpr int kSpareThreads = 16;
@@ -55,7 +57,7 @@ class Collector::Impl {
     stop_.Stop();
     if (grpc_server_ != nullptr) {
       if (!ingest_service_.Stop(kStopPatience)) spdlog::warn("some agents' streams did not end in time");
-      grpc_server_->Stop(kStopPatience);
+      grpc_server_->Stop(kAnswerPatience);
     }
     http_server_.Stop();
     if (retention_thread_.joinable()) retention_thread_.join();

@@ -248,6 +248,16 @@ TEST_F(CollectorTest, TakesCompressedStreams) {
   }
 }
 
+TEST_F(CollectorTest, AMessageThatIsHugeOnceDecompressedIsNotTaken) {
+  AgentStream bomb(collector_->grpc_port(), "bomb", GRPC_COMPRESS_GZIP);
+  bomb.SendHello();
+  v1::StreamRequest request;
+  request.mutable_window()->set_source(std::string(size_t{100} << 20, 'a'));  // 100 kB on the wire
+  bomb.SendRequest(request);
+  const grpc::Status status = bomb.Finish();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
+}
+
 TEST_F(CollectorTest, ShuttingDownEndsStreamsWithUnavailable) {
   AgentStream idle(collector_->grpc_port(), "idle");
   idle.SendHello();
