@@ -204,7 +204,7 @@ void ElfFile::Identify() {
   for (uint64_t i = 0; i <= kBlocks; ++i) {
     const uint64_t last = size > BlockCache::kBlockBytes ? size - BlockCache::kBlockBytes : 0;
     std::string block(std::min<uint64_t>(size, BlockCache::kBlockBytes), '\0');
-    if (bytes_->Read(last / kBlocks * i, block.data(), block.size())) sample += block;
+    if (bytes_->Read(i == kBlocks ? last : last / kBlocks * i, block.data(), block.size())) sample += block;
   }
   XXH128_canonical_t hash;
   XXH128_canonicalFromHash(&hash, XXH3_128bits_withSeed(sample.data(), sample.size(), size));

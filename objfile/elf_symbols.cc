@@ -3,8 +3,10 @@
 #include <elf.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 #include "objfile/source_frame.h"
 
 namespace pilotlight {
@@ -20,6 +22,10 @@ int Preference(const Elf64_Sym& symbol) {
   const int binding = ELF64_ST_BIND(symbol.st_info);
   const int by_binding = binding == STB_GLOBAL ? 2 : binding == STB_WEAK ? 1 : 0;
   return (symbol.st_size > 0 ? 4 : 0) + by_binding;
+}
+
+size_t LeadingUnderscores(absl::string_view name) {
+  return std::min(name.find_first_not_of('_'), name.size());
 }
 
 }  // namespace
@@ -77,12 +83,28 @@ void ElfSymbols::Load(const ElfSection& table, const ElfSection& names, size_t m
     if (a.offset != b.offset) return a.offset < b.offset;
     return a.preference != b.preference ? a.preference > b.preference : a.index < b.index;
   });
-  for (const Candidate& candidate : candidates) {
-    if (entries_.empty() || entries_.back().offset != candidate.offset) {
-      entries_.push_back({.offset = candidate.offset, .index = candidate.index});
+  for (size_t i = 0; i < candidates.size();) {
+    const Candidate& first = candidates[i];
+    Entry best{.offset = first.offset, .index = first.index};
+    std::string best_name;
+    for (++i; i < candidates.size() && candidates[i].offset == first.offset; ++i) {
+      if (candidates[i].preference != first.preference) continue;
+      if (best_name.empty()) best_name = NameOf(best.index);
+      std::string name = NameOf(candidates[i].index);
+      if (LeadingUnderscores(name) >= LeadingUnderscores(best_name)) continue;
+      best.index = candidates[i].index;
+      best_name = std::move(name);
     }
+    entries_.push_back(best);
   }
   entries_.shrink_to_fit();
+}
+
+std::string ElfSymbols::NameOf(uint32_t index) const {
+  const auto symbol = elf_.bytes().Read<Elf64_Sym>(table_offset_ + uint64_t{index} * sizeof(Elf64_Sym));
+  if (!symbol.has_value() || symbol->st_name >= names_size_) return "";
+  const uint64_t room = names_size_ - symbol->st_name;
+  return elf_.bytes().ReadCString(names_offset_ + symbol->st_name, std::min<uint64_t>(room, kMaxSymbolBytes));
 }
 
 std::optional<ElfSymbols::Symbol> ElfSymbols::Find(uint64_t vaddr) const {
@@ -106,10 +128,7 @@ std::optional<ElfSymbols::Symbol> ElfSymbols::Find(uint64_t vaddr) const {
     }
     if (!holds) continue;
     Symbol found{.vaddr = symbol->st_value, .size = symbol->st_size, .name = ""};
-    if (symbol->st_name >= names_size_) return std::nullopt;
-    const uint64_t room = names_size_ - symbol->st_name;
-    found.name =
-        elf_.bytes().ReadCString(names_offset_ + symbol->st_name, std::min<uint64_t>(room, kMaxSymbolBytes));
+    found.name = NameOf(entry->index);
     if (found.name.empty()) return std::nullopt;
     return found;
   }

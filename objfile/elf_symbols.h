@@ -27,6 +27,7 @@ class ElfSymbols {
   // Beyond `max_symbols` the functions that come later in the table are left out.
   static absl::StatusOr<std::unique_ptr<ElfSymbols>> Create(const ElfFile& elf, size_t max_symbols = 1 << 20);
 
+  // Of several names of one address: a global one, with fewer underscores in front.
   // The function that holds `vaddr`: of several the one that starts last. One without a size reaches to the
   // next symbol of its section.
   std::optional<Symbol> Find(uint64_t vaddr) const;
@@ -43,6 +44,7 @@ class ElfSymbols {
 
   explicit ElfSymbols(const ElfFile& elf) : elf_(elf) {}
   void Load(const ElfSection& table, const ElfSection& names, size_t max_symbols);
+  std::string NameOf(uint32_t index) const;
 
   const ElfFile& elf_;
   uint64_t base_ = 0;
