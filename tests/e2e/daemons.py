@@ -27,7 +27,7 @@ def get(url):
         return answer.read().decode()
 
 
-def wait_for(what, condition, seconds=60):
+def wait_for(what, condition, seconds=60, every=0.1):
     """The first true value of `condition()`, which may raise while it is too early."""
     deadline = time.monotonic() + seconds
     last = None
@@ -39,7 +39,7 @@ def wait_for(what, condition, seconds=60):
             last = value
         except (OSError, urllib.error.URLError) as error:
             last = error
-        time.sleep(0.1)
+        time.sleep(every)
     raise AssertionError(f"not within {seconds} s: {what}; last: {last!r}")
 
 

@@ -1,0 +1,116 @@
+"""A real Prometheus scrapes a real agent and a real collector, and answers questions about them."""
+
+import json
+import os
+import subprocess
+import tempfile
+import unittest
+import urllib.parse
+
+from daemons import BUILD, Agent, Collector, Daemon, free_port, get, wait_for
+
+CONFIG = """
+global:
+  scrape_interval: 1s
+scrape_configs:
+  - job_name: agent
+    static_configs: [{{targets: ["{agent}"]}}]
+  - job_name: collector
+    static_configs: [{{targets: ["{collector}"]}}]
+"""
+
+
+class Prometheus(Daemon):
+    def __init__(self, directory, agent, collector):
+        config = os.path.join(directory, "prometheus.yml")
+        with open(config, "w", encoding="utf-8") as file:
+            file.write(CONFIG.format(agent=agent, collector=collector))
+        self.address = f"127.0.0.1:{free_port()}"
+        super().__init__(directory, "prometheus", f"--config.file={config}",
+                         f"--storage.tsdb.path={directory}/tsdb", f"--web.listen-address={self.address}")
+
+    def query(self, expression):
+        """The values, by the labels as JSON."""
+        url = f"http://{self.address}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
+        result = json.loads(get(url))["data"]["result"]
+        return {json.dumps(one["metric"], sort_keys=True): float(one["value"][1]) for one in result}
+
+    def value(self, expression):
+        """Of the only series; None without one."""
+        values = list(self.query(expression).values())
+        assert len(values) <= 1, values
+        return values[0] if values else None
+
+
+class PrometheusTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = cls.enterClassContext(tempfile.TemporaryDirectory())
+        webshop = os.path.join(BUILD, "workloads", "webshop")
+        cls.webshop = cls.enterClassContext(Daemon(cls.directory, webshop, "--busy", "0.5"))
+        cls.collector = cls.enterClassContext(Collector(cls.directory))
+        cls.agent = cls.enterClassContext(
+            Agent(cls.directory, cls.collector.grpc, "--capture.duration=2s", "--capture.interval=2s",
+                  "--capture.max-overhead=0"))
+        cls.prometheus = cls.enterClassContext(Prometheus(cls.directory, cls.agent.http, cls.collector.http))
+
+    def wait_for_value(self, expression):
+        return wait_for(expression, lambda: self.prometheus.value(expression))
+
+    def test_both_are_up(self):
+        wait_for("up", lambda: sorted(self.prometheus.query("up").values()) == [1, 1])
+
+    def test_cores_of_a_go_service(self):
+        # The workload and its own clients are kept to half a core; how much they get on a busy machine
+        # varies.
+        cores = self.wait_for_value('pilotlight_cpu_cores{service="webshop"} > 0')
+        self.assertLess(cores, 2)
+
+    def test_shares_with_their_lower_bound(self):
+        for name in ("mcall_ratio", "gc_cpu_ratio", "lock_ratio", "syscall_ratio"):
+            selector = f'pilotlight_go_{name}{{service="webshop"}}'
+            self.wait_for_value(f"{selector} >= bool 0")
+            ratio = self.prometheus.value(selector)
+            lower = self.prometheus.value(f'pilotlight_go_{name}_lower{{service="webshop"}}')
+            self.assertLessEqual(0, lower)
+            self.assertLessEqual(lower, 1)
+            self.assertLessEqual(ratio, 1)
+
+    def test_classes_add_up_to_all_go_samples(self):
+        self.wait_for_value('sum(pilotlight_go_cpu_samples_total{service="webshop"}) > 50')
+        # One scrape sees both, so equality is exact; samples without a Go frame are rare in a Go program.
+        share = self.prometheus.value('sum(pilotlight_go_cpu_samples_total{service="webshop"})'
+                                      ' / sum(pilotlight_cpu_samples_total{service="webshop"})')
+        self.assertGreater(share, 0.9)
+        self.assertLessEqual(share, 1)
+
+    def test_a_stripped_go_program_is_named_completely(self):
+        self.wait_for_value('pilotlight_frames_total{service="webshop",symbolized="true"} > 500')
+        unnamed = self.prometheus.value('pilotlight_frames_total{service="webshop",symbolized="false"}')
+        self.assertEqual(unnamed, 0)
+
+    def test_windows_reach_the_collector(self):
+        self.wait_for_value("pilotlight_uplink_acknowledged_windows_total > 2")
+        self.assertEqual(self.prometheus.value('pilotlight_capture_windows_total{outcome="failed"}'), 0)
+        self.assertEqual(self.prometheus.value("sum(pilotlight_uplink_dropped_windows_total)"), 0)
+
+    def test_the_cost_is_a_metric(self):
+        self.assertGreater(self.wait_for_value("pilotlight_capture_overhead_ratio > 0"), 0)
+
+    def test_promtool_has_nothing_to_say(self):
+        for address in (self.agent.http, self.collector.http):
+            text = get(f"http://{address}/metrics")
+            check = subprocess.run(["promtool", "check", "metrics"], input=text, text=True,
+                                   capture_output=True, check=False)
+            self.assertEqual(check.stdout + check.stderr, "")
+            self.assertEqual(check.returncode, 0)
+
+    def test_the_series_of_a_vanished_target_vanish(self):
+        selector = '{service="cruncher",job="agent"}'
+        with Daemon(self.directory, os.path.join(BUILD, "workloads", "cruncher"), "0.2"):
+            wait_for("its series", lambda: self.prometheus.query(selector))
+        wait_for("no series of it", lambda: not self.prometheus.query(selector))
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
