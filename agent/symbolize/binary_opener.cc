@@ -50,12 +50,12 @@ bool HasNumbersOfItsOwn(int fd) {
   return type == OVERLAYFS_SUPER_MAGIC || type == kBtrfs || type == kBcachefs;
 }
 
-// `lenient`: on file systems whose numbers cannot be compared an undeleted path is taken for the mapped file.
+// `lenient`: where the numbers cannot be compared, the path is believed.
 absl::Status CheckIsMapped(int fd, const Mapping& mapping, bool lenient) {
   struct stat status;
   if (::fstat(fd, &status) != 0) return absl::ErrnoToStatus(errno, mapping.path);
   if (status.st_ino == mapping.inode && status.st_dev == mapping.device) return absl::OkStatus();
-  if (lenient && !mapping.deleted && HasNumbersOfItsOwn(fd)) return absl::OkStatus();
+  if (lenient && HasNumbersOfItsOwn(fd)) return absl::OkStatus();
   return absl::FailedPreconditionError(absl::StrCat(mapping.path, ": not the file that is mapped"));
 }
 
@@ -79,11 +79,13 @@ absl::StatusOr<UniqueFd> OpenMappedFile(const Process& process, const Mapping& m
     return fd;
   }
   if (!absl::IsNotFound(fd.status())) return fd.status();
-  // The process may be gone. The host's file is the same one only if the numbers say so.
-  fd = OpenInRoot(absl::StrCat(proc_root, "/1/root"), mapping.path);
-  if (!fd.ok()) return fd.status();
-  RETURN_IF_ERROR(CheckIsMapped(fd->get(), mapping, /*lenient=*/false));
-  return fd;
+  // The process may be gone. A file of the host's, or of our own container's, is the same one only if the
+  // numbers say so.
+  for (const std::string& root : {absl::StrCat(proc_root, "/1/root"), std::string("/")}) {
+    absl::StatusOr<UniqueFd> other = OpenInRoot(root, mapping.path);
+    if (other.ok() && CheckIsMapped(other->get(), mapping, /*lenient=*/false).ok()) return other;
+  }
+  return fd.status();
 }
 
 }  // namespace pilotlight::agent
