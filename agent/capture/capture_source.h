@@ -62,7 +62,12 @@ class ProcessObserver {
  public:
   virtual ~ProcessObserver() = default;
   virtual void OnProcess(pid_t pid) = 0;
+  // The same with the name that the kernel has given it at the sample (/proc/PID/comm): all that is left of a
+  // process that has ended since.
+  virtual void OnNamedProcess(pid_t pid, absl::string_view comm);
 };
+
+inline void ProcessObserver::OnNamedProcess(pid_t pid, absl::string_view /*comm*/) { OnProcess(pid); }
 
 // One capture at a time per source. Between captures nothing is attached to a clock.
 class CaptureSource {

@@ -99,6 +99,16 @@ void ProcessTable::OnProcess(pid_t pid) {
   entries_[pid] = {.process = std::move(process), .seen_in_window = true, .refreshed_in_window = false};
 }
 
+void ProcessTable::OnNamedProcess(pid_t pid, absl::string_view comm) {
+  OnProcess(pid);
+  auto process = std::make_shared<Process>();
+  process->pid = pid;
+  process->comm = std::string(comm);
+  process->labels[std::string(kServiceLabel)] = ServiceName(*process);
+  MutexLock lock(mutex_);
+  entries_.try_emplace(pid, Entry{.process = std::move(process), .seen_in_window = true});
+}
+
 void ProcessTable::RefreshMaps(pid_t pid) {
   {
     MutexLock lock(mutex_);

@@ -34,6 +34,8 @@ class ProcessTable : public ProcessObserver {
 
   // Snapshots a process that is not known, or whose pid has been reused.
   void OnProcess(pid_t pid) override;
+  // Likewise; a process that is gone already is known by this name alone.
+  void OnNamedProcess(pid_t pid, absl::string_view comm) override;
   // Reads the mappings again, for an address that they do not hold (a library opened since). At most once
   // per window; the old ones stay when the process is gone.
   void RefreshMaps(pid_t pid);

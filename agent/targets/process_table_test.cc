@@ -48,6 +48,18 @@ TEST_F(ProcessTableTest, FindsNothingForAProcessThatWasGoneBeforeItWasSeen) {
   EXPECT_EQ(table_.Find(10), nullptr);
 }
 
+TEST_F(ProcessTableTest, NamesAProcessThatWasGoneByWhatTheKernelCalledIt) {
+  table_.OnNamedProcess(10, "gzip");
+  ASSERT_NE(table_.Find(10), nullptr);
+  EXPECT_EQ(table_.Find(10)->labels, (Labels{{"service_name", "gzip"}}));
+}
+
+TEST_F(ProcessTableTest, PrefersWhatItSeesToTheNameThatItIsTold) {
+  proc_.Put({.pid = 10, .comm = "app", .executable = "/usr/bin/app"});
+  table_.OnNamedProcess(10, "sh");
+  EXPECT_EQ(table_.Find(10)->labels.at("service_name"), "app");
+}
+
 TEST_F(ProcessTableTest, SnapshotsAgainWhenThePidIsReused) {
   proc_.Put({.pid = 10, .start_ticks = 1});
   table_.OnProcess(10);

@@ -2,7 +2,9 @@
 #include <bpf/bpf.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <memory>
+#include <string>
 
 #include "agent/capture/ebpf/ebpf_source.h"
 #include "base/unique_fd.h"
@@ -11,9 +13,11 @@
 namespace pilotlight::agent {
 namespace {
 
-class IgnoringObserver : public ProcessObserver {
+class NameObserver : public ProcessObserver {
  public:
   void OnProcess(pid_t /*pid*/) override {}
+  void OnNamedProcess(pid_t pid, absl::string_view comm) override { names[pid] = std::string(comm); }
+  std::map<pid_t, std::string> names;
 };
 
 class EbpfSourceTest : public testing::Test {
@@ -43,7 +47,7 @@ class EbpfSourceTest : public testing::Test {
   }
 
   UniqueFd statistics_;
-  IgnoringObserver observer_;
+  NameObserver observer_;
   StopSignal stop_;
   std::unique_ptr<EbpfSource> source_;
 };
@@ -74,6 +78,13 @@ TEST_F(EbpfSourceTest, AccountsForEachRunOfTheProgram) {
   SpinProcess spin("forest");
   const Capture capture = Run({.duration = absl::Seconds(1)});
   EXPECT_EQ(CountAll(capture), ProgramInfo().run_cnt);
+}
+
+TEST_F(EbpfSourceTest, TellsTheNameOfAProcess) {
+  Create({});
+  SpinProcess spin("mix");
+  Run({.duration = absl::Milliseconds(500), .pids = {spin.pid()}});
+  EXPECT_EQ(observer_.names[spin.pid()], "spin");
 }
 
 TEST_F(EbpfSourceTest, MeasuresItsOwnTime) {

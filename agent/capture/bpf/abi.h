@@ -60,8 +60,9 @@ PL_STATIC_ASSERT(sizeof(struct pl_cpu) == 80 + 1536, "part of the kernel ABI");
 
 /* Record of the ring buffer `new_processes`. */
 struct pl_new_process {
-  __u32 tgid; /* BPF */
+  __u32 tgid;    /* BPF */
+  char comm[16]; /* BPF: of the process, with a NUL; empty when another thread than its first was sampled */
 };
-PL_STATIC_ASSERT(sizeof(struct pl_new_process) == 4, "part of the kernel ABI");
+PL_STATIC_ASSERT(sizeof(struct pl_new_process) == 20, "part of the kernel ABI");
 
 #endif /* PILOTLIGHT_AGENT_CAPTURE_BPF_ABI_H_ */

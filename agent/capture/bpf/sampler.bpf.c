@@ -99,6 +99,10 @@ static __always_inline __u64* process_entry(struct pl_counters* counters, __u32 
     struct pl_new_process* record = bpf_ringbuf_reserve(&new_processes, sizeof(*record), 0);
     if (record) {
       record->tgid = tgid;
+      record->comm[0] = '\0';
+      /* Other threads often have a name of their own. */
+      const __u64 ids = bpf_get_current_pid_tgid();
+      if ((__u32)ids == ids >> 32) bpf_get_current_comm(record->comm, sizeof(record->comm));
       bpf_ringbuf_submit(record, 0);
     } else {
       counters->unannounced++;

@@ -122,15 +122,22 @@ class EbpfSource::Announcer {
   }
   void EndWindow() { observer_ = nullptr; }
 
-  void Announce(pid_t pid) {
-    if (observer_ != nullptr && announced_.insert(pid).second) observer_->OnProcess(pid);
+  void Announce(pid_t pid, absl::string_view comm) {
+    if (observer_ == nullptr || !announced_.insert(pid).second) return;
+    if (comm.empty()) {
+      observer_->OnProcess(pid);
+    } else {
+      observer_->OnNamedProcess(pid, comm);
+    }
   }
 
   static int OnRecord(void* announcer, void* data, size_t size) {
     pl_new_process record;
     if (size < sizeof(record)) return 0;
     std::memcpy(&record, data, sizeof(record));
-    static_cast<Announcer*>(announcer)->Announce(static_cast<pid_t>(record.tgid));
+    static_cast<Announcer*>(announcer)->Announce(
+        static_cast<pid_t>(record.tgid),
+        absl::string_view(record.comm, strnlen(record.comm, sizeof(record.comm))));
     return 0;
   }
 
@@ -214,7 +221,7 @@ absl::StatusOr<Capture> EbpfSource::Run(const CaptureOptions& options, ProcessOb
     status = DrainStacks(capture);
   }
   // Those that found no room in the ring buffer.
-  for (const ProcessSamples& process : capture.processes) announcer_->Announce(process.pid);
+  for (const ProcessSamples& process : capture.processes) announcer_->Announce(process.pid, /*comm=*/"");
   announcer_->EndWindow();
   RETURN_IF_ERROR(status);
 
