@@ -1,6 +1,7 @@
 #include "collector/collector.h"
 
 #include <grpcpp/impl/codegen/service_type.h>
+#include <malloc.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
@@ -30,6 +31,9 @@ constexpr absl::Duration kAnswerPatience = absl::Seconds(2);
 // Queries do not often come in larger numbers, and the gate holds back what does.
 constexpr int kSpareThreads = 16;
 
+// A browser's kept-alive connection holds one for some seconds; a scrape must not wait for it.
+constexpr size_t kHttpThreads = 16;
+
 // Larger messages than allowed still arrive up to four times the limit, so that they can be refused by name.
 int TransportLimit(size_t max_message_bytes) {
   constexpr size_t kMost = size_t{256} << 20;
@@ -51,7 +55,7 @@ class Collector::Impl {
         engine_(store, clock, options.query),
         ingest_service_(ingest_context_, options.ingest_threads),
         query_service_(MakeQueryService(engine_, query_metrics_)),
-        http_server_({.listen_address = options.web_listen_address}) {}
+        http_server_({.listen_address = options.web_listen_address, .threads = kHttpThreads}) {}
 
   ~Impl() {
     stop_.Stop();
@@ -60,7 +64,7 @@ class Collector::Impl {
       grpc_server_->Stop(kAnswerPatience);
     }
     http_server_.Stop();
-    if (retention_thread_.joinable()) retention_thread_.join();
+    if (housekeeping_thread_.joinable()) housekeeping_thread_.join();
   }
 
   absl::Status Start(prometheus::Registry& registry, std::function<void()> before_scrape) {
@@ -75,7 +79,7 @@ class Collector::Impl {
         .max_threads = static_cast<int>(options_.query.max_concurrent) + kSpareThreads};
     ASSIGN_OR_RETURN(grpc_server_,
                      GrpcServer::Start(grpc_options, {&ingest_service_.service(), query_service_.get()}));
-    retention_thread_ = std::thread([this] { KeepRetention(); });
+    housekeeping_thread_ = std::thread([this] { KeepHouse(); });
     return absl::OkStatus();
   }
 
@@ -83,12 +87,18 @@ class Collector::Impl {
   int http_port() const { return http_server_.port(); }
 
  private:
-  void KeepRetention() {
-    constexpr absl::Duration kInterval = absl::Minutes(10);
-    do {
-      const absl::Status status = store_.DropBefore(clock_.Now() - options_.retention);
-      if (!status.ok()) spdlog::error("cannot drop old profiles: {}", std::string(status.message()));
-    } while (!stop_.WaitFor(kInterval));
+  void KeepHouse() {
+    constexpr absl::Duration kInterval = absl::Minutes(1);
+    constexpr int kRetentionEvery = 10;
+    for (int i = 0;; ++i) {
+      if (i % kRetentionEvery == 0) {
+        const absl::Status status = store_.DropBefore(clock_.Now() - options_.retention);
+        if (!status.ok()) spdlog::error("cannot drop old profiles: {}", std::string(status.message()));
+      }
+      if (stop_.WaitFor(kInterval)) return;
+      // glibc keeps what a large answer took, in the arena of whichever thread made it.
+      ::malloc_trim(0);
+    }
   }
 
   const CollectorOptions options_;
@@ -103,7 +113,7 @@ class Collector::Impl {
   HttpServer http_server_;
   std::unique_ptr<GrpcServer> grpc_server_;
   StopSignal stop_;
-  std::thread retention_thread_;
+  std::thread housekeeping_thread_;
 };
 
 absl::StatusOr<std::unique_ptr<Collector>> Collector::Start(const CollectorOptions& options,

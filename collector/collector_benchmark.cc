@@ -188,7 +188,8 @@ std::vector<double> AcknowledgementTimes(const Fleet& fleet, int port, absl::Tim
 
 class Questions {
  public:
-  Questions(const Fleet& fleet, int port, absl::Time end) : fleet_(fleet), client_(port), end_(end) {}
+  Questions(const Fleet& fleet, int port, pid_t pid, absl::Time end)
+      : fleet_(fleet), client_(port), pid_(pid), end_(end) {}
 
   void FlameGraph(const char* what, const std::string& selector, absl::Duration length) {
     size_t nodes = 0;
@@ -237,13 +238,14 @@ class Questions {
   template <typename Question>
   void Measure(const std::string& name, const Question& question) const {
     std::vector<double> times;
+    const double cpu_before = CpuSeconds(pid_);
     for (int i = 0; i < fleet_.repeats; ++i) {
       const auto begin = SteadyClock::now();
       question();
       times.push_back(Seconds(SteadyClock::now() - begin) * 1000);
     }
-    std::printf("  %-36s p50 %8.1f ms   max %8.1f ms\n", name.c_str(), Percentile(times, 0.5),
-                Percentile(times, 1));
+    std::printf("  %-36s p50 %8.1f ms   max %8.1f ms   CPU %8.1f ms\n", name.c_str(), Percentile(times, 0.5),
+                Percentile(times, 1), (CpuSeconds(pid_) - cpu_before) * 1000 / fleet_.repeats);
     std::fflush(stdout);
   }
 
@@ -255,6 +257,7 @@ class Questions {
 
   const Fleet& fleet_;
   QueryClient client_;
+  const pid_t pid_;
   const absl::Time end_;
   uint64_t samples_ = 0;
 };
@@ -302,7 +305,7 @@ void Run(const Fleet& fleet) {
               Percentile(times, 0.99));
 
   std::printf("questions, each %d times\n", fleet.repeats);
-  Questions questions(fleet, collector.grpc_port(), end);
+  Questions questions(fleet, collector.grpc_port(), pid, end);
   for (const absl::Duration length : {absl::Minutes(15), absl::Hours(1), absl::Hours(6)}) {
     questions.FlameGraph("one service", "{service=\"service-7\"}", length);
   }

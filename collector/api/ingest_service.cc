@@ -10,13 +10,24 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/str_cat.h"
 #include "base/mutex.h"
+#include "collector/api/log_limit.h"
 #include "collector/api/status.h"
 #include "collector/api/worker_pool.h"
 #include "pilotlight/v1/ingest.grpc.pb.h"
 
 namespace pilotlight::collector {
 namespace {
+
+// A broken agent reconnects every few seconds.
+void WarnSeldom(const std::string& message) {
+  static LogLimit& limit = *new LogLimit(/*per_minute=*/20);
+  const auto held_back = limit.Allow();
+  if (!held_back) return;
+  if (*held_back > 0) spdlog::warn("{} more streams were ended or refused before this", *held_back);
+  spdlog::warn("{}", message);
+}
 
 // Raw bytes, because gRPC reports a message that it cannot parse just like the end of a stream.
 using Reactor = grpc::ServerBidiReactor<grpc::ByteBuffer, grpc::ByteBuffer>;
@@ -85,8 +96,8 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
     const auto self = shared_from_this();
     open_ = context_.OpenStream();
     if (!open_) {
-      spdlog::warn("refused the stream of {}: {} agents are connected already (--ingest.max-streams)", peer_,
-                   context_.limits().max_streams);
+      WarnSeldom(absl::StrCat("refused the stream of ", peer_, ": ", context_.limits().max_streams,
+                              " agents are connected already (--ingest.max-streams)"));
       FinishOnce(grpc::Status(grpc::StatusCode::RESOURCE_EXHAUSTED, "too many agents are connected"));
       return;
     }
@@ -127,8 +138,8 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
     request_.Clear();
     end_ = std::move(outcome.status);
     if (!end_.ok()) {
-      spdlog::warn("ended the stream of agent \"{}\" ({}): {}", stream_.agent(), peer_,
-                   std::string(end_.message()));
+      WarnSeldom(absl::StrCat("ended the stream of agent \"", stream_.agent(), "\" (", peer_,
+                              "): ", end_.message()));
     }
     if (!outcome.response) {
       Continue();
