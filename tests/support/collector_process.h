@@ -13,15 +13,16 @@
 
 namespace pilotlight {
 
-// Listens on free ports of localhost. Killed by the destructor.
+// Listens on localhost. Killed by the destructor.
 class CollectorProcess {
  public:
-  // `flags` are added to the command line.
-  CollectorProcess(const std::string& program, const std::string& storage_path, const std::string& flags = "")
+  // `flags` are added to the command line. With port 0 gRPC takes a free one, as HTTP always does.
+  CollectorProcess(const std::string& program, const std::string& storage_path, const std::string& flags = "",
+                   int grpc_port = 0)
       : process_({"/bin/sh", "-c",
                   absl::StrCat("exec ", program, " --storage.path=", storage_path,
-                               " --grpc.listen-address=127.0.0.1:0 --web.listen-address=127.0.0.1:0 ", flags,
-                               " 2>&1")}) {
+                               " --grpc.listen-address=127.0.0.1:", grpc_port,
+                               " --web.listen-address=127.0.0.1:0 ", flags, " 2>&1")}) {
     // …msg="pilotlight-collector 0.1.0: gRPC on port 41234, HTTP on port 41235, …
     first_line_ = process_.ReadLine();
     const std::vector<std::string> words =
