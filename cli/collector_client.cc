@@ -54,6 +54,7 @@ Quality FromProto(const v1::Quality& message) {
   quality.samples = message.samples();
   quality.value = message.value();
   quality.estimated_value = message.estimated_value();
+  quality.covered = absl::Nanoseconds(message.last_end_unix_ns() - message.first_start_unix_ns());
   quality.loss = pilotlight::FromProto(message.loss());
   return quality;
 }

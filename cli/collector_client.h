@@ -32,6 +32,7 @@ struct Quality {
   uint64_t samples = 0;
   int64_t value = 0;
   double estimated_value = 0;  // of the whole span
+  absl::Duration covered;      // from the first window to the last one's end
   LossCounters loss;
 };
 

@@ -56,7 +56,7 @@ std::vector<std::string> HeadParts(const TopView& view) {
                                  " in the span"));
   }
   if (type.sample_unit == "nanoseconds" && type.sample_type == "cpu") {
-    const absl::Duration length = view.span ? view.span->end - view.span->start : quality.watched;
+    const absl::Duration length = view.span ? quality.covered : quality.watched;
     const double nanoseconds = absl::ToDoubleNanoseconds(length);
     if (nanoseconds > 0)
       parts.push_back(absl::StrFormat("%.2f cores", quality.estimated_value / nanoseconds));

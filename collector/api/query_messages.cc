@@ -11,6 +11,8 @@ void ToProto(const AnswerQuality& quality, v1::Quality& message) {
   message.set_samples(quality.totals.count);
   message.set_value(quality.totals.value);
   message.set_estimated_value(quality.coverage.estimated_value);
+  message.set_first_start_unix_ns(absl::ToUnixNanos(quality.coverage.first_start));
+  message.set_last_end_unix_ns(absl::ToUnixNanos(quality.coverage.last_end));
   pilotlight::ToProto(quality.loss, *message.mutable_loss());
 }
 

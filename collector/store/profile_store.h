@@ -31,6 +31,10 @@ struct Coverage {
   uint64_t windows = 0;        // label set × window
   absl::Duration watched;      // sum of the windows' durations
   double estimated_value = 0;  // each window's value × interval / duration
+  // From the first window's start to the end of the interval that the last one stands for; equal when there
+  // is no window.
+  absl::Time first_start;
+  absl::Time last_end;
 };
 
 struct MergedProfile {

@@ -126,6 +126,7 @@ absl::StatusOr<MergedProfile> WindowReader::Merge(const StoreSelection& selectio
   std::optional<Labels> shared;
   std::optional<int64_t> period;
   uint64_t first_start = std::numeric_limits<uint64_t>::max();
+  uint64_t last_end = 0;
   const Choose choose = [&](const SeriesIdentity& identity) {
     return identity.type == selection.type && AllMatch(selection.matchers, identity.labels);
   };
@@ -145,6 +146,7 @@ absl::StatusOr<MergedProfile> WindowReader::Merge(const StoreSelection& selectio
           if (!DecodeAll(series, samples)) return false;
           sums.Add(samples);
           first_start = std::min(first_start, start_ns);
+          last_end = std::max(last_end, start_ns + static_cast<uint64_t>(window.interval_ns));
           for (const SeriesInRecord* one : series) {
             seen[one->id] = true;
             if (period.value_or(one->period) != one->period) period = 0;
@@ -181,6 +183,8 @@ absl::StatusOr<MergedProfile> WindowReader::Merge(const StoreSelection& selectio
   if (shared) {
     profile.labels = *std::move(shared);
     profile.start = absl::FromUnixNanos(static_cast<int64_t>(first_start));
+    merged.coverage.first_start = profile.start;
+    merged.coverage.last_end = absl::FromUnixNanos(static_cast<int64_t>(last_end));
   }
   return merged;
 }
