@@ -138,9 +138,9 @@ TEST(PprofSourceCreateTest, RefusesATargetThatIsThereTwice) {
 }
 
 TEST_F(PprofSourceTest, StopEndsTheWindow) {
-  HttpServer slow({.listen_address = "127.0.0.1:0"});
   StopSignal asked;
   StopSignal release;
+  HttpServer slow({.listen_address = "127.0.0.1:0"});
   slow.Get("/debug/pprof/profile", [&](const HttpRequest&) {
     asked.Stop();
     release.WaitFor(absl::InfiniteDuration());
