@@ -69,7 +69,8 @@ class ProfileStore {
 
   virtual absl::StatusOr<MergedProfile> Merge(const StoreSelection& selection) = 0;
   // Groups by the values of `group_by`; steps are counted from span.start. REQUIRES: step > 0.
-  // `select_samples`, when set, drops samples from a stored profile before it is counted (focus, ignore).
+  // `select_samples`, when set, drops the stacks that are not to be counted (focus, ignore). It judges by the
+  // stack alone: it may be given each once, with any count, for many windows.
   virtual absl::StatusOr<std::vector<TimeSeries>> SelectSeries(
       const StoreSelection& selection, absl::Duration step, const std::vector<std::string>& group_by,
       const std::function<void(const StackTrie&, std::vector<Sample>&)>& select_samples) = 0;

@@ -15,11 +15,11 @@
 
 namespace pilotlight::collector {
 
-// The defaults keep the store's memory near 80 MB: the three sizes and RocksDB's own tables.
+// The defaults keep the store's memory near 110 MB: the three sizes and RocksDB's own tables.
 struct EmbeddedStoreOptions {
   std::string path;  // made when it is not there
   // Dictionaries of blocks, kept by last use. Blocks of appends under way stay beyond it.
-  size_t cache_bytes = size_t{32} << 20;
+  size_t cache_bytes = size_t{64} << 20;
   size_t block_cache_bytes = size_t{16} << 20;  // RocksDB's: pieces of tables as read from disk
   size_t write_buffer_bytes = size_t{8} << 20;  // RocksDB's: there are at most three
   // A block with a larger dictionary goes on in a new part.
