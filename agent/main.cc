@@ -129,8 +129,8 @@ int Run(const AgentOptions& options) {
     std::fprintf(stderr, "pilotlight-agent: %s\n", std::string(agent.status().message()).c_str());
     return kExitFailure;
   }
-  spdlog::info("pilotlight-agent {} on {}: HTTP on port {}, collector {}", options.uplink.version, options.uplink.node,
-               (*agent)->http_port(), options.uplink.collector);
+  spdlog::info("pilotlight-agent {} on {}: HTTP on port {}, collector {}", options.uplink.version,
+               options.uplink.node, (*agent)->http_port(), options.uplink.collector);
   (*agent)->Run(stop);
   spdlog::info("stopped");
   return 0;
@@ -139,7 +139,7 @@ int Run(const AgentOptions& options) {
 }  // namespace
 }  // namespace pilotlight::agent
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape)
   using namespace pilotlight;         // NOLINT(google-build-using-namespace)
   using namespace pilotlight::agent;  // NOLINT(google-build-using-namespace)
   // An arena per thread would hold on to memory that the others need.

@@ -127,9 +127,14 @@ bool HasUnmappedAddress(const Process& process, const ProcessSamples& samples) {
   return false;
 }
 
+// Gone before anything could be read of it; the kernel may have told its name.
+bool IsVanished(const Process* process) {
+  return process == nullptr || (process->start_ticks == 0 && process->maps.mappings().empty());
+}
+
 void Folder::AddProcess(const ProcessSamples& samples) {
   std::shared_ptr<const Process> process = processes_.Find(samples.pid);
-  if (process != nullptr && HasUnmappedAddress(*process, samples)) {
+  if (!IsVanished(process.get()) && HasUnmappedAddress(*process, samples)) {
     processes_.RefreshMaps(samples.pid);
     process = processes_.Find(samples.pid);
   }
@@ -146,7 +151,7 @@ void Folder::AddProcess(const ProcessSamples& samples) {
     count += stack.count;
   }
   folded_.samples += count;
-  if (process == nullptr) {
+  if (IsVanished(process.get())) {
     ++folded_.vanished_processes;
     folded_.vanished_samples += count;
   }
@@ -236,6 +241,7 @@ void ShareOutLost(const std::vector<LostSamples>& lost, std::vector<Series>& ser
   for (const LostSamples& reason : lost) total += reason.count;
   if (total == 0) return;
   std::vector<uint64_t> sizes;
+  sizes.reserve(series.size());
   for (const Series& one : series) sizes.push_back(Totals(one.samples).count);
   const std::vector<uint64_t> shares = ShareOut(total, sizes);
   for (size_t i = 0; i < series.size(); ++i) series[i].loss.lost_samples += shares[i];

@@ -21,8 +21,8 @@ inline constexpr absl::string_view kUnknownService = "unknown";
 struct FoldedWindow {
   Window window;  // without agent, boot and sequence: those are the uplink's
   uint64_t samples = 0;
-  // Processes that were gone before anything could be read of them, and their samples: their service is
-  // "unknown" and so are their user frames.
+  // Processes that were gone before anything could be read of them, and their samples: their user frames are
+  // "[unknown]", and so is their service, unless the kernel told their name.
   uint64_t vanished_processes = 0;
   uint64_t vanished_samples = 0;
 };

@@ -182,6 +182,16 @@ TEST_F(WindowBuilderTest, KeepsTheSamplesOfAVanishedProcess) {
   EXPECT_EQ(folded.vanished_samples, 3u);
 }
 
+TEST_F(WindowBuilderTest, AVanishedProcessHasTheNameThatTheKernelTold) {
+  processes_.OnNamedProcess(10, "ls");
+  capture_.processes = {{.pid = 10, .stacks = {{.user = {0x1010}, .count = 3}}}};
+  const FoldedWindow folded = Build();
+  EXPECT_THAT(Counts(folded), ElementsAre(Pair("[unknown]", 3)));
+  EXPECT_EQ(folded.window.series.at(0).labels.at("service_name"), "ls");
+  EXPECT_EQ(folded.vanished_processes, 1u);
+  EXPECT_EQ(folded.vanished_samples, 3u);
+}
+
 TEST_F(WindowBuilderTest, RefreshesMapsForALibraryOpenedSince) {
   StartProcess(10);
   proc_.Put({.pid = 10, .maps = "5000-6000 r-xp 00000000 fd:01 9 /new.so\n"});

@@ -15,7 +15,7 @@ CaptureMetrics::CaptureMetrics(const std::vector<std::string>& sources, int cpus
       vanished_processes_(AddCounters(registry, "pilotlight_capture_vanished_processes_total",
                                       "Sampled processes that ended before anything could be read of them.")),
       vanished_samples_(AddCounters(registry, "pilotlight_capture_vanished_samples_total",
-                                    "Samples of such processes: of service \"unknown\", without names.")),
+                                    "Samples of such processes: without functions' names.")),
       overhead_ratio_(AddGauges(registry, "pilotlight_capture_overhead_ratio",
                                 "CPU time of the agent, with what BPF spends for it in the kernel, over all "
                                 "CPU time of the node, from one turn to capture to the next.")),

@@ -71,6 +71,7 @@ int main(int argc, char** argv) {
   const int64_t wall_start = ClockNs(CLOCK_MONOTONIC);
   std::vector<std::thread> workers;
   std::vector<uint64_t> results(static_cast<size_t>(threads));
+  workers.reserve(results.size());
   for (uint64_t& result : results) {
     workers.emplace_back([&result, units] {
       for (long unit = 0; unit < units; ++unit) {
