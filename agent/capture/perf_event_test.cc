@@ -13,7 +13,7 @@ namespace {
 using testing::ElementsAre;
 
 std::string FileWith(const TemporaryDirectory& directory, const std::string& text) {
-  const std::string path = directory.path() + "/file";
+  std::string path = directory.path() + "/file";
   std::ofstream(path) << text;
   return path;
 }

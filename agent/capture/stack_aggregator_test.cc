@@ -6,7 +6,6 @@
 namespace pilotlight::agent {
 namespace {
 
-using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::SizeIs;
 
