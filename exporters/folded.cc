@@ -1,6 +1,7 @@
 #include "exporters/folded.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdint>
 #include <utility>
 #include <vector>
@@ -74,7 +75,7 @@ bool ParseNumber(absl::string_view text, uint64_t& number) {
   });
   double value = 0;
   if (!is_decimal || !absl::SimpleAtod(text, &value) || value > static_cast<double>(kMaxTotal)) return false;
-  number = static_cast<uint64_t>(value + 0.5);
+  number = static_cast<uint64_t>(std::llround(value));
   return true;
 }
 

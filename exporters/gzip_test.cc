@@ -29,7 +29,7 @@ TEST(GzipTest, TheLimitIsExact) {
 }
 
 TEST(GzipTest, ABombIsRefusedWithoutBeingUnpacked) {
-  const std::string bomb = Gzip(std::string(50'000'000, '\0'));
+  const std::string bomb = Gzip(std::string(8'000'000, '\0'));
   EXPECT_EQ(Gunzip(bomb, 1 << 20).status().code(), absl::StatusCode::kOutOfRange);
 }
 

@@ -67,6 +67,7 @@ absl::StatusOr<std::vector<Profile>> Read(const pb::Profile& message, const Ppro
 
 std::vector<std::string> Types(const std::vector<Profile>& profiles) {
   std::vector<std::string> types;
+  types.reserve(profiles.size());
   for (const Profile& profile : profiles) types.push_back(profile.type.ToString());
   return types;
 }

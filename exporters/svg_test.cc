@@ -15,7 +15,7 @@ using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::Not;
 
-std::string FromFolded(absl::string_view folded, SvgOptions options = {.unit = "count"}) {
+std::string FromFolded(absl::string_view folded, const SvgOptions& options = {.unit = "count"}) {
   return WriteSvg(BuildFlameGraph(ReadFolded(folded).value()), options);
 }
 

@@ -149,12 +149,10 @@ std::string ToDisplayText(absl::string_view text) {
       code_point += 0x2400;
     } else if (code_point == 0x7F) {
       code_point = 0x2421;
-    } else if (code_point >= 0x80 && code_point < 0xA0) {
-      code_point = kReplacementCharacter;
     } else if (code_point == 0x2028 || code_point == 0x2029) {
       code_point = 0x2424;  // line and paragraph separators: "symbol for newline"
-    } else if ((code_point & 0xFFFE) == 0xFFFE) {
-      code_point = kReplacementCharacter;  // noncharacters, which XML 1.0 forbids
+    } else if ((code_point >= 0x80 && code_point < 0xA0) || (code_point & 0xFFFE) == 0xFFFE) {
+      code_point = kReplacementCharacter;  // more controls, and noncharacters, which XML 1.0 forbids
     }
     AppendUtf8(code_point, display);
   }

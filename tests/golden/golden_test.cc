@@ -66,7 +66,7 @@ class GoldenTest : public ::testing::TestWithParam<std::string> {
 
   // A file that programs can be given by its name.
   std::string Write(const std::string& name, const std::string& bytes) const {
-    const std::string path = directory_.path() + "/" + name;
+    std::string path = directory_.path() + "/" + name;
     std::ofstream(path, std::ios::binary) << bytes;
     return path;
   }
