@@ -5,7 +5,13 @@
 namespace pilotlight::agent {
 namespace {
 
-void* Tag(EventQueue::Event event) { return reinterpret_cast<void*>(static_cast<uintptr_t>(event)); }
+using Event = EventQueue::Event;
+
+// The tags that gRPC hands back point here; in the order of the enumerators.
+Event tags[] = {Event::kTimeout, Event::kWoken,      Event::kStarted, Event::kRead,
+                Event::kWritten, Event::kWritesDone, Event::kFinished};
+
+void* Tag(Event event) { return &tags[static_cast<size_t>(event)]; }
 
 std::shared_ptr<grpc::Channel> MakeChannel(const std::string& collector) {
   grpc::ChannelArguments arguments;
@@ -59,7 +65,7 @@ EventQueue::Result EventQueue::Wait(absl::Duration timeout) {
     case grpc::CompletionQueue::GOT_EVENT:
       break;
   }
-  result.event = static_cast<Event>(reinterpret_cast<uintptr_t>(tag));
+  result.event = *static_cast<Event*>(tag);
   if (result.event == Event::kWoken) {
     const MutexLock lock(mutex_);
     wake_pending_ = false;
@@ -70,19 +76,15 @@ EventQueue::Result EventQueue::Wait(absl::Duration timeout) {
 IngestStream::IngestStream(const std::string& collector, EventQueue& queue)
     : channel_(MakeChannel(collector)), stub_(v1::Ingest::NewStub(channel_)) {
   call_ = stub_->PrepareAsyncStream(&context_, &queue.completions());
-  call_->StartCall(Tag(EventQueue::Event::kStarted));
+  call_->StartCall(Tag(Event::kStarted));
 }
 
-void IngestStream::Read(v1::StreamResponse& response) {
-  call_->Read(&response, Tag(EventQueue::Event::kRead));
-}
+void IngestStream::Read(v1::StreamResponse& response) { call_->Read(&response, Tag(Event::kRead)); }
 
-void IngestStream::Write(const v1::StreamRequest& request) {
-  call_->Write(request, Tag(EventQueue::Event::kWritten));
-}
+void IngestStream::Write(const v1::StreamRequest& request) { call_->Write(request, Tag(Event::kWritten)); }
 
-void IngestStream::WritesDone() { call_->WritesDone(Tag(EventQueue::Event::kWritesDone)); }
+void IngestStream::WritesDone() { call_->WritesDone(Tag(Event::kWritesDone)); }
 
-void IngestStream::Finish() { call_->Finish(&status_, Tag(EventQueue::Event::kFinished)); }
+void IngestStream::Finish() { call_->Finish(&status_, Tag(Event::kFinished)); }
 
 }  // namespace pilotlight::agent

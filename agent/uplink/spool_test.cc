@@ -119,7 +119,7 @@ TEST_F(SpoolTest, TellsASecondAgentThatTheDirectoryIsTaken) {
 }
 
 TEST_F(SpoolTest, DropsTheOldestWhenItIsFullAndCountsThem) {
-  options_.max_bytes = 3 * 4096;
+  options_.max_bytes = size_t{3} * 4096;
   const auto spool = Open();
   for (const char* tag : {"a", "b", "c", "d", "e"}) Take(*spool, tag);
   EXPECT_THAT(Tags(*spool), ElementsAre("c", "d", "e"));

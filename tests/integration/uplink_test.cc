@@ -17,7 +17,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::SizeIs;
 
 // A time-out of CTest ends it when the condition never holds.
@@ -320,7 +319,7 @@ TEST_F(UplinkTest, SaysWhatIsWrongWithAnUnknownHost) {
 
 TEST_F(UplinkTest, WindowsGoOnBeingKeptWhileItReconnects) {
   spool_.reset();
-  spool_options_.max_bytes = 4 * 4096;
+  spool_options_.max_bytes = size_t{4} * 4096;
   spool_ = Spool::Open(spool_options_).value();
   ScriptedIngest collector;
   const std::string address = collector.Start();
