@@ -126,6 +126,7 @@ void Agent::Run(const StopSignal& stop) {
 
 void Agent::OnTurn(const TurnReport& report) {
   capture_metrics_->OnTurn(report);
+  symbolizer_.EndWindow();
   symbol_metrics_.Update(symbolizer_.stats());
   {
     MutexLock lock(mutex_);

@@ -20,7 +20,7 @@ namespace {
 
 constexpr size_t kMaxSegments = 256;
 constexpr size_t kMaxSections = 4096;
-constexpr uint64_t kMaxNoteBytes = 64 << 10;
+constexpr uint64_t kMaxNoteBytes = 256 << 10;  // of all notes together
 constexpr size_t kMaxSectionName = 256;
 
 struct ElfEnd {
@@ -145,11 +145,14 @@ void ElfFile::ReadSections(void* handle) {
   sections_.shrink_to_fit();
 }
 
-void ElfFile::ReadNotes(uint64_t offset, uint64_t size, std::string& gnu_build_id, std::string& go_build_id) {
+void ElfFile::ReadNotes(uint64_t offset, uint64_t size, uint64_t& budget, std::string& gnu_build_id,
+                        std::string& go_build_id) {
   constexpr uint32_t kGoBuildIdNote = 4;  // cmd/link/internal/ld/elf.go: ELF_NOTE_GOBUILDID_TAG
   constexpr size_t kMaxGnuBuildId = 64;
   constexpr size_t kMaxGoBuildId = 256;
-  const uint64_t end = offset + std::min(size, kMaxNoteBytes);
+  size = std::min(size, budget);
+  budget -= size;
+  const uint64_t end = offset + size;
   while (offset + sizeof(Elf64_Nhdr) <= end) {
     const std::optional<Elf64_Nhdr> note = bytes_->Read<Elf64_Nhdr>(offset);
     if (!note.has_value()) return;
@@ -179,9 +182,11 @@ void ElfFile::ReadNotes(uint64_t offset, uint64_t size, std::string& gnu_build_i
 void ElfFile::Identify() {
   std::string gnu_build_id;
   std::string go_build_id;
-  for (const ElfSegment& note : notes_) ReadNotes(note.offset, note.file_size, gnu_build_id, go_build_id);
+  uint64_t budget = kMaxNoteBytes;
+  for (const ElfSegment& note : notes_)
+    ReadNotes(note.offset, note.file_size, budget, gnu_build_id, go_build_id);
   for (const ElfSection& section : sections_) {
-    if (section.type == SHT_NOTE) ReadNotes(section.offset, section.size, gnu_build_id, go_build_id);
+    if (section.type == SHT_NOTE) ReadNotes(section.offset, section.size, budget, gnu_build_id, go_build_id);
     if (section.name == ".gopclntab" || section.name == ".go.buildinfo" || section.name == ".go.module" ||
         section.name == ".data.rel.ro.gopclntab" || section.name == ".note.go.buildid") {
       has_go_marker_ = true;

@@ -81,7 +81,9 @@ class ElfFile {
   // `elf` is libelf's Elf*.
   absl::Status ReadHeaders(void* elf);
   void ReadSections(void* elf);
-  void ReadNotes(uint64_t offset, uint64_t size, std::string& gnu_build_id, std::string& go_build_id);
+  // Spends `budget`, in bytes.
+  void ReadNotes(uint64_t offset, uint64_t size, uint64_t& budget, std::string& gnu_build_id,
+                 std::string& go_build_id);
   void Identify();
 
   const std::unique_ptr<ByteSource> bytes_;

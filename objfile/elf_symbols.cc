@@ -48,7 +48,9 @@ void ElfSymbols::Load(const ElfSection& table, const ElfSection& names, size_t m
   names_size_ = names.size;
   left_out_ = 0;
   entries_.clear();
-  const uint64_t count = std::min<uint64_t>(table.size / sizeof(Elf64_Sym), UINT32_MAX);
+  constexpr uint64_t kMaxEntries = 8 << 20;  // a sparse file may claim any number
+  constexpr size_t kMaxAliases = 16;
+  const uint64_t count = std::min(table.size / sizeof(Elf64_Sym), kMaxEntries);
 
   uint64_t lowest = UINT64_MAX;
   size_t functions = 0;
@@ -87,8 +89,9 @@ void ElfSymbols::Load(const ElfSection& table, const ElfSection& names, size_t m
     const Candidate& first = candidates[i];
     Entry best{.offset = first.offset, .index = first.index};
     std::string best_name;
+    size_t aliases = 0;
     for (++i; i < candidates.size() && candidates[i].offset == first.offset; ++i) {
-      if (candidates[i].preference != first.preference) continue;
+      if (candidates[i].preference != first.preference || ++aliases > kMaxAliases) continue;
       if (best_name.empty()) best_name = NameOf(best.index);
       std::string name = NameOf(candidates[i].index);
       if (LeadingUnderscores(name) >= LeadingUnderscores(best_name)) continue;

@@ -34,9 +34,11 @@ constexpr uint32_t kMagic118 = 0xfffffff0;
 constexpr uint32_t kMagic120 = 0xfffffff1;
 // The names follow the header, at the next 32 bytes in older versions.
 constexpr uint64_t kMaxHeaderBytes = 0x80;
-constexpr uint64_t kMaxFunctions = 16 << 20;
-constexpr uint64_t kMaxScanBytes = uint64_t{2} << 30;
-constexpr uint64_t kMaxRelocationBytes = uint64_t{512} << 20;
+// A hostile file must not keep us busy: some hundred ms at most.
+constexpr uint64_t kMaxFunctions = 2 << 20;
+constexpr uint64_t kMaxScanBytes = uint64_t{512} << 20;  // of all segments together
+constexpr uint64_t kMaxRelocationBytes = uint64_t{64} << 20;
+constexpr int kMaxHeaderCandidates = 1000;
 
 // Offsets in moduledata, the same from Go 1.18 on but for gofunc.
 constexpr uint64_t kModuleNames = 8;
@@ -55,13 +57,15 @@ bool LooksLikeHeader(const PcHeader& header) {
          header.pc_tables < header.functions;
 }
 
-// Calls visit(vaddr, word) for the 8-byte aligned words of [vaddr, vaddr + size) until it returns true.
+// Calls visit(vaddr, word) for the 8-byte aligned words of [vaddr, vaddr + size) until it returns true or
+// `budget` is spent.
 template <typename Visit>
-bool ScanWords(const ElfFile& elf, uint64_t vaddr, uint64_t size, Visit visit) {
+bool ScanWords(const ElfFile& elf, uint64_t vaddr, uint64_t size, uint64_t& budget, Visit visit) {
   const uint64_t skew = (8 - vaddr % 8) % 8;
   if (size < skew) return false;
   vaddr += skew;
-  size = std::min(size - skew, kMaxScanBytes);
+  size = std::min(size - skew, budget);
+  budget -= size;
   const std::optional<uint64_t> start = elf.VaddrToOffset(vaddr);
   if (!start.has_value()) return false;
   uint64_t done = 0;
@@ -196,17 +200,19 @@ absl::StatusOr<GoTables> FindHeader(const ElfFile& elf) {
   // An externally linked PIE has the table inside .data.rel.ro. Only files that are likely Go are searched.
   if (!elf.has_go_marker() && !elf.sections().empty()) return absl::NotFoundError("not a Go binary");
   absl::StatusOr<GoTables> found = absl::NotFoundError("no Go function table");
+  uint64_t budget = kMaxScanBytes;
+  int candidates = 0;
   for (const ElfSegment& segment : elf.segments()) {
-    ScanWords(elf, segment.vaddr, segment.file_size, [&](uint64_t vaddr, uint64_t word) {
+    ScanWords(elf, segment.vaddr, segment.file_size, budget, [&](uint64_t vaddr, uint64_t word) {
       const uint64_t upper = word >> 32;  // bytes 4 to 7: 0, 0, the quantum, the pointer size
       if (upper != 0x08010000 && upper != 0x08020000 && upper != 0x08040000) return false;
       // Reading the header may evict the block under scan, but only to read it again.
       absl::StatusOr<GoTables> tables = ReadHeader(elf, vaddr, UINT64_MAX);
-      if (!tables.ok()) return false;
+      if (!tables.ok()) return ++candidates >= kMaxHeaderCandidates;
       found = std::move(tables);
       return true;
     });
-    if (found.ok()) break;
+    if (found.ok() || candidates >= kMaxHeaderCandidates) break;
   }
   return found;
 }
@@ -235,12 +241,14 @@ std::optional<uint64_t> FindModuleData(const ElfFile& elf, const RelocatedWords&
     });
     if (found.has_value()) return found;
   }
+  uint64_t budget = kMaxScanBytes;
+  int mismatches = 0;
   const auto scan = [&](uint64_t vaddr, uint64_t size) {
-    return ScanWords(elf, vaddr, size, [&](uint64_t at, uint64_t word) {
+    return ScanWords(elf, vaddr, size, budget, [&](uint64_t at, uint64_t word) {
       if (word != tables.header) return false;
       if (elf.ReadAt<uint64_t>(at + kModuleNames) != names ||
           elf.ReadAt<uint64_t>(at + kModuleUnits) != units) {
-        return false;
+        return ++mismatches >= kMaxHeaderCandidates;
       }
       found = at;
       return true;
@@ -301,13 +309,15 @@ std::string ReadGoVersion(const ElfFile& elf) {
   std::string version;
   uint64_t magic;
   std::memcpy(&magic, kMagic.data(), sizeof(magic));
+  uint64_t budget = kMaxScanBytes;
   for (const ElfSegment& segment : elf.segments()) {
     if (!segment.writable) continue;
-    const bool found = ScanWords(elf, segment.vaddr, segment.file_size, [&](uint64_t vaddr, uint64_t word) {
-      if (word != magic) return false;
-      version = read(vaddr);
-      return !version.empty();
-    });
+    const bool found =
+        ScanWords(elf, segment.vaddr, segment.file_size, budget, [&](uint64_t vaddr, uint64_t word) {
+          if (word != magic) return false;
+          version = read(vaddr);
+          return !version.empty();
+        });
     if (found) break;
   }
   return version;

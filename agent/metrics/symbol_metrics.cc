@@ -8,8 +8,8 @@ SymbolMetrics::SymbolMetrics(prometheus::Registry& registry)
       resets_(AddCounters(registry, "pilotlight_symbol_cache_resets_total",
                           "Times that the full cache of addresses was emptied.")),
       binaries_(AddCounters(registry, "pilotlight_symbol_binaries_total",
-                            "Binaries: parsed, found to be a known one (shared), or dropped from the full "
-                            "cache (evicted).")),
+                            "Binaries: parsed, found to be a known one (shared), dropped from the full "
+                            "cache (evicted), or closed for want of use (closed).")),
       unusable_(AddCounters(registry, "pilotlight_symbol_unusable_binaries_total",
                             "Binaries that could not be read.")),
       unnamed_(AddCounters(registry, "pilotlight_symbol_unnamed_addresses_total",
@@ -28,6 +28,7 @@ void SymbolMetrics::Update(const SymbolizerStats& stats) {
   SetTotal(binaries_, {{"event", "parsed"}}, stats.binaries_parsed);
   SetTotal(binaries_, {{"event", "shared"}}, stats.binaries_shared);
   SetTotal(binaries_, {{"event", "evicted"}}, stats.binaries_evicted);
+  SetTotal(binaries_, {{"event", "closed"}}, stats.binaries_closed);
   SetTotal(unusable_, {{"reason", "denied"}}, stats.open_denied);
   SetTotal(unusable_, {{"reason", "vanished"}}, stats.open_vanished);
   SetTotal(unusable_, {{"reason", "replaced"}}, stats.open_replaced);

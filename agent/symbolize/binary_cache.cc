@@ -79,6 +79,8 @@ BinaryId BinaryCache::IdentifyVdso() {
 }
 
 BinaryId BinaryCache::IdentifyFile(const Process& process, const Mapping& mapping) {
+  if (by_file_.size() >= limits_.files) by_file_.clear();
+  if (by_mapped_file_.size() >= limits_.files) by_mapped_file_.clear();
   const MappedFile mapped{.device = mapping.device, .inode = mapping.inode, .path = mapping.path};
   absl::StatusOr<UniqueFd> fd = OpenMappedFile(process, mapping, proc_root_);
   struct stat status;
@@ -151,6 +153,7 @@ Binary* BinaryCache::Load(BinaryId id, const Process& process, const Mapping& ma
     Store(id, std::make_unique<Binary>(*std::move(elf)));
   }
   entry.last_used = ++uses_;
+  entry.last_window = windows_;
   // It may have grown since it was used last.
   if (entry.binary->byte_size() != entry.bytes) Account(id);
   return entry.binary.get();
@@ -159,6 +162,7 @@ Binary* BinaryCache::Load(BinaryId id, const Process& process, const Mapping& ma
 void BinaryCache::Store(BinaryId id, std::unique_ptr<Binary> binary) {
   entries_[id].binary = std::move(binary);
   entries_[id].last_used = ++uses_;
+  entries_[id].last_window = windows_;
   ++loaded_count_;
   Account(id);
 }
@@ -185,6 +189,16 @@ void BinaryCache::Unload(Entry& entry) {
   entry.binary.reset();
   loaded_bytes_ -= std::exchange(entry.bytes, 0);
   --loaded_count_;
+}
+
+void BinaryCache::EndWindow() {
+  ++windows_;
+  for (Entry& entry : entries_) {
+    if (entry.binary == nullptr || entry.last_window + limits_.idle_windows >= windows_) continue;
+    if (vdso_id_ != kNoBinary && &entry == &entries_[vdso_id_]) continue;  // no file behind it
+    Unload(entry);
+    ++stats_.binaries_closed;
+  }
 }
 
 void BinaryCache::ForgetAll() {
@@ -224,6 +238,7 @@ void BinaryCache::AddTo(SymbolizerStats& stats) const {
   stats.binaries_parsed += stats_.binaries_parsed;
   stats.binaries_shared += stats_.binaries_shared;
   stats.binaries_evicted += stats_.binaries_evicted;
+  stats.binaries_closed += stats_.binaries_closed;
   stats.open_denied += stats_.open_denied;
   stats.open_vanished += stats_.open_vanished;
   stats.open_replaced += stats_.open_replaced;

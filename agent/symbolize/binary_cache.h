@@ -26,8 +26,11 @@ using BinaryId = uint32_t;
 struct BinaryCacheLimits {
   size_t bytes = size_t{12} << 20;  // of parsed binaries; the least recently used go first
   size_t open_files = 256;
-  size_t known_binaries = 16384;  // numbers given out; when all are, everything is forgotten
-  size_t mappings = 32768;        // of processes, remembered; when full they are looked up anew
+  size_t known_binaries = 8192;  // numbers given out; when all are, everything is forgotten
+  size_t mappings = 14336;       // of processes, remembered; when full they are looked up anew
+  size_t files = 3584;           // the same for files
+  // An open file keeps its file system from being unmounted: closed after so many windows without use.
+  uint64_t idle_windows = 5;
 };
 
 // Not thread-safe.
@@ -41,6 +44,8 @@ class BinaryCache {
   // The binary itself, parsed if need be; nullptr when it cannot be used. Valid until the next call.
   // REQUIRES: `id` is what Identify() gave for the mapping.
   Binary* Load(BinaryId id, const Process& process, const Mapping& mapping);
+  // Closes the binaries that have not been used for a while; what is known of their addresses stays.
+  void EndWindow();
   // Its file name without directories.
   const std::string& name(BinaryId id) const { return entries_[id].name; }
 
@@ -58,6 +63,7 @@ class BinaryCache {
     bool unusable = false;
     size_t bytes = 0;  // as counted in loaded_bytes_
     uint64_t last_used = 0;
+    uint64_t last_window = 0;
   };
   // What a file is for as long as nobody writes to it.
   struct FileIdentity {
@@ -120,6 +126,7 @@ class BinaryCache {
   SymbolizerStats stats_;
   uint64_t generation_ = 0;
   uint64_t uses_ = 0;
+  uint64_t windows_ = 0;
   size_t loaded_bytes_ = 0;
   size_t loaded_count_ = 0;
   std::vector<Entry> entries_;

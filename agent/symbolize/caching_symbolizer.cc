@@ -126,12 +126,28 @@ CachingSymbolizer::Resolved CachingSymbolizer::ResolveKernel(uint64_t address) {
              Unnamed::kNot);
 }
 
+void CachingSymbolizer::EndWindow() {
+  binaries_.EndWindow();
+  ++windows_since_kernel_load_;
+  const bool unnamed = stats_.unnamed_kernel != unnamed_kernel_at_load_;
+  if (!kernel_tried_ || !unnamed || windows_since_kernel_load_ < options_.kernel_windows) return;
+  kernel_tried_ = false;
+  kernel_.reset();
+  absl::erase_if(addresses_, [](const auto& entry) { return entry.first.binary == kKernel; });
+}
+
 void CachingSymbolizer::LoadKernelSymbols() {
   kernel_tried_ = true;
+  windows_since_kernel_load_ = 0;
+  unnamed_kernel_at_load_ = stats_.unnamed_kernel;
+  const absl::Status before = kernel_status_;
   absl::StatusOr<KernelSymbols> kernel = KernelSymbols::Read(absl::StrCat(options_.proc_root, "/kallsyms"));
   kernel_status_ = kernel.status();
   if (!kernel.ok()) {
-    spdlog::warn("kernel frames will have no names: {}", std::string(kernel.status().message()));
+    // Once, not each time that it is tried again.
+    if (before.ok()) {
+      spdlog::warn("kernel frames will have no names: {}", std::string(kernel.status().message()));
+    }
     return;
   }
   kernel_ = *std::move(kernel);

@@ -26,6 +26,9 @@ struct CachingSymbolizerOptions {
   BinaryCacheLimits binaries;
   // 7/8 of a power of two fill abseil's table exactly. When full, all are forgotten.
   size_t max_addresses = 57344;
+  // Modules and BPF programs come and go: kernel symbols are read again after so many windows if any address
+  // had no name.
+  uint64_t kernel_windows = 10;
   size_t max_name_bytes = size_t{6} << 20;  // of the names of the cached addresses
 };
 
@@ -39,6 +42,9 @@ class CachingSymbolizer : public Symbolizer {
                      std::vector<FrameId>& frames) override;
   void SymbolizeKernel(uint64_t address, bool is_return_address, StackTrie& trie,
                        std::vector<FrameId>& frames) override;
+
+  // After each window: closes files that are not used, and lets go of kernel symbols that are out of date.
+  void EndWindow();
 
   SymbolizerStats stats() const;
   // Why kernel frames have no names; OK also before the first one.
@@ -82,6 +88,8 @@ class CachingSymbolizer : public Symbolizer {
   uint64_t binaries_generation_ = 0;
   std::optional<KernelSymbols> kernel_;
   bool kernel_tried_ = false;
+  uint64_t unnamed_kernel_at_load_ = 0;
+  uint64_t windows_since_kernel_load_ = 0;
   absl::Status kernel_status_;
   SymbolizerStats stats_;
 

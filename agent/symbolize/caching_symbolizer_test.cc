@@ -367,6 +367,37 @@ TEST_F(CachingSymbolizerTest, SaysWhyKernelFramesHaveNoNames) {
   EXPECT_EQ(symbolizer.stats().unnamed_kernel, 1);
 }
 
+TEST_F(CachingSymbolizerTest, ReadsTheKernelsSymbolsAgainWhenSomeHadNoName) {
+  FakeProc proc;
+  const std::string path = proc.root() + "/kallsyms";
+  std::ofstream(path) << "ffffffff81001000 T do_read\n";
+  CachingSymbolizer symbolizer({.proc_root = proc.root(), .kernel_windows = 2});
+  constexpr uint64_t kModule = 0xffffffffc0300010;
+  EXPECT_EQ(Kernel(symbolizer, 0xffffffff81001010)[0].function, "do_read");
+  EXPECT_EQ(Kernel(symbolizer, kModule)[0].function, "[kernel]");
+  std::ofstream(path) << "ffffffff81001000 T do_read\nffffffffc0300000 t tun_recv\t[tun]\n";
+  symbolizer.EndWindow();
+  EXPECT_EQ(Kernel(symbolizer, kModule)[0].function, "[kernel]");
+  symbolizer.EndWindow();
+  EXPECT_EQ(Kernel(symbolizer, kModule)[0].function, "tun_recv");
+}
+
+TEST_F(CachingSymbolizerTest, ClosesABinaryThatHasNotBeenUsedForSomeWindows) {
+  CachingSymbolizer symbolizer({.binaries = {.idle_windows = 2}});
+  const Process process = MapFile(go_);
+  const uint64_t main = kBase + OffsetOf(go_, "main.main");
+  EXPECT_EQ(User(symbolizer, process, main).back().function, "main.main");
+  for (int window = 0; window < 4; ++window) {
+    EXPECT_EQ(symbolizer.stats().cached_binaries, window < 3 ? 1 : 0);
+    symbolizer.EndWindow();
+  }
+  EXPECT_EQ(symbolizer.stats().binaries_closed, 1);
+  EXPECT_EQ(User(symbolizer, process, main).back().function, "main.main");
+  EXPECT_EQ(symbolizer.stats().cached_binaries, 0) << "the address was known";
+  EXPECT_EQ(User(symbolizer, process, main + 1).back().function, "main.main");
+  EXPECT_EQ(symbolizer.stats().cached_binaries, 1);
+}
+
 TEST_F(CachingSymbolizerTest, StaysSmall) {
   CachingSymbolizer symbolizer;
   const Process process = MapFile(go_);

@@ -14,6 +14,7 @@ struct SymbolizerStats {
   uint64_t binaries_parsed = 0;
   uint64_t binaries_shared = 0;   // files that turned out to be a binary that was known, by build ID
   uint64_t binaries_evicted = 0;  // dropped to stay within the byte or file limit
+  uint64_t binaries_closed = 0;   // not used for several windows
   // Files that could not be used, by reason.
   uint64_t open_denied = 0;
   uint64_t open_vanished = 0;  // the process or the file is gone
