@@ -117,6 +117,10 @@ void ProcessTable::RefreshMaps(pid_t pid) {
       return;
     known->second.refreshed_in_window = true;
   }
+  SnapshotMaps(pid);
+}
+
+void ProcessTable::SnapshotMaps(pid_t pid) {
   absl::StatusOr<ProcessMaps> maps = ProcessMaps::Read(pid, proc_root_);
   const std::optional<ProcessStat> stat = ReadStat(pid, proc_root_);
   // A process that is ending has no mappings any more, but its samples still want the old ones.

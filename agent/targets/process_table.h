@@ -39,6 +39,8 @@ class ProcessTable : public ProcessObserver {
   // Reads the mappings again, for an address that they do not hold (a library opened since). At most once
   // per window; the old ones stay when the process is gone.
   void RefreshMaps(pid_t pid);
+  // The same, as often as it is called: for whoever watches a process that may end any moment.
+  void SnapshotMaps(pid_t pid);
   // The last snapshot, or nullptr when the process was gone before it could be looked at.
   std::shared_ptr<const Process> Find(pid_t pid) const;
   // Forgets what was not seen in the window that ends now and is gone.

@@ -110,6 +110,17 @@ TEST_F(ProcessTableTest, RefreshesMapsOncePerWindow) {
   EXPECT_EQ(table_.Find(10)->maps.Find(0x5000), nullptr);
 }
 
+TEST_F(ProcessTableTest, SnapshotsMapsAsOftenAsAsked) {
+  proc_.Put({.pid = 10, .executable = "/usr/bin/app", .maps = kMaps});
+  table_.OnProcess(10);
+  for (const char* more :
+       {"3000-4000 r-xp 00000000 fd:01 8 /lib/a.so\n", "5000-6000 r-xp 00000000 fd:01 7 /lib/b.so\n"}) {
+    proc_.Put({.pid = 10, .executable = "/usr/bin/app", .maps = more});
+    table_.SnapshotMaps(10);
+  }
+  EXPECT_NE(table_.Find(10)->maps.Find(0x5000), nullptr);
+}
+
 TEST_F(ProcessTableTest, KeepsOldMapsWhenTheProcessIsGone) {
   proc_.Put({.pid = 10, .maps = kMaps});
   table_.OnProcess(10);
