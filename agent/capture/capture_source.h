@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,9 @@ struct CaptureOptions {
   int frequency_hz = 99;
   std::vector<pid_t> pids;  // of processes (thread groups); empty watches all but the agent's own idle time
   bool kernel_frames = true;
+  // Called once sampling has begun, in the thread that captures: what starts now is seen from its start. Not
+  // by sources that ask others for their profiles.
+  std::function<void()> on_started;
 };
 
 // Equal stacks of one process, counted. Addresses have the leaf first. All but the leaf are return

@@ -211,6 +211,7 @@ absl::StatusOr<Capture> EbpfSource::Run(const CaptureOptions& options, ProcessOb
   capture.period_ns = CpuClockPeriodNs(options.frequency_hz);
   absl::Status status = SwitchEvents(events, PERF_EVENT_IOC_ENABLE);
   const MonotonicTime began = MonotonicTime::Now();
+  if (status.ok() && options.on_started) options.on_started();
   if (status.ok()) status = WaitForEnd(options.duration, stop);
   capture.duration = MonotonicTime::Now() - began;
   SwitchEvents(events, PERF_EVENT_IOC_DISABLE).IgnoreError();  // closing does it too, one after the other

@@ -130,6 +130,7 @@ absl::StatusOr<Capture> PerfSource::Run(const CaptureOptions& options, ProcessOb
   capture.period_ns = CpuClockPeriodNs(options.frequency_hz);
   RETURN_IF_ERROR(events.Enable());
   const MonotonicTime began = MonotonicTime::Now();
+  if (options.on_started) options.on_started();
   while (true) {
     capture.duration = MonotonicTime::Now() - began;
     if (capture.duration >= options.duration || stop.stopped()) break;
