@@ -51,4 +51,8 @@ std::string HelpFormatter::make_option(const CLI::Option* option, bool is_positi
   return text + "\n";
 }
 
+std::string HelpFormatter::make_usage(const CLI::App* app, std::string name) const {
+  return usage_.empty() ? CLI::Formatter::make_usage(app, std::move(name)) : usage_ + "\n";
+}
+
 }  // namespace pilotlight::cli

@@ -1,5 +1,9 @@
 // The command-line program: asks a collector, reads profile files, and records without either.
+#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/spdlog.h>
+
 #include <algorithm>
+#include <cstring>
 #include <functional>
 #include <iostream>
 #include <memory>
@@ -7,7 +11,6 @@
 #include <vector>
 
 #include "base/flags.h"
-#include "base/logging.h"
 #include "base/version.h"
 #include "cli/commands.h"
 #include "cli/help_formatter.h"
@@ -34,7 +37,20 @@ int FailUnknownCommand(const std::string& name) {
   return kExitUsage;
 }
 
+// What stands after "--" is another program's: CLI11 must not see it. Shortens `argc`.
+std::vector<std::string> TakeCommandLine(int& argc, const char* const* argv) {
+  if (argc < 2 || std::strcmp(argv[1], "record") != 0) return {};
+  for (int i = 2; i < argc; ++i) {
+    if (std::strcmp(argv[i], "--") != 0) continue;
+    std::vector<std::string> command_line(argv + i + 1, argv + argc);
+    argc = i;
+    return command_line;
+  }
+  return {};
+}
+
 int Main(int argc, const char* const* argv) {
+  std::vector<std::string> command_line = TakeCommandLine(argc, argv);
   CLI::App app("CPU profiles of your services, from a collector, a file, or recorded now", "pilotlight");
   // Sub-commands take it over from here.
   app.formatter(std::make_shared<HelpFormatter>());
@@ -45,6 +61,7 @@ int Main(int argc, const char* const* argv) {
   AddFlameCommand(app, run);
   AddQueryCommand(app, run);
   AddLabelsCommand(app, run);
+  AddRecordCommand(app, std::move(command_line), run);
   app.add_subcommand("version", "Print the version")->callback([&run] {
     run = [] {
       std::cout << "pilotlight " << kVersion << "\n";
@@ -70,9 +87,10 @@ int Main(int argc, const char* const* argv) {
     return FailUnknownCommand(argv[1]);
   }
   if (const std::optional<int> exit_code = ParseFlags(app, argc, argv)) return *exit_code;
-  LoggingFlags logging;
-  logging.level = "error";
-  SetUpLogging(logging);
+  // What libraries have to say is for the person at the terminal.
+  spdlog::set_default_logger(spdlog::stderr_logger_mt("pilotlight"));
+  spdlog::set_level(spdlog::level::warn);
+  spdlog::set_pattern("pilotlight: %v");
   return run();
 }
 

@@ -34,22 +34,6 @@ absl::Status AboutFile(const absl::Status& status) {
   return absl::IsInvalidArgument(status) ? absl::DataLossError(status.message()) : status;
 }
 
-void CountFrames(Profile& profile) {
-  const StackTrie& trie = profile.trie;
-  // Depth and unnamed frames of each node's stack; parents come first.
-  std::vector<std::pair<uint32_t, uint32_t>> counts(trie.node_count());
-  for (NodeId node = 1; node < trie.node_count(); ++node) {
-    const auto& [depth, unnamed] = counts[trie.parent(node)];
-    counts[node] = {depth + 1, unnamed + (trie.frame(trie.frame_of(node)).symbolized ? 0 : 1)};
-  }
-  profile.loss.frames = 0;
-  profile.loss.unsymbolized_frames = 0;
-  for (const Sample& sample : profile.samples) {
-    profile.loss.frames += sample.count * counts[sample.node].first;
-    profile.loss.unsymbolized_frames += sample.count * counts[sample.node].second;
-  }
-}
-
 }  // namespace
 
 absl::StatusOr<Profile> ReadProfiles(const std::vector<std::string>& paths, const QueryFlags& flags) {
@@ -69,6 +53,24 @@ absl::StatusOr<Profile> ReadProfiles(const std::vector<std::string>& paths, cons
   filter.Apply(merged.trie, merged.samples);
   CountFrames(merged);
   return merged;
+}
+
+void CountFrames(Profile& profile) {
+  const StackTrie& trie = profile.trie;
+  // Depth and unnamed frames of each node's stack; parents come first.
+  std::vector<std::pair<uint32_t, uint32_t>> counts(trie.node_count());
+  for (NodeId node = 1; node < trie.node_count(); ++node) {
+    const auto& [depth, unnamed] = counts[trie.parent(node)];
+    const Frame& frame = trie.frame(trie.frame_of(node));
+    const bool counts_at_all = frame.kind != FrameKind::kSynthetic;
+    counts[node] = {depth + (counts_at_all ? 1 : 0), unnamed + (counts_at_all && !frame.symbolized ? 1 : 0)};
+  }
+  profile.loss.frames = 0;
+  profile.loss.unsymbolized_frames = 0;
+  for (const Sample& sample : profile.samples) {
+    profile.loss.frames += sample.count * counts[sample.node].first;
+    profile.loss.unsymbolized_frames += sample.count * counts[sample.node].second;
+  }
 }
 
 std::string NameFiles(const std::vector<std::string>& paths) {

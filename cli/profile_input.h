@@ -12,9 +12,14 @@ namespace pilotlight::cli {
 
 // Reads and merges pprof and folded files, "-" once for standard input, and applies --type, --focus and
 // --ignore. A file with several types yields the one that --type names, by its full name or its sample
-// type ("alloc_space"), or else its default one. `loss.frames` is counted when the files do not tell.
+// type ("alloc_space"), or else its default one. Frames are
+// counted anew.
 // InvalidArgument: a flag is wrong. Every other error names the file.
 absl::StatusOr<Profile> ReadProfiles(const std::vector<std::string>& paths, const QueryFlags& flags);
+
+// Sets `loss.frames` and `loss.unsymbolized_frames` from the frames themselves; those that a profiler made do
+// not count.
+void CountFrames(Profile& profile);
 
 // "a.pb.gz", "a.pb.gz and b.folded", "a.pb.gz and 3 more files".
 std::string NameFiles(const std::vector<std::string>& paths);
