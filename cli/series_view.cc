@@ -105,7 +105,9 @@ std::string SummaryText(const SeriesAnswer& answer, const TimeSpan& span,
     const auto text = [&answer](double value, absl::Duration length) {
       return RateText(Rate(value, length, answer.type), answer.type);
     };
-    cells.push_back({text(estimated, span.end - span.start), Style::kBold});
+    // Steps without a point were not watched.
+    const absl::Duration watched = answer.step * static_cast<int64_t>(series.points.size());
+    cells.push_back({text(estimated, watched), Style::kBold});
     cells.push_back({text(highest, answer.step)});
     cells.push_back({text(last, answer.step)});
     cells.push_back({FormatCount(static_cast<int64_t>(samples))});

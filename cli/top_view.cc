@@ -196,6 +196,7 @@ std::string TopJson(const TopView& view) {
   json["order"] = view.order == TopOrder::kFlat ? "flat" : "cumulative";
   json["quality"] = {{"windows", quality.windows},
                      {"watched_seconds", absl::ToDoubleSeconds(quality.watched)},
+                     {"covered_seconds", absl::ToDoubleSeconds(quality.covered)},
                      {"estimated_value", quality.estimated_value},
                      {"lost_samples", quality.loss.lost_samples},
                      {"truncated_stacks", quality.loss.truncated_stacks},

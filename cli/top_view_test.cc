@@ -42,6 +42,7 @@ TopView View() {
   Quality& quality = view.answer.quality;
   quality.windows = 60;
   quality.watched = absl::Minutes(10);
+  quality.covered = absl::Minutes(30);
   quality.samples = 1000;
   quality.value = 1000 * kPeriod;
   quality.estimated_value = 6000.0 * kPeriod;
@@ -53,7 +54,7 @@ TEST(TopTextTest, SaysWhatWasSeenAndHowGoodItIs) {
   const std::string text = TopText(View(), 0, false, absl::UTCTimeZone());
   for (const char* part :
        {R"(CPU time of {service_name="checkout"})", "2024-05-01 12:00:00 to 13:00:00 UTC", "1,000 samples",
-        "10s CPU", "about 1min in the span", "0.02 cores", "watched 10min in 60 windows", "frames named 99%",
+        "10s CPU", "about 1min in the span", "0.03 cores", "watched 10min in 60 windows", "frames named 99%",
         "whole stacks 99%", "lost samples 3", "10 more functions"}) {
     EXPECT_THAT(text, HasSubstr(part));
   }
@@ -94,6 +95,7 @@ TEST(TopJsonTest, HasRowsQualityAndSpan) {
   EXPECT_EQ(json["rows"].size(), 2u);
   EXPECT_EQ(json["rows"][1]["function"], "main.関数");
   EXPECT_EQ(json["quality"]["windows"], 60);
+  EXPECT_EQ(json["quality"]["covered_seconds"], 1800);
   EXPECT_EQ(json["quality"]["lost_samples"], 3);
   EXPECT_EQ(json["start"], "2024-05-01T12:00:00+00:00");
   EXPECT_EQ(json["order"], "flat");
@@ -121,8 +123,8 @@ TEST(SeriesTextTest, ShowsOneLineForEachOfSeveral) {
   SeriesAnswer answer = Answer();
   answer.series.push_back({{}, {{kThreeMinutes.start, 10, 100'000'000, 6e8}}});
   const std::string text = SeriesText(answer, kThreeMinutes, {"service_name"}, 0, false, absl::UTCTimeZone());
-  // 36 s and 18 s of CPU time in 180 s; the middle minute was not watched.
-  EXPECT_THAT(text, HasSubstr("checkout      0.300    0.600  0.300      900  █ ▅"));
+  // 36 s and 18 s of CPU time in two minutes; the middle one was not watched.
+  EXPECT_THAT(text, HasSubstr("checkout      0.450    0.600  0.300      900  █ ▅"));
   EXPECT_THAT(text, HasSubstr("(none)"));
 }
 
