@@ -13,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/http_server.h"
 #include "base/status_macros.h"
+#include "grpc/health/v1/health.pb.h"
 
 namespace pilotlight::collector {
 namespace {
@@ -27,6 +28,8 @@ void PrepareGrpcOnce() {
     gpr_set_log_function(LogOfGrpc);
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
+    // Links the description of the health service in, for reflection.
+    grpc::health::v1::HealthCheckRequest::descriptor();
     return true;
   }();
   static_cast<void>(kPrepared);

@@ -85,6 +85,8 @@ class HttpApi {
           absl::StrCat("span=", span_name, " is not a duration; try ", absl::StrJoin(IndexSpans(), ", ")));
     }
     IndexPage page;
+    const auto host = request.headers.find("host");
+    page.host = host == request.headers.end() ? "localhost:4040" : host->second;
     page.span.end = engine_.Now();
     page.span.start = page.span.end - *length;
     page.span_name = span_name;

@@ -39,7 +39,7 @@ std::string Link(absl::string_view path, const SelectionText& text, absl::string
                       "</a>");
 }
 
-std::string CpuTime(double seconds) { return FormatDuration(absl::Seconds(seconds)); }
+std::string CpuTime(double seconds) { return FormatTimeSpan(absl::Seconds(seconds)); }
 
 std::string ServiceRowHtml(const ServiceRow& row, double largest, const TimeSpan& span) {
   SelectionText text;
@@ -77,7 +77,7 @@ std::string RenderIndex(const IndexPage& page) {
   if (page.services.empty()) {
     absl::StrAppend(
         &body, "<p>No profiles from ", UtcTime(page.span.start), " to ", UtcTime(page.span.end),
-        ". Start an agent on each node: <code>pilotlight-agent --collector.address=THIS_HOST:7171</code>; "
+        ". Start an agent on each node: <code>pilotlight-agent --collector.address=HOST:7171</code>; "
         "the first profiles come within a minute.</p>\n");
   } else {
     double largest = 0;
@@ -97,10 +97,9 @@ std::string RenderIndex(const IndexPage& page) {
     absl::StrAppend(&body, "</table>\n");
   }
   absl::StrAppend(
-      &body,
-      "<footer><code>go tool pprof -top 'http://THIS_HOST/debug/pprof/merge?selector={service=\"…\"}"
-      "&amp;from=now-1h'</code> · <a href=\"/folded\">all stacks, folded</a> · "
-      "<a href=\"/metrics\">metrics</a></footer>\n");
+      &body, "<footer><code>go tool pprof -top 'http://", HtmlEscape(page.host),
+      "/debug/pprof/merge?selector={service=\"…\"}&amp;from=now-1h'</code> · <a href=\"/folded\">all stacks, "
+      "folded</a> · <a href=\"/metrics\">metrics</a></footer>\n");
   return Page("pilotlight", body);
 }
 

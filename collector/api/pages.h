@@ -17,6 +17,7 @@ struct ServiceRow {
 };
 
 struct IndexPage {
+  std::string host;  // by which the reader came here
   TimeSpan span;
   absl::string_view span_name;       // "1h"
   std::vector<ServiceRow> services;  // the largest first

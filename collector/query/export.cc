@@ -19,7 +19,7 @@ SvgOptions SvgTexts(const Profile& profile) {
   const auto service = profile.labels.find(std::string(kServiceLabel));
   if (service != profile.labels.end()) options.title = absl::StrCat(service->second, ": ", options.title);
   options.subtitle =
-      absl::StrCat(FormatDuration(profile.duration), " watched, the first window at ",
+      absl::StrCat(FormatTimeSpan(profile.duration), " watched, the first window at ",
                    absl::FormatTime("%Y-%m-%d %H:%M:%S UTC", profile.start, absl::UTCTimeZone()));
   return options;
 }

@@ -421,6 +421,11 @@ TEST_F(CollectorTest, ReflectionListsTheServicesAndHealthServes) {
   const std::string services = reflection.Wait().message;
   EXPECT_THAT(services, HasSubstr("pilotlight.v1.Ingest"));
   EXPECT_THAT(services, HasSubstr("pilotlight.v1.Query"));
+  // file_containing_symbol, field 4: clients can call what they have no description of.
+  RawCall description(collector_->grpc_port(),
+                      "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+                      "\x22\x15grpc.health.v1.Health");
+  EXPECT_THAT(description.Wait().message, HasSubstr("HealthCheckRequest"));
   RawCall health(collector_->grpc_port(), "/grpc.health.v1.Health/Watch", "");
   EXPECT_EQ(health.Wait().message, "\x08\x01");  // SERVING
 }
