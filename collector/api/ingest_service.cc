@@ -148,6 +148,11 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
     bool own_buffer = false;
     response_.Clear();  // gRPC aborts when it serializes a longer answer into a buffer that is not empty
     grpc::SerializationTraits<v1::StreamResponse>::Serialize(*outcome.response, &response_, &own_buffer);
+    {
+      // gRPC orders this thread's work before what follows the write, but ThreadSanitizer cannot see into it;
+      // it sees this lock and the one in Continue().
+      const MutexLock lock(mutex_);
+    }
     StartWrite(&response_);
   }
 
