@@ -10,7 +10,7 @@ void Block::LoadSeries(rocksdb::DB& rocks, StoreCounters& counters) {
   series_loaded_ = true;
   RecordScan scan(rocks, counters);
   for (scan.Seek(key, RecordKind::kSeries); scan.Valid(); scan.Next()) {
-    ByteReader number(scan.key());
+    ByteReader number(scan.suffix());
     const auto id = number.BigEndian<uint32_t>();
     if (!number.done() || !series.AddRecord(id, scan.value()).ok()) {
       ++counters.corrupt_records;
@@ -25,7 +25,7 @@ void Block::LoadDictionary(rocksdb::DB& rocks, StoreCounters& counters) {
   dictionary_loaded_ = true;
   RecordScan scan(rocks, counters);
   for (scan.Seek(key, RecordKind::kDictionary); scan.Valid(); scan.Next()) {
-    ByteReader number(scan.key());
+    ByteReader number(scan.suffix());
     const auto chunk = number.BigEndian<uint32_t>();
     damaged |= chunk != next_chunk;
     if (!number.done() || !dictionary.AddChunk(scan.value()).ok()) {

@@ -32,6 +32,13 @@ void BlockCache::Drop(const BlockKey& key) {
   if (const auto found = index_.find(key); found != index_.end()) Erase(found->second);
 }
 
+void BlockCache::Clear() {
+  const MutexLock lock(mutex_);
+  index_.clear();
+  entries_.clear();
+  counters_.bytes = 0;
+}
+
 void BlockCache::DropDaysBefore(uint32_t day) {
   const MutexLock lock(mutex_);
   for (auto entry = entries_.begin(); entry != entries_.end();) {

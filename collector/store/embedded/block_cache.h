@@ -25,6 +25,7 @@ class BlockCache {
   void SetSize(const BlockKey& key, size_t bytes);
   // Forgets the block; who holds it keeps it, the next Get() starts anew.
   void Drop(const BlockKey& key);
+  void Clear();
   void DropDaysBefore(uint32_t day);
 
   struct Counters {

@@ -5,8 +5,8 @@
 
 #include "base/status_macros.h"
 #include "collector/store/embedded/bytes.h"
-#include "collector/store/embedded/database.h"
 #include "collector/store/embedded/keys.h"
+#include "collector/store/embedded/rocks_status.h"
 
 namespace pilotlight::collector {
 

@@ -7,12 +7,12 @@
 #include "absl/container/flat_hash_set.h"
 #include "base/status_macros.h"
 #include "collector/store/embedded/bytes.h"
-#include "collector/store/embedded/database.h"
+#include "collector/store/embedded/rocks_status.h"
 
 namespace pilotlight::collector {
 
 absl::Status Catalogue::Load(rocksdb::DB& rocks) {
-  std::set<BlockKey> blocks;
+  std::map<BlockKey, bool> blocks;
   absl::flat_hash_map<std::string, uint32_t> ids;
   absl::flat_hash_map<uint32_t, std::string> names;
   const std::unique_ptr<rocksdb::Iterator> records(rocks.NewIterator(rocksdb::ReadOptions()));
@@ -30,7 +30,7 @@ absl::Status Catalogue::Load(rocksdb::DB& rocks) {
   for (records->Seek(prefix); records->Valid() && records->key().starts_with(prefix); records->Next()) {
     const auto block = ParseBlockKey(ToView(records->key()).substr(prefix.size()));
     if (!block) return absl::DataLossError("a block's record is broken");
-    blocks.insert(*block);
+    blocks[*block] = !records->value().empty();
   }
   RETURN_IF_ERROR(ToStatus(records->status(), "reading the list of blocks"));
 
@@ -54,27 +54,28 @@ void Catalogue::AddService(const std::string& name, uint32_t id) {
   service_names_[id] = name;
 }
 
-std::optional<BlockKey> Catalogue::FindLastPart(uint32_t day, uint32_t service) const {
+std::optional<Catalogue::Part> Catalogue::FindLastPart(uint32_t day, uint32_t service) const {
   const MutexLock lock(mutex_);
   auto after = blocks_.upper_bound(BlockKey{day, service, std::numeric_limits<uint16_t>::max()});
   if (after == blocks_.begin()) return std::nullopt;
   --after;
-  if (after->day != day || after->service != service) return std::nullopt;
-  return *after;
+  const auto& [key, closed] = *after;
+  if (key.day != day || key.service != service) return std::nullopt;
+  return Part{key, closed};
 }
 
 void Catalogue::AddBlock(const BlockKey& key) {
   const MutexLock lock(mutex_);
-  blocks_.insert(key);
+  blocks_[key] = false;
 }
 
 std::vector<Catalogue::NamedBlock> Catalogue::BlocksOfDays(uint32_t first_day, uint32_t last_day) const {
   std::vector<NamedBlock> found;
   const MutexLock lock(mutex_);
   for (auto block = blocks_.lower_bound(BlockKey{first_day, 0, 0});
-       block != blocks_.end() && block->day <= last_day; ++block) {
-    const auto name = service_names_.find(block->service);
-    found.push_back({*block, name == service_names_.end() ? std::string() : name->second});
+       block != blocks_.end() && block->first.day <= last_day; ++block) {
+    const auto name = service_names_.find(block->first.service);
+    found.push_back({block->first, name == service_names_.end() ? std::string() : name->second});
   }
   return found;
 }
@@ -83,7 +84,7 @@ Catalogue::Expired Catalogue::FindExpired(uint32_t day) const {
   Expired expired;
   const MutexLock lock(mutex_);
   absl::flat_hash_set<uint32_t> living;
-  for (const BlockKey& block : blocks_) {
+  for (const auto& [block, closed] : blocks_) {
     if (block.day < day) {
       expired.blocks.push_back(block);
     } else {

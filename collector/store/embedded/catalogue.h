@@ -5,7 +5,6 @@
 #include <cstdint>
 #include <map>
 #include <optional>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -28,8 +27,12 @@ class Catalogue {
 
   std::optional<uint32_t> FindService(const std::string& name) const;
   void AddService(const std::string& name, uint32_t id);
-  // The last part of the service's day.
-  std::optional<BlockKey> FindLastPart(uint32_t day, uint32_t service) const;
+  // The last part of the service's day. A closed one must not be added to.
+  struct Part {
+    BlockKey key;
+    bool closed = false;
+  };
+  std::optional<Part> FindLastPart(uint32_t day, uint32_t service) const;
   void AddBlock(const BlockKey& key);
 
   struct NamedBlock {
@@ -52,7 +55,7 @@ class Catalogue {
 
  private:
   mutable Mutex mutex_;
-  std::set<BlockKey> blocks_ ABSL_GUARDED_BY(mutex_);
+  std::map<BlockKey, bool> blocks_ ABSL_GUARDED_BY(mutex_);  // whether it is closed
   absl::flat_hash_map<std::string, uint32_t> service_ids_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<uint32_t, std::string> service_names_ ABSL_GUARDED_BY(mutex_);
 };

@@ -3,6 +3,7 @@
 #include <sys/statvfs.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <utility>
 
@@ -12,15 +13,20 @@
 #include "base/status_macros.h"
 #include "collector/store/embedded/bytes.h"
 #include "collector/store/embedded/keys.h"
+#include "collector/store/embedded/rocks_status.h"
+#include "collector/store/embedded/salvage.h"
 #include "rocksdb/cache.h"
 #include "rocksdb/convenience.h"
-#include "rocksdb/env.h"
+#include "rocksdb/listener.h"
 #include "rocksdb/options.h"
-#include "rocksdb/sst_file_manager.h"
 #include "rocksdb/table.h"
+#include "spdlog/spdlog.h"
 
 namespace pilotlight::collector {
 namespace {
+
+// Opening costs up to seconds; agents try again far more often.
+constexpr std::chrono::seconds kRecoveryPause{1};
 
 rocksdb::Options RocksOptions(const EmbeddedStoreOptions& options) {
   rocksdb::BlockBasedTableOptions table;
@@ -48,8 +54,6 @@ rocksdb::Options RocksOptions(const EmbeddedStoreOptions& options) {
   rocks.max_log_file_size = size_t{1} << 20;
   rocks.info_log_level = rocksdb::InfoLogLevel::WARN_LEVEL;
   rocks.stats_dump_period_sec = 0;
-  // With it RocksDB comes back by itself from errors for want of space.
-  rocks.sst_file_manager.reset(rocksdb::NewSstFileManager(rocksdb::Env::Default()));
   return rocks;
 }
 
@@ -62,116 +66,224 @@ absl::Status OpenError(const std::string& path, const rocksdb::Status& status) {
   return ToStatus(status, absl::StrCat("opening the store ", path));
 }
 
-}  // namespace
-
-absl::Status ToStatus(const rocksdb::Status& status, absl::string_view what) {
-  if (status.ok()) return absl::OkStatus();
-  const std::string text = absl::StrCat(what, ": ", status.ToString());
-  if (status.IsNoSpace() || status.subcode() == rocksdb::Status::kSpaceLimit ||
-      absl::StrContains(text, "No space left") || absl::StrContains(text, "Disk quota exceeded")) {
-    return absl::ResourceExhaustedError(text);
-  }
-  if (status.IsCorruption()) return absl::DataLossError(text);
-  return absl::UnavailableError(text);
+absl::Status PrepareDirectory(const std::string& path) {
+  if (path.empty()) return absl::InvalidArgumentError("the store needs a storage path");
+  const absl::Status made = MakeDirectories(path);
+  if (made.ok() && ::access(path.c_str(), R_OK | W_OK | X_OK) == 0) return absl::OkStatus();
+  const absl::Status cause = made.ok() ? absl::ErrnoToStatus(errno, path) : made;
+  return absl::Status(
+      cause.code(),
+      absl::StrCat("the store cannot be written; give a storage path that this user may write: ",
+                   cause.message()));
 }
 
-Database::Database(std::string path, uint64_t min_free_bytes)
-    : path_(std::move(path)), min_free_bytes_(min_free_bytes) {}
+}  // namespace
+
+// Called on RocksDB's threads.
+class Database::ErrorListener : public rocksdb::EventListener {
+ public:
+  void OnBackgroundError(rocksdb::BackgroundErrorReason reason, rocksdb::Status* error) override {
+    spdlog::error("store: RocksDB stops writing: {}", error->ToString());
+    if (error->IsCorruption()) corrupt_.store(true);
+    failed_.store(true);
+    // Reading and appending need no compaction; Recover() sees to it.
+    if (reason == rocksdb::BackgroundErrorReason::kCompaction && error->IsCorruption()) {
+      *error = rocksdb::Status::OK();
+    }
+  }
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason /*reason*/, rocksdb::Status error,
+                            bool* auto_recovery) override {
+    error.PermitUncheckedError();
+    *auto_recovery = false;  // it is DB::Resume(), see above
+  }
+
+  bool failed() const { return failed_.load(); }
+  bool corrupt() const { return corrupt_.load(); }
+  void Reset() {
+    failed_.store(false);
+    corrupt_.store(false);
+  }
+
+ private:
+  std::atomic<bool> failed_{false};
+  std::atomic<bool> corrupt_{false};
+};
+
+Database::Use::Use(Database& database) : database_(database) {
+  const MutexLock lock(database_.mutex_);
+  while (database_.reopening_) database_.changed_.Wait(database_.mutex_);
+  ++database_.uses_;
+}
+
+Database::Use::~Use() {
+  const MutexLock lock(database_.mutex_);
+  if (--database_.uses_ == 0) database_.changed_.NotifyAll();
+}
+
+absl::Status Database::Use::status() const {
+  if (database_.rocks_ != nullptr) return absl::OkStatus();
+  return absl::UnavailableError(
+      absl::StrCat("the store ", database_.options_.path, " could not be opened again; it is tried on"));
+}
+
+Database::Database(const EmbeddedStoreOptions& options, StoreCounters& counters)
+    : options_(options), counters_(counters), listener_(std::make_shared<ErrorListener>()) {}
 
 Database::~Database() = default;
 
-absl::StatusOr<std::unique_ptr<Database>> Database::Open(const EmbeddedStoreOptions& options) {
-  if (options.path.empty()) return absl::InvalidArgumentError("the store needs a storage path");
-  const absl::Status made = MakeDirectories(options.path);
-  if (!made.ok() || ::access(options.path.c_str(), R_OK | W_OK | X_OK) != 0) {
-    const absl::Status cause = made.ok() ? absl::ErrnoToStatus(errno, options.path) : made;
-    return absl::Status(cause.code(),
-                        absl::StrCat("the store cannot be written; give a storage path that this "
-                                     "user may write: ",
-                                     cause.message()));
-  }
+absl::StatusOr<std::unique_ptr<Database>> Database::Open(const EmbeddedStoreOptions& options,
+                                                         StoreCounters& counters) {
+  RETURN_IF_ERROR(PrepareDirectory(options.path));
   // Not make_unique: the constructor is private.
-  std::unique_ptr<Database> database(new Database(options.path, options.min_free_bytes));
-  rocksdb::DB* rocks = nullptr;
-  const rocksdb::Status opened = rocksdb::DB::Open(RocksOptions(options), options.path, &rocks);
-  if (!opened.ok()) return OpenError(options.path, opened);
-  database->rocks_.reset(rocks);
-  RETURN_IF_ERROR(database->CheckFormat());
+  std::unique_ptr<Database> database(new Database(options, counters));
+  RETURN_IF_ERROR(database->OpenOrSalvage(/*salvage=*/false));
   return database;
 }
 
-absl::Status Database::CheckFormat() {
+absl::Status Database::OpenOrSalvage(bool salvage) {
+  if (!salvage) {
+    absl::Status status = OpenRocks();
+    if (status.ok()) status = CheckMeta();
+    if (!absl::IsDataLoss(status)) {
+      if (!status.ok()) rocks_.reset();
+      return status;
+    }
+    spdlog::error("store: {} is corrupt and will be salvaged: {}", options_.path, status.ToString());
+    rocks_.reset();
+  }
+  const rocksdb::Options rocks = RocksOptions(options_);
+  RETURN_IF_ERROR(RepairTables(options_.path, rocks));
+  RETURN_IF_ERROR(OpenRocks());
+  absl::Status status = PutBackLostTables(*rocks_, options_.path, rocks, counters_);
+  if (status.ok()) status = CheckMeta();
+  if (!status.ok()) rocks_.reset();
+  return status;
+}
+
+absl::Status Database::OpenRocks() {
+  rocksdb::Options rocks = RocksOptions(options_);
+  rocks.listeners.push_back(listener_);
+  rocksdb::DB* opened = nullptr;
+  const rocksdb::Status status = rocksdb::DB::Open(rocks, options_.path, &opened);
+  if (!status.ok()) return OpenError(options_.path, status);
+  rocks_.reset(opened);
+  return absl::OkStatus();
+}
+
+absl::Status Database::CheckMeta() {
+  const std::unique_ptr<rocksdb::Iterator> records(rocks_->NewIterator(rocksdb::ReadOptions()));
+  records->SeekToFirst();
+  const bool empty = !records->Valid();
+  for (; records->Valid() && IsMetaKey(ToView(records->key())); records->Next()) {
+  }
+  RETURN_IF_ERROR(ToStatus(records->status(), absl::StrCat("reading ", options_.path)));
+
   std::string record;
   const rocksdb::Status read = rocks_->Get(rocksdb::ReadOptions(), FormatVersionKey(), &record);
   if (read.ok()) {
     ByteReader reader(record);
     const uint64_t version = reader.Varint();
-    if (!reader.done()) return absl::DataLossError(absl::StrCat(path_, ": the format version is broken"));
+    if (!reader.done()) return absl::DataLossError(absl::StrCat(options_.path, ": broken format version"));
     if (version <= kFormatVersion) return absl::OkStatus();
-    return absl::FailedPreconditionError(absl::StrCat(path_, " was written by a newer collector (format ",
-                                                      version, ", this one knows ", kFormatVersion,
-                                                      "); use that version, or another storage path"));
-  }
-  if (!read.IsNotFound()) return ToStatus(read, absl::StrCat(path_, ": reading the format version"));
-  const std::unique_ptr<rocksdb::Iterator> any(rocks_->NewIterator(rocksdb::ReadOptions()));
-  any->SeekToFirst();
-  if (any->Valid()) {
     return absl::FailedPreconditionError(
-        absl::StrCat(path_, " holds a RocksDB database that is not a collector's; use another storage path"));
+        absl::StrCat(options_.path, " was written by a newer collector (format ", version,
+                     ", this one knows ", kFormatVersion, "); use that version, or another storage path"));
   }
-  RETURN_IF_ERROR(ToStatus(any->status(), absl::StrCat("reading ", path_)));
+  if (!read.IsNotFound()) return ToStatus(read, absl::StrCat(options_.path, ": reading the format version"));
+  if (!empty) {
+    return absl::FailedPreconditionError(absl::StrCat(
+        options_.path, " holds a RocksDB database that is not a collector's; use another storage path"));
+  }
   std::string version;
   AppendVarint(version, kFormatVersion);
   rocksdb::WriteBatch batch;
   batch.Put(FormatVersionKey(), version);
   rocksdb::WriteOptions options;
   options.sync = true;
-  return ToStatus(rocks_->Write(options, &batch), absl::StrCat("writing ", path_));
+  return ToStatus(rocks_->Write(options, &batch), absl::StrCat("writing ", options_.path));
 }
 
-absl::Status Database::CheckRoom() const {
+absl::Status Database::CheckRoom(uint64_t min_free_bytes) const {
   struct statvfs space {};
   // An unreadable file system shows itself in the write.
-  if (::statvfs(path_.c_str(), &space) != 0) return absl::OkStatus();
+  if (::statvfs(options_.path.c_str(), &space) != 0) return absl::OkStatus();
   const uint64_t free_bytes = uint64_t{space.f_bavail} * space.f_frsize;
-  if (free_bytes >= min_free_bytes_) return absl::OkStatus();
-  return absl::ResourceExhaustedError(absl::StrCat(path_, ": ", free_bytes >> 20, " MiB free, ",
-                                                   min_free_bytes_ >> 20,
+  if (free_bytes >= min_free_bytes) return absl::OkStatus();
+  return absl::ResourceExhaustedError(absl::StrCat(options_.path, ": ", free_bytes >> 20, " MiB free, ",
+                                                   min_free_bytes >> 20,
                                                    " MiB are kept for the store's upkeep"));
 }
 
 absl::Status Database::Write(rocksdb::WriteBatch& batch) {
-  if (write_failed_.load()) {
-    RETURN_IF_ERROR(ToStatus(rocks_->Resume(), "recovering from a failed write"));
-    write_failed_.store(false);
-  }
+  const Use use(*this);
+  RETURN_IF_ERROR(use.status());
   rocksdb::WriteOptions options;
   options.sync = true;
-  const rocksdb::Status written = rocks_->Write(options, &batch);
+  const rocksdb::Status written = use.rocks().Write(options, &batch);
   if (!written.ok()) write_failed_.store(true);
-  return ToStatus(written, absl::StrCat("writing to ", path_));
+  return ToStatus(written, absl::StrCat("writing to ", options_.path));
+}
+
+bool Database::broken() const { return write_failed_.load() || listener_->failed(); }
+
+absl::Status Database::Recover(const std::function<void()>& on_reopened) {
+  if (!broken()) return absl::OkStatus();
+  // Reading the log again may write as much as it holds.
+  RETURN_IF_ERROR(CheckRoom(std::max<uint64_t>(options_.min_free_bytes, 2 * options_.write_buffer_bytes)));
+  {
+    const MutexLock lock(mutex_);
+    const auto now = std::chrono::steady_clock::now();
+    if (now - last_recovery_ < kRecoveryPause) {
+      return absl::UnavailableError(
+          absl::StrCat("the store ", options_.path, " is about to be opened again"));
+    }
+    last_recovery_ = now;
+    reopening_ = true;
+    while (uses_ > 0) changed_.Wait(mutex_);
+  }
+  const bool salvage = listener_->corrupt();
+  rocks_.reset();
+  listener_->Reset();
+  write_failed_.store(false);
+  const absl::Status status = OpenOrSalvage(salvage);
+  if (status.ok()) {
+    spdlog::info("store: {} is open again", options_.path);
+  } else {
+    write_failed_.store(true);
+  }
+  on_reopened();
+  const MutexLock lock(mutex_);
+  reopening_ = false;
+  changed_.NotifyAll();
+  return status;
 }
 
 absl::Status Database::DeleteFiles(const std::string& begin, const std::string& end) {
+  const Use use(*this);
+  RETURN_IF_ERROR(use.status());
   const rocksdb::Slice first = ToSlice(begin);
   const rocksdb::Slice last = ToSlice(end);
-  return ToStatus(rocksdb::DeleteFilesInRange(rocks_.get(), rocks_->DefaultColumnFamily(), &first, &last,
+  return ToStatus(rocksdb::DeleteFilesInRange(&use.rocks(), use.rocks().DefaultColumnFamily(), &first, &last,
                                               /*include_end=*/false),
                   "dropping files");
 }
 
 absl::Status Database::Compact() {
+  const Use use(*this);
+  RETURN_IF_ERROR(use.status());
   rocksdb::CompactRangeOptions options;
   options.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForceOptimized;
-  return ToStatus(rocks_->CompactRange(options, nullptr, nullptr), "compacting");
+  return ToStatus(use.rocks().CompactRange(options, nullptr, nullptr), "compacting");
 }
 
-uint64_t Database::disk_bytes() const {
+uint64_t Database::disk_bytes() {
+  const Use use(*this);
+  if (!use.status().ok()) return 0;
   uint64_t tables = 0;
-  rocks_->GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &tables);
+  use.rocks().GetIntProperty(rocksdb::DB::Properties::kTotalSstFilesSize, &tables);
   rocksdb::VectorLogPtr logs;
   uint64_t log_bytes = 0;
-  if (rocks_->GetSortedWalFiles(logs).ok()) {
+  if (use.rocks().GetSortedWalFiles(logs).ok()) {
     for (const auto& log : logs) log_bytes += log->SizeFileBytes();
   }
   return tables + log_bytes;

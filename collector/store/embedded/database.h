@@ -1,54 +1,89 @@
-// The one place that opens RocksDB and knows its settings and errors.
+// The one place that opens RocksDB, knows its settings, and brings it back after errors.
 #pragma once
 
 #include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "absl/base/thread_annotations.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
+#include "base/mutex.h"
 #include "collector/store/embedded/embedded_store.h"
+#include "collector/store/embedded/store_counters.h"
 #include "rocksdb/db.h"
-#include "rocksdb/slice.h"
-#include "rocksdb/status.h"
 #include "rocksdb/write_batch.h"
 
 namespace pilotlight::collector {
 
-inline rocksdb::Slice ToSlice(absl::string_view bytes) { return {bytes.data(), bytes.size()}; }
-inline absl::string_view ToView(const rocksdb::Slice& slice) { return {slice.data(), slice.size()}; }
-
-// ResourceExhausted when the disk is full, DataLoss for corruption, else Unavailable; says `what` was done.
-absl::Status ToStatus(const rocksdb::Status& status, absl::string_view what);
-
-// Thread-safe.
+// Thread-safe. After a failed write, or failed work in the background, RocksDB takes no more writes. Its own
+// way back (DB::Resume) is not used: when the log could not be written and the memtable is empty, RocksDB 7.8
+// goes on with the same broken log file, which ends the process where it is built with assertions, as
+// Debian's is. Recover() closes and opens instead; what the log holds is then read again.
 class Database {
  public:
-  // Errors as EmbeddedStore::Open().
-  static absl::StatusOr<std::unique_ptr<Database>> Open(const EmbeddedStoreOptions& options);
+  // Errors as EmbeddedStore::Open(). A corrupt database is salvaged first.
+  static absl::StatusOr<std::unique_ptr<Database>> Open(const EmbeddedStoreOptions& options,
+                                                        StoreCounters& counters);
   ~Database();
 
-  // Durable when it returns OK: the write-ahead log is synced. Tries to recover from an earlier failure
-  // first. ResourceExhausted while there is less room than EmbeddedStoreOptions::min_free_bytes.
+  // While one is held, the database stays open. Not to be nested.
+  class Use {
+   public:
+    explicit Use(Database& database);
+    ~Use();
+    Use(const Use&) = delete;
+    Use& operator=(const Use&) = delete;
+    // Unavailable when the last Recover() could not open it.
+    absl::Status status() const;
+    // REQUIRES: status() is OK.
+    rocksdb::DB& rocks() const { return *database_.rocks_; }
+
+   private:
+    Database& database_;
+  };
+
+  // Durable when it returns OK: the write-ahead log is synced.
   absl::Status Write(rocksdb::WriteBatch& batch);
-  absl::Status CheckRoom() const;
+  // ResourceExhausted while there is less room than EmbeddedStoreOptions::min_free_bytes.
+  absl::Status CheckRoom() const { return CheckRoom(options_.min_free_bytes); }
+
+  // True when Recover() has something to do.
+  bool broken() const;
+  // Waits until nobody uses the database and opens it anew; then, before anyone may use it again, calls
+  // `on_reopened`. What a failed write has left in the log may have become stored. Where compaction has met
+  // corrupt records, the database is salvaged meanwhile. ResourceExhausted when there is no room to open it.
+  absl::Status Recover(const std::function<void()>& on_reopened);
 
   // Frees the space of keys in [begin, end) that a batch has deleted.
   absl::Status DeleteFiles(const std::string& begin, const std::string& end);
   absl::Status Compact();
-  uint64_t disk_bytes() const;
-
-  rocksdb::DB& rocks() const { return *rocks_; }
+  uint64_t disk_bytes();
 
  private:
-  Database(std::string path, uint64_t min_free_bytes);
-  absl::Status CheckFormat();
+  class ErrorListener;
 
-  const std::string path_;
-  const uint64_t min_free_bytes_;
+  Database(const EmbeddedStoreOptions& options, StoreCounters& counters);
+  absl::Status CheckRoom(uint64_t min_free_bytes) const;
+  // The next three: while nobody else uses the database.
+  absl::Status OpenOrSalvage(bool salvage);
+  absl::Status OpenRocks();
+  absl::Status CheckMeta();
+
+  const EmbeddedStoreOptions options_;
+  StoreCounters& counters_;
+  const std::shared_ptr<ErrorListener> listener_;
   std::atomic<bool> write_failed_{false};
+
+  Mutex mutex_;
+  CondVar changed_;
+  int uses_ ABSL_GUARDED_BY(mutex_) = 0;
+  bool reopening_ ABSL_GUARDED_BY(mutex_) = false;
+  std::chrono::steady_clock::time_point last_recovery_ ABSL_GUARDED_BY(mutex_);
+  // Changes only while `reopening_`; null when it could not be opened.
   std::unique_ptr<rocksdb::DB> rocks_;
 };
 

@@ -22,7 +22,7 @@ absl::StatusOr<std::unique_ptr<EmbeddedStore>> EmbeddedStore::Open(const Embedde
   const Clock& clock = options.clock != nullptr ? *options.clock : system_clock;
   // Not make_unique: the constructor is private.
   std::unique_ptr<EmbeddedStore> store(new EmbeddedStore());
-  ASSIGN_OR_RETURN(store->database_, Database::Open(options));
+  ASSIGN_OR_RETURN(store->database_, Database::Open(options, *store->counters_));
   store->catalogue_ = std::make_unique<Catalogue>();
   store->cache_ = std::make_unique<BlockCache>(options.cache_bytes);
   store->reader_ = std::make_unique<WindowReader>(*store->database_, *store->catalogue_, *store->cache_,
@@ -47,25 +47,26 @@ absl::StatusOr<std::vector<TimeSeries>> EmbeddedStore::SelectSeries(
 absl::StatusOr<std::vector<std::string>> EmbeddedStore::LabelNames(TimeSpan span,
                                                                    const std::vector<Matcher>& matchers) {
   std::set<std::string> names;
-  reader_->ForEachSeries(span, matchers, [&names](const SeriesIdentity& series) {
+  RETURN_IF_ERROR(reader_->ForEachSeries(span, matchers, [&names](const SeriesIdentity& series) {
     for (const auto& [name, value] : series.labels) names.insert(name);
-  });
+  }));
   return std::vector<std::string>(names.begin(), names.end());
 }
 
 absl::StatusOr<std::vector<std::string>> EmbeddedStore::LabelValues(const std::string& name, TimeSpan span,
                                                                     const std::vector<Matcher>& matchers) {
   std::set<std::string> values;
-  reader_->ForEachSeries(span, matchers, [&](const SeriesIdentity& series) {
+  RETURN_IF_ERROR(reader_->ForEachSeries(span, matchers, [&](const SeriesIdentity& series) {
     if (const auto label = series.labels.find(name); label != series.labels.end())
       values.insert(label->second);
-  });
+  }));
   return std::vector<std::string>(values.begin(), values.end());
 }
 
 absl::StatusOr<std::vector<ProfileType>> EmbeddedStore::ProfileTypes(TimeSpan span) {
   std::set<ProfileType> types;
-  reader_->ForEachSeries(span, {}, [&types](const SeriesIdentity& series) { types.insert(series.type); });
+  RETURN_IF_ERROR(reader_->ForEachSeries(
+      span, {}, [&types](const SeriesIdentity& series) { types.insert(series.type); }));
   return std::vector<ProfileType>(types.begin(), types.end());
 }
 

@@ -18,6 +18,8 @@ void AppendBlock(std::string& key, const BlockKey& block) {
 
 }  // namespace
 
+bool IsMetaKey(absl::string_view key) { return !key.empty() && key[0] == kMetaSpace; }
+
 std::string FormatVersionKey() { return Meta('v'); }
 std::string NextIdsKey() { return Meta('n'); }
 std::string ServicePrefix() { return Meta('s'); }
@@ -68,6 +70,16 @@ std::string FirstWindowKey(const BlockKey& block, uint64_t start_unix_ns) {
   std::string key = RecordPrefix(block, RecordKind::kWindow);
   AppendBigEndian(key, start_unix_ns);
   return key;
+}
+
+std::string MetaPrefix() { return std::string(1, kMetaSpace); }
+std::string DataPrefix() { return std::string(1, kDataSpace); }
+
+std::string BlockEnd(const BlockKey& block) {
+  std::string key = DataPrefix();
+  AppendBlock(key, block);
+  // The last kind of record that there can be, and more.
+  return key.append(2, '\xff');
 }
 
 std::string DayStart(uint32_t day) {

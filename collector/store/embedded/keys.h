@@ -4,7 +4,8 @@
 //   0x01 'n'                          next service id, next boot id (varints)
 //   0x01 's' <service name>           service id (varint)
 //   0x01 'a' <agent, sized> <boot>    boot id, last sequence (varints), last seen (big-endian Unix ns)
-//   0x01 'b' <block>                  nothing: the block exists
+//   0x01 'b' <block>                  the block exists; with a value, it is closed: salvage may have
+//                                     lost some of its names, so nothing may be added to it
 //   0x02 <block> 0x10 <chunk u32>     what one append added to the block's trie (block_dictionary.h)
 //   0x02 <block> 0x20 <series u32>    labels and type of one series (series_table.h)
 //   0x02 <block> 0x30 <start u64> <boot u32> <sequence u64>
@@ -16,6 +17,7 @@
 #pragma once
 
 #include <compare>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -39,6 +41,8 @@ struct BlockKey {
   }
 };
 
+inline constexpr size_t kBlockKeyBytes = 10;
+
 enum class RecordKind : uint8_t { kDictionary = 0x10, kSeries = 0x20, kWindow = 0x30 };
 
 struct WindowKey {
@@ -53,6 +57,8 @@ std::string ServiceKey(absl::string_view name);
 std::string BootKey(absl::string_view agent, absl::string_view boot);
 std::string CatalogueKey(const BlockKey& block);
 
+bool IsMetaKey(absl::string_view key);
+
 // The start of all service, boot and catalogue keys.
 std::string ServicePrefix();
 std::string BootPrefix();
@@ -65,8 +71,11 @@ std::string NumberedKey(const BlockKey& block, RecordKind kind, uint32_t number)
 std::string WindowRecordKey(const BlockKey& block, const WindowKey& window);
 // The first key of window records that start at `start_unix_ns` or later.
 std::string FirstWindowKey(const BlockKey& block, uint64_t start_unix_ns);
-// The first data key of `day`.
+// The start of all meta keys, of all data keys, the first one of `day`, and the first one behind `block`.
+std::string MetaPrefix();
+std::string DataPrefix();
 std::string DayStart(uint32_t day);
+std::string BlockEnd(const BlockKey& block);
 
 // What stands behind a prefix; nothing when it has the wrong length.
 std::optional<BlockKey> ParseBlockKey(absl::string_view bytes);

@@ -1,46 +1,52 @@
 #include "collector/store/embedded/record_scan.h"
 
-#include <limits>
+#include <utility>
 
 #include "collector/store/embedded/bytes.h"
-#include "collector/store/embedded/database.h"
+#include "collector/store/embedded/rocks_status.h"
 
 namespace pilotlight::collector {
 namespace {
 
-// Positions are the first eight bytes behind the prefix: a window's start in ns, or a number in the upper
-// half. The steps are the finest that a skip tells apart.
-uint64_t FinestStep(RecordKind kind) {
-  return kind == RecordKind::kWindow ? uint64_t{1000} : uint64_t{1} << 32;
-}
-
-uint64_t PositionOf(absl::string_view suffix) {
-  std::string padded(suffix.substr(0, sizeof(uint64_t)));
-  padded.resize(sizeof(uint64_t));
-  return ByteReader(padded).BigEndian<uint64_t>();
+absl::uint128 PositionOf(absl::string_view suffix) {
+  std::string padded(suffix.substr(0, sizeof(absl::uint128)));
+  padded.resize(sizeof(absl::uint128));
+  ByteReader reader(padded);
+  const auto high = reader.BigEndian<uint64_t>();
+  return absl::MakeUint128(high, reader.BigEndian<uint64_t>());
 }
 
 }  // namespace
 
 RecordScan::RecordScan(rocksdb::DB& rocks, StoreCounters& counters)
-    : rocks_(rocks), counters_(counters), snapshot_(rocks.GetSnapshot()) {
+    : snapshot_(rocks.GetSnapshot(),
+                [&rocks](const rocksdb::Snapshot* snapshot) { rocks.ReleaseSnapshot(snapshot); }),
+      counters_(counters) {
   rocksdb::ReadOptions options;
-  options.snapshot = snapshot_;
-  iterator_.reset(rocks_.NewIterator(options));
+  options.snapshot = snapshot_.get();
+  make_iterator_ = [&rocks, options] { return rocks.NewIterator(options); };
+  iterator_.reset(make_iterator_());
 }
 
-RecordScan::~RecordScan() {
-  iterator_.reset();
-  rocks_.ReleaseSnapshot(snapshot_);
+RecordScan::RecordScan(MakeIterator make_iterator, StoreCounters& counters)
+    : make_iterator_(std::move(make_iterator)), counters_(counters) {
+  iterator_.reset(make_iterator_());
+}
+
+void RecordScan::Seek(const std::string& prefix, const std::string& first_key, absl::uint128 finest_step) {
+  finest_step_ = finest_step;
+  prefix_ = prefix;
+  last_key_ = first_key;
+  skipped_ = false;
+  SeekTo(first_key);
+  Settle();
 }
 
 void RecordScan::Seek(const BlockKey& block, RecordKind kind, const std::string& first_key) {
-  kind_ = kind;
-  prefix_ = RecordPrefix(block, kind);
-  last_key_ = first_key;
-  skipped_ = false;
-  iterator_->Seek(ToSlice(first_key));
-  Settle();
+  // Windows lie by their start, here in steps of a microsecond; the others by a number of four bytes.
+  const absl::uint128 finest_step =
+      kind == RecordKind::kWindow ? absl::MakeUint128(1000, 0) : absl::MakeUint128(uint64_t{1} << 32, 0);
+  Seek(RecordPrefix(block, kind), first_key, finest_step);
 }
 
 void RecordScan::Next() {
@@ -49,41 +55,43 @@ void RecordScan::Next() {
   Settle();
 }
 
-absl::string_view RecordScan::key() const { return ToView(iterator_->key()).substr(prefix_.size()); }
+absl::string_view RecordScan::key() const { return ToView(iterator_->key()); }
 absl::string_view RecordScan::value() const { return ToView(iterator_->value()); }
 
 void RecordScan::Settle() {
-  if (!iterator_->Valid() && !iterator_->status().ok()) SkipCorrupt();
+  if (!iterator_->status().ok()) SkipCorrupt();
   valid_ = iterator_->Valid() && iterator_->key().starts_with(ToSlice(prefix_));
 }
 
-std::string RecordScan::KeyAt(uint64_t position) const {
-  std::string key = prefix_;
-  AppendBigEndian(key, position);
-  return key;
+void RecordScan::SeekTo(const std::string& key) {
+  // A table iterator that has met an error keeps it when it takes the next key for one of the same block.
+  if (!iterator_->status().ok()) iterator_.reset(make_iterator_());
+  iterator_->Seek(ToSlice(key));
 }
 
-bool RecordScan::TrySeek(uint64_t position) {
-  iterator_->Seek(ToSlice(KeyAt(position)));
-  return iterator_->Valid() || iterator_->status().ok();
+bool RecordScan::TrySeek(absl::uint128 position) {
+  std::string key = prefix_;
+  AppendBigEndian(key, absl::Uint128High64(position));
+  AppendBigEndian(key, absl::Uint128Low64(position));
+  SeekTo(key);
+  return iterator_->status().ok();
 }
 
 void RecordScan::SkipCorrupt() {
   ++counters_.corrupt_records;
   skipped_ = true;
-  const uint64_t finest = FinestStep(kind_);
-  uint64_t bad = PositionOf(absl::string_view(last_key_).substr(prefix_.size()));
-  uint64_t good = bad;
-  uint64_t step = finest;
+  absl::uint128 bad = PositionOf(absl::string_view(last_key_).substr(prefix_.size()));
+  absl::uint128 good = bad;
+  absl::uint128 step = finest_step_;
   do {
     bad = good;
     // Nothing to be read up to the end of the range: the iterator stays invalid, which ends the scan.
-    if (good > std::numeric_limits<uint64_t>::max() - step) return;
+    if (step == 0 || good > absl::Uint128Max() - step) return;
     good += step;
     step *= 2;
   } while (!TrySeek(good));
-  while (good - bad > finest) {
-    const uint64_t middle = bad + (good - bad) / 2;
+  while (good - bad > finest_step_) {
+    const absl::uint128 middle = bad + (good - bad) / 2;
     (TrySeek(middle) ? good : bad) = middle;
   }
   TrySeek(good);

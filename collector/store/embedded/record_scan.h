@@ -1,10 +1,12 @@
-// Reads the records of a key range in order, over and past corrupt ones.
+// Reads records in order of their keys, over and past corrupt ones.
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
+#include "absl/numeric/int128.h"
 #include "absl/strings/string_view.h"
 #include "collector/store/embedded/keys.h"
 #include "collector/store/embedded/store_counters.h"
@@ -12,23 +14,28 @@
 
 namespace pilotlight::collector {
 
-// Sees the database as it was when it was made. When RocksDB meets a table block whose checksum is wrong, it
-// cannot say where the next good one begins; the scan finds out by seeking ahead in growing steps and then
-// halving. Not thread-safe.
+// When RocksDB meets a table block whose checksum is wrong, it cannot say where the next good one begins; the
+// scan finds out by seeking ahead in growing steps and then halving. Not thread-safe.
 class RecordScan {
  public:
-  RecordScan(rocksdb::DB& rocks, StoreCounters& counters);
-  ~RecordScan();
-  RecordScan(const RecordScan&) = delete;
-  RecordScan& operator=(const RecordScan&) = delete;
+  using MakeIterator = std::function<rocksdb::Iterator*()>;
 
-  // Goes to the first record of `kind` in `block` from `first_key` on.
+  // Sees the database as it is now.
+  RecordScan(rocksdb::DB& rocks, StoreCounters& counters);
+  // `make_iterator` is called again after each error.
+  RecordScan(MakeIterator make_iterator, StoreCounters& counters);
+
+  // Goes to the first record with `prefix` from `first_key` on, which has the prefix. A skip goes by steps of
+  // `finest_step` in the number that the sixteen bytes behind the prefix are.
+  void Seek(const std::string& prefix, const std::string& first_key, absl::uint128 finest_step);
+  // The same for one kind of record in a block.
   void Seek(const BlockKey& block, RecordKind kind, const std::string& first_key);
   void Seek(const BlockKey& block, RecordKind kind) { Seek(block, kind, RecordPrefix(block, kind)); }
   bool Valid() const { return valid_; }
   void Next();
-  // The key without the prefix of block and kind. Views live until the next Seek() or Next().
+  // Views live until the next Seek() or Next(). suffix() is the key without the prefix.
   absl::string_view key() const;
+  absl::string_view suffix() const { return key().substr(prefix_.size()); }
   absl::string_view value() const;
 
   // True when something was skipped since the last Seek().
@@ -37,15 +44,15 @@ class RecordScan {
  private:
   void Settle();
   void SkipCorrupt();
+  void SeekTo(const std::string& key);
   // False when the position cannot be read.
-  bool TrySeek(uint64_t position);
-  std::string KeyAt(uint64_t position) const;
+  bool TrySeek(absl::uint128 position);
 
-  rocksdb::DB& rocks_;
+  std::shared_ptr<const rocksdb::Snapshot> snapshot_;  // outlives the iterator
+  MakeIterator make_iterator_;
   StoreCounters& counters_;
-  const rocksdb::Snapshot* snapshot_;
   std::unique_ptr<rocksdb::Iterator> iterator_;
-  RecordKind kind_ = RecordKind::kWindow;
+  absl::uint128 finest_step_ = 1;
   std::string prefix_;
   std::string last_key_;  // where to go on after an error
   bool valid_ = false;

@@ -6,6 +6,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/status_macros.h"
 #include "collector/store/embedded/node_sums.h"
 
 namespace pilotlight::collector {
@@ -73,13 +74,14 @@ void WindowReader::NoteSize(Block& block) {
   cache_.SetSize(block.key, bytes);
 }
 
-WindowReader::ChosenBlock WindowReader::ChooseSeries(const BlockKey& key, const Choose& choose) {
+WindowReader::ChosenBlock WindowReader::ChooseSeries(rocksdb::DB& rocks, const BlockKey& key,
+                                                     const Choose& choose) {
   ChosenBlock chosen;
   chosen.block = cache_.Get(key);
   {
     const MutexLock lock(chosen.block->mutex);
     Block& block = *chosen.block;
-    block.LoadSeries(database_.rocks(), counters_);
+    block.LoadSeries(rocks, counters_);
     chosen.chosen.resize(block.series.size());
     for (uint32_t id = 0; id < block.series.size(); ++id) {
       const std::optional<SeriesIdentity>& identity = block.series.identity(id);
@@ -99,7 +101,7 @@ void WindowReader::ForEachWindow(RecordScan& scan, const ChosenBlock& chosen, co
   std::vector<const SeriesInRecord*> series;
   for (scan.Seek(key, RecordKind::kWindow, FirstWindowKey(key, range.start_ns));
        scan.Valid() && (stop == nullptr || !*stop); scan.Next()) {
-    const auto window_key = ParseWindowKey(scan.key());
+    const auto window_key = ParseWindowKey(scan.suffix());
     if (window_key && window_key->start_unix_ns >= range.end_ns) return;
     bool good = window_key.has_value() && ParseWindowRecord(scan.value(), window);
     if (good) {
@@ -132,11 +134,13 @@ absl::StatusOr<MergedProfile> WindowReader::Merge(const StoreSelection& selectio
   };
 
   // The snapshot is older than the series and names read below, so they cover all that it has.
-  RecordScan scan(database_.rocks(), counters_);
+  const Database::Use use(database_);
+  RETURN_IF_ERROR(use.status());
+  RecordScan scan(use.rocks(), counters_);
   NodeSums sums;
   std::vector<Sample> samples;
   for (const BlockKey& key : FindBlocks(range, selection.matchers)) {
-    const ChosenBlock chosen = ChooseSeries(key, choose);
+    const ChosenBlock chosen = ChooseSeries(use.rocks(), key, choose);
     if (chosen.ids.empty()) continue;
     std::vector<bool> seen(chosen.chosen.size());
     sums.Clear();
@@ -163,7 +167,7 @@ absl::StatusOr<MergedProfile> WindowReader::Merge(const StoreSelection& selectio
       const MutexLock lock(chosen.block->mutex);
       Block& block = *chosen.block;
       if (sums.size() > 0) {
-        block.LoadDictionary(database_.rocks(), counters_);
+        block.LoadDictionary(use.rocks(), counters_);
         mapped = MapNodes(block.dictionary, sums, profile.trie);
       }
       for (const uint32_t id : chosen.ids) {
@@ -199,10 +203,12 @@ absl::StatusOr<std::vector<TimeSeries>> WindowReader::SelectSeries(
   };
   std::map<std::vector<std::string>, Group> groups;
 
-  RecordScan scan(database_.rocks(), counters_);
+  const Database::Use use(database_);
+  RETURN_IF_ERROR(use.status());
+  RecordScan scan(use.rocks(), counters_);
   std::vector<Sample> samples;
   for (const BlockKey& key : FindBlocks(range, selection.matchers)) {
-    const ChosenBlock chosen = ChooseSeries(key, choose);
+    const ChosenBlock chosen = ChooseSeries(use.rocks(), key, choose);
     if (chosen.ids.empty()) continue;
 
     std::vector<Group*> group_of(chosen.chosen.size());
@@ -239,7 +245,7 @@ absl::StatusOr<std::vector<TimeSeries>> WindowReader::SelectSeries(
       std::vector<NodeId> mapped;
       {
         const MutexLock lock(chosen.block->mutex);
-        chosen.block->LoadDictionary(database_.rocks(), counters_);
+        chosen.block->LoadDictionary(use.rocks(), counters_);
         mapped = MapNodes(chosen.block->dictionary, sums, trie);
       }
       NoteSize(*chosen.block);
@@ -292,13 +298,15 @@ absl::StatusOr<std::vector<TimeSeries>> WindowReader::SelectSeries(
   return result;
 }
 
-void WindowReader::ForEachSeries(TimeSpan span, const std::vector<Matcher>& matchers,
-                                 const std::function<void(const SeriesIdentity&)>& visit) {
+absl::Status WindowReader::ForEachSeries(TimeSpan span, const std::vector<Matcher>& matchers,
+                                         const std::function<void(const SeriesIdentity&)>& visit) {
   const Range range = RangeOf(span);
   const Choose choose = [&](const SeriesIdentity& identity) { return AllMatch(matchers, identity.labels); };
-  RecordScan scan(database_.rocks(), counters_);
+  const Database::Use use(database_);
+  RETURN_IF_ERROR(use.status());
+  RecordScan scan(use.rocks(), counters_);
   for (const BlockKey& key : FindBlocks(range, matchers)) {
-    const ChosenBlock chosen = ChooseSeries(key, choose);
+    const ChosenBlock chosen = ChooseSeries(use.rocks(), key, choose);
     const uint64_t day_start = uint64_t{key.day} * kNanosecondsOfDay;
     const bool whole_day = range.start_ns <= day_start && range.end_ns >= day_start + kNanosecondsOfDay;
     std::vector<bool> seen(chosen.chosen.size());
@@ -322,6 +330,7 @@ void WindowReader::ForEachSeries(TimeSpan span, const std::vector<Matcher>& matc
       if (whole_day || seen[id]) visit(*chosen.block->series.identity(id));
     }
   }
+  return absl::OkStatus();
 }
 
 }  // namespace pilotlight::collector

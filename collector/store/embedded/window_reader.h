@@ -31,8 +31,8 @@ class WindowReader {
       const StoreSelection& selection, absl::Duration step, const std::vector<std::string>& group_by,
       const std::function<void(const StackTrie&, std::vector<Sample>&)>& select_samples);
   // Calls `visit` for what has a window that starts in the span, once for each block.
-  void ForEachSeries(TimeSpan span, const std::vector<Matcher>& matchers,
-                     const std::function<void(const SeriesIdentity&)>& visit);
+  absl::Status ForEachSeries(TimeSpan span, const std::vector<Matcher>& matchers,
+                             const std::function<void(const SeriesIdentity&)>& visit);
 
  private:
   struct Range {
@@ -53,7 +53,7 @@ class WindowReader {
   static Range RangeOf(TimeSpan span);
   // Blocks that overlap the range and whose service can match.
   std::vector<BlockKey> FindBlocks(const Range& range, const std::vector<Matcher>& matchers) const;
-  ChosenBlock ChooseSeries(const BlockKey& key, const Choose& choose);
+  ChosenBlock ChooseSeries(rocksdb::DB& rocks, const BlockKey& key, const Choose& choose);
   // Ends early when `visit` sets `*stop`.
   void ForEachWindow(RecordScan& scan, const ChosenBlock& chosen, const Range& range, const Visit& visit,
                      const bool* stop = nullptr);

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "collector/store/embedded/bytes.h"
+#include "collector/store/embedded/rocks_status.h"
 #include "collector/store/embedded/window_record.h"
 
 namespace pilotlight::collector {
@@ -86,9 +87,24 @@ absl::StatusOr<std::unique_ptr<WindowWriter>> WindowWriter::Create(const Embedde
   return writer;
 }
 
+absl::Status WindowWriter::Recover() {
+  while (database_.broken()) {
+    // What is encoded fits the database as it is, so it goes first, be it to fail.
+    if (in_write_ != nullptr || open_->batch.Count() > 0) {
+      committed_.Wait(mutex_);
+      continue;
+    }
+    needs_reload_ = true;
+    RETURN_IF_ERROR(database_.Recover([this] { cache_.Clear(); }));
+  }
+  return Reload();
+}
+
 absl::Status WindowWriter::Reload() {
   if (!needs_reload_) return absl::OkStatus();
-  rocksdb::DB& rocks = database_.rocks();
+  const Database::Use use(database_);
+  RETURN_IF_ERROR(use.status());
+  rocksdb::DB& rocks = use.rocks();
   RETURN_IF_ERROR(catalogue_.Load(rocks));
   RETURN_IF_ERROR(boots_.Load(rocks));
   std::string record;
@@ -116,7 +132,7 @@ absl::StatusOr<AppendOutcome> WindowWriter::AppendValid(const Window& window) {
   RETURN_IF_ERROR(Validate(window));
   const MutexLock lock(mutex_);
   while (open_->batch.GetDataSize() > kMaxGroupBytes) committed_.Wait(mutex_);
-  RETURN_IF_ERROR(Reload());
+  RETURN_IF_ERROR(Recover());
 
   const BootTable::Boot* boot = boots_.Find(window.agent, window.boot);
   if (boot != nullptr && window.sequence <= boot->last_sequence) {
@@ -132,18 +148,19 @@ absl::StatusOr<AppendOutcome> WindowWriter::AppendValid(const Window& window) {
   return AppendOutcome::kStored;
 }
 
-absl::Status WindowWriter::FindBlock(const BlockKey& first_part, Share& share) {
+absl::Status WindowWriter::FindBlock(rocksdb::DB& rocks, const BlockKey& first_part, Share& share) {
   BlockKey key = first_part;
   if (const auto last_part = catalogue_.FindLastPart(key.day, key.service)) {
-    key = *last_part;
+    key = last_part->key;
     share.block = cache_.Get(key);
     size_t bytes = 0;
     bool full = false;
     {
       const MutexLock lock(share.block->mutex);
-      share.block->LoadSeries(database_.rocks(), counters_);
-      share.block->LoadDictionary(database_.rocks(), counters_);
-      full = share.block->damaged || share.block->dictionary.byte_size() > options_.max_dictionary_bytes;
+      share.block->LoadSeries(rocks, counters_);
+      share.block->LoadDictionary(rocks, counters_);
+      full = last_part->closed || share.block->damaged ||
+             share.block->dictionary.byte_size() > options_.max_dictionary_bytes;
       if (!full) share.block->dictionary.MakeWritable();
       bytes = share.block->byte_size();
     }
@@ -164,7 +181,8 @@ absl::Status WindowWriter::FindBlock(const BlockKey& first_part, Share& share) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<std::vector<WindowWriter::Share>> WindowWriter::FindShares(const Window& window,
+absl::StatusOr<std::vector<WindowWriter::Share>> WindowWriter::FindShares(rocksdb::DB& rocks,
+                                                                          const Window& window,
                                                                           uint32_t day) {
   std::map<absl::string_view, Share> by_service;
   for (const Series& series : window.series) {
@@ -182,7 +200,7 @@ absl::StatusOr<std::vector<WindowWriter::Share>> WindowWriter::FindShares(const 
                                                      options_.max_services, " allowed"));
     }
     const uint32_t service_id = id ? *id : next_service_id_ + new_services++;
-    RETURN_IF_ERROR(FindBlock(BlockKey{day, service_id, 0}, share));
+    RETURN_IF_ERROR(FindBlock(rocks, BlockKey{day, service_id, 0}, share));
     shares.push_back(std::move(share));
   }
   return shares;
@@ -197,7 +215,9 @@ absl::Status WindowWriter::Encode(const Window& window) {
                                                    absl::FormatTime(window.start, absl::UTCTimeZone()),
                                                    " is older than what retention keeps"));
   }
-  ASSIGN_OR_RETURN(const std::vector<Share> shares, FindShares(window, day));
+  const Database::Use use(database_);
+  RETURN_IF_ERROR(use.status());
+  ASSIGN_OR_RETURN(const std::vector<Share> shares, FindShares(use.rocks(), window, day));
 
   rocksdb::WriteBatch& batch = open_->batch;
   const BootTable::Boot* known = boots_.Find(window.agent, window.boot);
@@ -317,7 +337,7 @@ absl::Status WindowWriter::DropBefore(absl::Time before) {
   const auto day = static_cast<uint32_t>(std::clamp<int64_t>(before_day, 0, UINT32_MAX));
   {
     const MutexLock lock(mutex_);
-    RETURN_IF_ERROR(Reload());
+    RETURN_IF_ERROR(Recover());
     first_day_ = day;
     rocksdb::WriteBatch& batch = open_->batch;
     counters_.forgotten_boots += boots_.ForgetSeenBefore(clock_.Now() - options_.boot_memory, batch);

@@ -29,7 +29,7 @@ namespace pilotlight::collector {
 // in which they were numbered: a window never stands there without the names that it refers to.
 //
 // When a write fails, all that was encoded since fails with it, and what memory knows of it is read anew
-// from disk: blocks, boots, the catalogue.
+// from disk: blocks, boots, the catalogue. So it is when the database had to be opened again.
 class WindowWriter {
  public:
   // The references must outlive the writer.
@@ -67,11 +67,14 @@ class WindowWriter {
                Catalogue& catalogue, BlockCache& cache, StoreCounters& counters);
 
   absl::StatusOr<AppendOutcome> AppendValid(const Window& window);
+  // Brings the database back if need be, and then what memory knows of it.
+  absl::Status Recover() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Reload() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Encode(const Window& window) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<std::vector<Share>> FindShares(const Window& window, uint32_t day)
+  absl::StatusOr<std::vector<Share>> FindShares(rocksdb::DB& rocks, const Window& window, uint32_t day)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status FindBlock(const BlockKey& first_part, Share& share) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::Status FindBlock(rocksdb::DB& rocks, const BlockKey& first_part, Share& share)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PutNextIds() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Waits until `group` is on disk, and writes it when it is this caller's turn.
   absl::Status Commit(std::shared_ptr<Group> group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);

@@ -1,0 +1,157 @@
+#include "collector/store/embedded/salvage.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <memory>
+#include <system_error>
+
+#include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
+#include "collector/store/embedded/bytes.h"
+#include "collector/store/embedded/keys.h"
+#include "collector/store/embedded/record_scan.h"
+#include "collector/store/embedded/rocks_status.h"
+#include "collector/store/embedded/series_table.h"
+#include "rocksdb/sst_file_reader.h"
+#include "spdlog/spdlog.h"
+
+namespace pilotlight::collector {
+namespace {
+
+std::string LostDirectory(const std::string& path) { return absl::StrCat(path, "/lost"); }
+
+// Stores what is not there, in batches.
+class RecordRestorer {
+ public:
+  explicit RecordRestorer(rocksdb::DB& rocks) : rocks_(rocks) {}
+
+  absl::Status Restore(absl::string_view key, absl::string_view value) {
+    std::string present;
+    const rocksdb::Status read = rocks_.Get(rocksdb::ReadOptions(), ToSlice(key), &present);
+    if (read.ok() && !IsGreater(key, value, present)) return absl::OkStatus();
+    return Put(key, value);
+  }
+  absl::Status Put(absl::string_view key, absl::string_view value) {
+    batch_.Put(ToSlice(key), ToSlice(value));
+    ++records_;
+    return batch_.GetDataSize() < kBatchBytes ? absl::OkStatus() : Write(/*sync=*/false);
+  }
+  absl::Status Finish() { return Write(/*sync=*/true); }
+  uint64_t records() const { return records_; }
+
+ private:
+  static constexpr size_t kBatchBytes = size_t{1} << 20;
+
+  static bool IsGreater(absl::string_view key, absl::string_view value, absl::string_view present) {
+    const bool is_boot = key.substr(0, BootPrefix().size()) == BootPrefix();
+    if (!is_boot && key != NextIdsKey()) return false;
+    ByteReader a(value);
+    ByteReader b(present);
+    const uint64_t first_a = a.Varint();
+    const uint64_t first_b = b.Varint();
+    const uint64_t second_a = a.Varint();
+    const uint64_t second_b = b.Varint();
+    // A boot's id never changes and its sequence only grows; both next ids only grow.
+    return a.ok() && (!b.ok() || (first_a >= first_b && second_a >= second_b));
+  }
+
+  absl::Status Write(bool sync) {
+    rocksdb::WriteOptions options;
+    options.sync = sync;
+    RETURN_IF_ERROR(ToStatus(rocks_.Write(options, &batch_), "storing salvaged records"));
+    batch_.Clear();
+    return absl::OkStatus();
+  }
+
+  rocksdb::DB& rocks_;
+  rocksdb::WriteBatch batch_;
+  uint64_t records_ = 0;
+};
+
+absl::Status RestoreTable(const std::string& table, const rocksdb::Options& options, RecordRestorer& restorer,
+                          StoreCounters& counters) {
+  rocksdb::SstFileReader reader(options);
+  if (const rocksdb::Status opened = reader.Open(table); !opened.ok()) {
+    spdlog::error("store: nothing can be read from {}: {}", table, opened.ToString());
+    return absl::OkStatus();
+  }
+  RecordScan scan([&reader] { return reader.NewIterator(rocksdb::ReadOptions()); }, counters);
+  for (const std::string& space : {MetaPrefix(), DataPrefix()}) {
+    for (scan.Seek(space, space, /*finest_step=*/1); scan.Valid(); scan.Next()) {
+      RETURN_IF_ERROR(restorer.Restore(scan.key(), scan.value()));
+    }
+  }
+  return absl::OkStatus();
+}
+
+// The name that the labels of a block's series agree on; empty when none can be read.
+std::string ServiceOf(const BlockKey& block, rocksdb::DB& rocks, StoreCounters& counters) {
+  RecordScan scan(rocks, counters);
+  for (scan.Seek(block, RecordKind::kSeries); scan.Valid(); scan.Next()) {
+    SeriesIdentity identity;
+    if (!DecodeSeriesIdentity(scan.value(), identity).ok()) continue;
+    const auto label = identity.labels.find(std::string(kServiceLabel));
+    if (label != identity.labels.end()) return label->second;
+  }
+  return {};
+}
+
+// The list of blocks and of services is lost where its records were; the blocks themselves tell.
+absl::Status RestoreMeta(rocksdb::DB& rocks, RecordRestorer& restorer, StoreCounters& counters) {
+  uint32_t next_service = 0;
+  RecordScan scan(rocks, counters);
+  for (std::string first_key = DataPrefix();;) {
+    scan.Seek(DataPrefix(), first_key, /*finest_step=*/1);
+    if (!scan.Valid()) break;
+    const auto block = ParseBlockKey(scan.suffix().substr(0, kBlockKeyBytes));
+    if (!block) break;
+    // Names at its end may be lost, and new ones must not take their numbers.
+    RETURN_IF_ERROR(restorer.Put(CatalogueKey(*block), "closed"));
+    next_service = std::max(next_service, block->service + 1);
+    if (const std::string service = ServiceOf(*block, rocks, counters); !service.empty()) {
+      std::string id;
+      AppendVarint(id, block->service);
+      RETURN_IF_ERROR(restorer.Restore(ServiceKey(service), id));
+    }
+    first_key = BlockEnd(*block);
+  }
+  // Boots' ids in the keys of windows must not come up again; without the record nobody knows the last one.
+  constexpr uint32_t kFarAway = 1u << 30;
+  std::string ids;
+  AppendVarint(ids, next_service);
+  AppendVarint(ids, kFarAway);
+  std::string present;
+  if (!rocks.Get(rocksdb::ReadOptions(), NextIdsKey(), &present).ok()) {
+    RETURN_IF_ERROR(restorer.Restore(NextIdsKey(), ids));
+  }
+  std::string version;
+  AppendVarint(version, kFormatVersion);
+  return restorer.Restore(FormatVersionKey(), version);
+}
+
+}  // namespace
+
+absl::Status RepairTables(const std::string& path, const rocksdb::Options& options) {
+  return ToStatus(rocksdb::RepairDB(path, options), absl::StrCat("repairing ", path));
+}
+
+absl::Status PutBackLostTables(rocksdb::DB& rocks, const std::string& path, const rocksdb::Options& options,
+                               StoreCounters& counters) {
+  std::error_code error;
+  RecordRestorer restorer(rocks);
+  size_t tables = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(LostDirectory(path), error)) {
+    if (entry.path().extension() != ".sst") continue;
+    ++tables;
+    RETURN_IF_ERROR(RestoreTable(entry.path().string(), options, restorer, counters));
+  }
+  RETURN_IF_ERROR(restorer.Finish());
+  RETURN_IF_ERROR(RestoreMeta(rocks, restorer, counters));
+  RETURN_IF_ERROR(restorer.Finish());
+  std::filesystem::remove_all(LostDirectory(path), error);
+  spdlog::warn("store: {} salvaged: {} records of {} corrupt tables were put back", path, restorer.records(),
+               tables);
+  return absl::OkStatus();
+}
+
+}  // namespace pilotlight::collector
