@@ -27,6 +27,7 @@ struct SeriesFlags {
   QueryFlags query;
   absl::Duration step;
   std::vector<std::string> by;
+  uint32_t limit = 20;
   std::string format = "table";
 };
 
@@ -47,11 +48,12 @@ int RunQuery(const CLI::App& command, const SeriesFlags& flags) {
     ExplainEmpty(*selection, {}, absl::LocalTimeZone());
     if (flags.format != "json") return 0;
   }
-  const absl::Status written = WriteOutput(
-      flags.format == "json" ? SeriesJson(*answer, selection->span)
-                             : SeriesText(*answer, selection->span, group_by, TerminalWidth(STDOUT_FILENO),
-                                          UseColour(STDOUT_FILENO), absl::LocalTimeZone()),
-      "-");
+  const absl::Status written =
+      WriteOutput(flags.format == "json" ? SeriesJson(*answer, selection->span)
+                                         : SeriesText(*answer, selection->span, group_by, flags.limit,
+                                                      TerminalWidth(STDOUT_FILENO), UseColour(STDOUT_FILENO),
+                                                      absl::LocalTimeZone()),
+                  "-");
   return written.ok() ? 0 : Fail(written);
 }
 
@@ -65,6 +67,9 @@ void AddQueryCommand(CLI::App& app, Run& run) {
       ->default_str("");
   command->add_option("--by", flags->by, "One series for each value of these labels")
       ->type_name("LABEL[,LABEL]");
+  command->add_option("-n", flags->limit, "How many series of the table, 0 for all")
+      ->type_name("COUNT")
+      ->capture_default_str();
   AddQueryFlags(*command, flags->query);
   AddTypeFlag(*command, flags->query);
   AddFilterFlags(*command, flags->query);

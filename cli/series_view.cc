@@ -73,7 +73,7 @@ std::string StepsText(const SeriesAnswer& answer, const TimeSpan& span, size_t w
 }
 
 std::string SummaryText(const SeriesAnswer& answer, const TimeSpan& span,
-                        const std::vector<std::string>& group_by, size_t width, bool colour) {
+                        const std::vector<std::string>& group_by, size_t limit, size_t width, bool colour) {
   const std::string unit = IsCpu(answer.type) ? "cores" : "rate";
   std::vector<Column> columns;
   columns.reserve(group_by.size() + 5);
@@ -87,7 +87,9 @@ std::string SummaryText(const SeriesAnswer& answer, const TimeSpan& span,
   columns.push_back({"over time"});
   Table table(std::move(columns));
   const size_t sparkline_width = width == 0 ? kSparklineWidth : std::clamp<size_t>(width / 3, 10, 60);
-  for (const SeriesAnswer::OneSeries& series : answer.series) {
+  const size_t shown = limit == 0 ? answer.series.size() : std::min(limit, answer.series.size());
+  for (size_t i = 0; i < shown; ++i) {
+    const SeriesAnswer::OneSeries& series = answer.series[i];
     std::vector<Cell> cells;
     for (const std::string& name : group_by) {
       const auto label = series.labels.find(name);
@@ -114,13 +116,20 @@ std::string SummaryText(const SeriesAnswer& answer, const TimeSpan& span,
     cells.push_back({Sparkline(Rates(series, answer, span), sparkline_width), Style::kYellow});
     table.AddRow(std::move(cells));
   }
-  return table.Render(width, colour);
+  std::string text = table.Render(width, colour);
+  if (shown < answer.series.size()) {
+    absl::StrAppend(&text,
+                    Styled(absl::StrCat("and ", answer.series.size() - shown, " more series; -n 0 shows all"),
+                           Style::kDim, colour),
+                    "\n");
+  }
+  return text;
 }
 
 }  // namespace
 
 std::string SeriesText(const SeriesAnswer& answer, const TimeSpan& span,
-                       const std::vector<std::string>& group_by, size_t width, bool colour,
+                       const std::vector<std::string>& group_by, size_t limit, size_t width, bool colour,
                        absl::TimeZone zone) {
   const std::string head =
       absl::StrCat(SpanText(span, zone), ", steps of ", FormatTimeSpan(answer.step), "\n\n");
@@ -132,7 +141,7 @@ std::string SeriesText(const SeriesAnswer& answer, const TimeSpan& span,
     if (!labels.empty()) labels = absl::StrCat("{", labels, "}, ");
     return absl::StrCat(labels, head, StepsText(answer, span, width, colour, zone));
   }
-  return absl::StrCat(head, SummaryText(answer, span, group_by, width, colour));
+  return absl::StrCat(head, SummaryText(answer, span, group_by, limit, width, colour));
 }
 
 std::string SeriesJson(const SeriesAnswer& answer, const TimeSpan& span) {

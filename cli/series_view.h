@@ -9,9 +9,10 @@
 
 namespace pilotlight::cli {
 
-// One line for each series, with a sparkline; a lone series has one line for each step instead.
+// One line for each of the largest `limit` (0: all) series, with a sparkline; a lone series has one line for
+// each step instead.
 std::string SeriesText(const SeriesAnswer& answer, const TimeSpan& span,
-                       const std::vector<std::string>& group_by, size_t width, bool colour,
+                       const std::vector<std::string>& group_by, size_t limit, size_t width, bool colour,
                        absl::TimeZone zone);
 
 // {"type", "unit", "start", "end", "step_seconds", "series": [{"labels": {…},

@@ -61,11 +61,13 @@ std::vector<std::string> HeadParts(const TopView& view) {
     if (nanoseconds > 0)
       parts.push_back(absl::StrFormat("%.2f cores", quality.estimated_value / nanoseconds));
   }
-  if (quality.watched > absl::ZeroDuration()) {
-    parts.push_back(quality.windows == 0 ? absl::StrCat("watched ", FormatTimeSpan(quality.watched))
-                                         : absl::StrCat("watched ", FormatTimeSpan(quality.watched), " in ",
-                                                        FormatCount(static_cast<int64_t>(quality.windows)),
-                                                        quality.windows == 1 ? " window" : " windows"));
+  if (quality.windows > 0) {
+    // Each window is one label set's: their sum would be longer than the span.
+    parts.push_back(absl::StrCat(FormatCount(static_cast<int64_t>(quality.windows)),
+                                 quality.windows == 1 ? " window of " : " windows of ",
+                                 FormatTimeSpan(quality.watched / static_cast<int64_t>(quality.windows))));
+  } else if (quality.watched > absl::ZeroDuration()) {
+    parts.push_back(absl::StrCat("watched ", FormatTimeSpan(quality.watched)));
   }
   return parts;
 }

@@ -54,7 +54,7 @@ TEST(TopTextTest, SaysWhatWasSeenAndHowGoodItIs) {
   const std::string text = TopText(View(), 0, false, absl::UTCTimeZone());
   for (const char* part :
        {R"(CPU time of {service_name="checkout"})", "2024-05-01 12:00:00 to 13:00:00 UTC", "1,000 samples",
-        "10s CPU", "about 1min in the span", "0.03 cores", "watched 10min in 60 windows", "frames named 99%",
+        "10s CPU", "about 1min in the span", "0.03 cores", "60 windows of 10s", "frames named 99%",
         "whole stacks 99%", "lost samples 3", "10 more functions"}) {
     EXPECT_THAT(text, HasSubstr(part));
   }
@@ -114,7 +114,7 @@ SeriesAnswer Answer() {
 const TimeSpan kThreeMinutes = {absl::FromUnixSeconds(1'714'564'800), absl::FromUnixSeconds(1'714'564'980)};
 
 TEST(SeriesTextTest, ShowsCoresOfEachStepOfALoneSeries) {
-  const std::string text = SeriesText(Answer(), kThreeMinutes, {}, 0, false, absl::UTCTimeZone());
+  const std::string text = SeriesText(Answer(), kThreeMinutes, {}, 20, 0, false, absl::UTCTimeZone());
   EXPECT_THAT(text, HasSubstr("12:00:00      600       6s  0.600"));
   EXPECT_THAT(text, HasSubstr("12:02:00      300       3s  0.300"));
 }
@@ -122,10 +122,19 @@ TEST(SeriesTextTest, ShowsCoresOfEachStepOfALoneSeries) {
 TEST(SeriesTextTest, ShowsOneLineForEachOfSeveral) {
   SeriesAnswer answer = Answer();
   answer.series.push_back({{}, {{kThreeMinutes.start, 10, 100'000'000, 6e8}}});
-  const std::string text = SeriesText(answer, kThreeMinutes, {"service_name"}, 0, false, absl::UTCTimeZone());
+  const std::string text =
+      SeriesText(answer, kThreeMinutes, {"service_name"}, 20, 0, false, absl::UTCTimeZone());
   // 36 s and 18 s of CPU time in two minutes; the middle one was not watched.
   EXPECT_THAT(text, HasSubstr("checkout      0.450    0.600  0.300      900  █ ▅"));
   EXPECT_THAT(text, HasSubstr("(none)"));
+}
+
+TEST(SeriesTextTest, SaysHowManySeriesItLeavesOut) {
+  SeriesAnswer answer = Answer();
+  for (int i = 0; i < 3; ++i) answer.series.push_back(answer.series.front());
+  const std::string text =
+      SeriesText(answer, kThreeMinutes, {"service_name"}, 3, 0, false, absl::UTCTimeZone());
+  EXPECT_THAT(text, HasSubstr("and 1 more series; -n 0 shows all"));
 }
 
 TEST(SeriesJsonTest, HasEveryPoint) {
