@@ -33,6 +33,7 @@ class PerfSource::Window {
   Window(const CaptureOptions& options, const StackAggregator::Limits& limits, uint32_t max_frames,
          ProcessObserver& observer)
       : watched_(options.pids.begin(), options.pids.end()),
+        with_children_(options.with_children),
         max_frames_(max_frames),
         observer_(observer),
         aggregator_(limits) {}
@@ -55,7 +56,7 @@ class PerfSource::Window {
       ++other_namespace_;
       return;
     }
-    if (!watched_.empty() && !watched_.contains(sample.pid)) return;
+    if (!watched_.empty() && !with_children_ && !watched_.contains(sample.pid)) return;
     if (seen_.insert(sample.pid).second) observer_.OnProcess(sample.pid);
     aggregator_.Add(sample.pid, sample.stack, 1);
   }
@@ -65,7 +66,7 @@ class PerfSource::Window {
 
   void Finish(Capture& capture) && {
     // Which process they were of is not known, so a filtered window cannot tell whether they were due.
-    if (!watched_.empty()) other_namespace_ = exited_ = 0;
+    if (!watched_.empty() && !with_children_) other_namespace_ = exited_ = 0;
     AddLoss(capture, "ring_full", ring_full_);
     AddLoss(capture, "map_full", aggregator_.lost());
     AddLoss(capture, "malformed", malformed_);
@@ -80,6 +81,7 @@ class PerfSource::Window {
   }
 
   const absl::flat_hash_set<pid_t> watched_;
+  const bool with_children_;
   const uint32_t max_frames_;
   ProcessObserver& observer_;
   StackAggregator aggregator_;
@@ -111,8 +113,8 @@ absl::StatusOr<PerfEvents> PerfSource::Open(const CaptureOptions& options) const
                                        .kernel_frames = options.kernel_frames,
                                        .user_mode_only = !node_access_.ok(),
                                        .max_frames = max_frames_};
-  // With the right to all, a filter is simpler than events for each thread.
-  if (node_access_.ok()) return PerfEvents::OpenForNode(event_options);
+  // With the right to all, a filter is simpler than events for each thread; but it knows no children.
+  if (node_access_.ok() && !options.with_children) return PerfEvents::OpenForNode(event_options);
   if (options.pids.empty()) return node_access_;
   return PerfEvents::OpenForProcesses(event_options, options.pids);
 }
