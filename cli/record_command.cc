@@ -149,7 +149,6 @@ class ProgressLine {
 
 struct Source {
   std::unique_ptr<agent::CaptureSource> source;
-  bool node_access = true;
   std::string passed_over;
 };
 
@@ -160,18 +159,18 @@ absl::StatusOr<Source> OpenSource(const RecordFlags& flags) {
     absl::StatusOr<std::unique_ptr<agent::PprofSource>> pprof =
         agent::PprofSource::Create({.targets = {*std::move(target)}});
     if (!pprof.ok()) return pprof.status();
-    return Source{*std::move(pprof), false, ""};
+    return Source{*std::move(pprof), ""};
   }
   absl::StatusOr<agent::CaptureSourceChoice> choice =
       agent::CreateCaptureSource(flags.source, agent::CaptureScope::kNode);
-  if (choice.ok()) return Source{std::move(choice->source), true, std::move(choice->passed_over)};
+  if (choice.ok()) return Source{std::move(choice->source), std::move(choice->passed_over)};
   if (flags.all) return choice.status();
   absl::StatusOr<agent::CaptureSourceChoice> narrow =
       agent::CreateCaptureSource(flags.source, agent::CaptureScope::kProcesses);
   if (!narrow.ok()) return narrow.status();
-  return Source{
-      std::move(narrow->source), false,
-      narrow->passed_over.empty() ? std::string(choice.status().message()) : std::move(narrow->passed_over)};
+  return Source{std::move(narrow->source), narrow->passed_over.empty()
+                                               ? std::string(choice.status().message())
+                                               : std::move(narrow->passed_over)};
 }
 
 absl::Status CheckProcesses(const std::vector<pid_t>& pids) {
@@ -207,22 +206,23 @@ absl::Status WriteRecording(const RecordFlags& flags, std::optional<ProfileForma
     }
   }
   if (const absl::Status written = WriteOutput(bytes, flags.out); !written.ok()) return written;
-  std::cerr << RecordReport(recording,
-                            {.out = flags.out,
-                             .source = std::string(source.source->name()),
-                             .passed_over = source.passed_over,
-                             .tree_without_node_access = !flags.command.empty() && !source.node_access,
-                             .has_head = !format.has_value()});
+  std::cerr << RecordReport(recording, {.out = flags.out,
+                                        .source = std::string(source.source->name()),
+                                        .passed_over = source.passed_over,
+                                        .has_head = !format.has_value()});
   return absl::OkStatus();
 }
 
 // The command's own end is the program's, unless the recording failed.
 int FinishCommand(ChildCommand& child, const absl::Status& recorded) {
-  if (!child.HasEnded()) std::cerr << "pilotlight: the recording is done; waiting for the command to end\n";
-  while (!child.HasEnded()) {
+  constexpr absl::Duration kTick = absl::Milliseconds(20);
+  constexpr int kQuietTicks = 50;
+  for (int tick = 0; !child.HasEnded(); ++tick) {
     if (signal_to_forward != 0) child.Signal(signal_to_forward);
     signal_to_forward = 0;
-    absl::SleepFor(absl::Milliseconds(20));
+    absl::SleepFor(kTick);
+    if (tick == kQuietTicks)
+      std::cerr << "pilotlight: the recording is done; waiting for the command to end\n";
   }
   const int exit_code = child.Wait();
   if (!recorded.ok()) return Fail(recorded);
@@ -250,7 +250,7 @@ int RunRecord(const CLI::App& command, const RecordFlags& flags) {
   std::optional<ChildCommand> child;
   RecordOptions options;
   options.frequency_hz = flags.frequency_hz;
-  options.node_access = source->node_access;
+  options.sort_out = source->source->name() == "ebpf";
   options.limit = flags.length;
   options.pids = flags.pids;
   if (flags.length == absl::ZeroDuration()) {

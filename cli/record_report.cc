@@ -36,10 +36,6 @@ void AddMissing(const Recording& recording, const RecordReportOptions& options,
     lines.push_back(absl::StrCat("recorded by ", options.source,
                                  ", as better ones do not work here: ", options.passed_over));
   }
-  if (options.tree_without_node_access) {
-    lines.push_back(
-        "without the right to watch the whole machine, short-lived children of the command are missed");
-  }
   std::vector<std::string> lost;
   for (const auto& [reason, count] : recording.lost) lost.push_back(absl::StrCat(Count(count), " ", reason));
   if (!lost.empty()) lines.push_back(absl::StrCat("lost samples: ", absl::StrJoin(lost, ", ")));
@@ -47,6 +43,11 @@ void AddMissing(const Recording& recording, const RecordReportOptions& options,
     lines.push_back(absl::StrCat(
         Count(recording.unknown_samples), recording.unknown_samples == 1 ? " sample" : " samples",
         " somewhere on this machine, of processes that ended before anybody could look whose they were"));
+  }
+  if (recording.vanished_samples > 0) {
+    lines.push_back(absl::StrCat(
+        Count(recording.vanished_samples), recording.vanished_samples == 1 ? " sample" : " samples",
+        " without names, of processes that ended before anybody could look at them"));
   }
   AddUnnamed(recording, lines);
   const Profile& profile = recording.profile;

@@ -11,8 +11,7 @@ struct RecordReportOptions {
   std::string out;          // file; empty for standard output
   std::string source;       // "ebpf", "perf", "pprof"
   std::string passed_over;  // why a better source was not taken
-  bool tree_without_node_access = false;
-  bool has_head = false;  // what was written says itself how much there is: only say what is missing
+  bool has_head = false;    // what was written says itself how much there is: only say what is missing
 };
 
 // One line, and one for each thing that is missing; each ends with a newline. Empty when all has been said.

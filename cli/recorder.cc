@@ -122,8 +122,10 @@ class CaptureThread {
       piece_options.frequency_hz = options_.frequency_hz;
       piece_options.on_started = std::exchange(on_started_, nullptr);
       if (options_.scope == WatchScope::kProcesses) piece_options.pids = options_.pids;
-      if (options_.scope == WatchScope::kTree && !options_.node_access)
+      if (options_.scope == WatchScope::kTree && !options_.sort_out) {
         piece_options.pids = watched_.living();
+        piece_options.with_children = true;
+      }
       absl::StatusOr<agent::Capture> piece = source_.Run(piece_options, watched_, stop_);
       status = piece.status();
       if (!piece.ok()) break;
@@ -158,7 +160,7 @@ class Gatherer {
       : options_(options), table_(table), watched_(watched), builder_(table, symbolizer_, HostName()) {}
 
   void Add(agent::Capture piece, absl::string_view source) {
-    if (options_.scope == WatchScope::kTree) {
+    if (options_.scope == WatchScope::kTree && options_.sort_out) {
       for (const agent::ProcessSamples& process : piece.processes) {
         if (watched_.IsUnknown(process.pid)) recording_.unknown_samples += SamplesOf(process);
       }
@@ -175,6 +177,7 @@ class Gatherer {
       MergeProfile(ToProfile(folded.window, series), profile).IgnoreError();
     }
     samples_ += folded.samples;
+    recording_.vanished_samples += folded.vanished_samples;
     watched_time_ += piece.duration;
     start_ = std::min(start_, piece.start);
   }
@@ -221,6 +224,7 @@ absl::StatusOr<Recording> Record(agent::CaptureSource& source, const RecordOptio
                                  const RecordHooks& hooks, StopSignal& stop) {
   agent::ProcessTable table;
   WatchedProcesses watched(options.scope, options.pids, /*tree_root=*/::getpid(), table);
+  watched.Start();
   Gatherer gatherer(options, table, watched);
   const Stopwatch stopwatch;
   const EndOfProcesses end(options.pids, stop);

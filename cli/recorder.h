@@ -26,8 +26,8 @@ struct RecordOptions {
   int frequency_hz = 99;
   WatchScope scope = WatchScope::kProcesses;
   std::vector<pid_t> pids;  // for kTree only those that are there from the start
-  // The source may watch the whole node, so that a tree can be watched by sorting out the others.
-  bool node_access = true;
+  // kTree: the source watches the whole node and the others are sorted out, or else it follows children.
+  bool sort_out = true;
 };
 
 struct RecordHooks {
@@ -43,6 +43,8 @@ struct Recording {
   std::map<std::string, uint64_t> lost;  // samples by reason
   // Of processes that ended before anybody could see whether they belong to the tree.
   uint64_t unknown_samples = 0;
+  // Of processes of the tree that ended before their mappings were read: without names.
+  uint64_t vanished_samples = 0;
   agent::SymbolizerStats symbols;
   absl::Status kernel_symbols;  // why kernel frames have no names
   absl::Status ended_early;     // why the source gave up after it had begun

@@ -74,7 +74,10 @@ WatchedProcesses::WatchedProcesses(WatchScope scope, std::vector<pid_t> pids, pi
     living_ = members_;
   }
   for (const pid_t pid : pids) table_.OnProcess(pid);
-  thread_ = std::thread([this] { Run(); });
+}
+
+void WatchedProcesses::Start() {
+  if (scope_ != WatchScope::kNode) thread_ = std::thread([this] { Run(); });
 }
 
 WatchedProcesses::~WatchedProcesses() {

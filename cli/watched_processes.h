@@ -26,14 +26,17 @@ enum class WatchScope {
   kNode,
 };
 
-// Thread-safe. Looks at the watched processes again and again, in a thread of its own: after 5 ms, then at
-// growing distances up to 200 ms, from the start again when a new one turns up. Not for kNode.
+// Thread-safe.
 class WatchedProcesses : public agent::ProcessObserver {
  public:
   // `tree_root`: whose descendants belong to the tree (this program itself, as it adopts orphans).
   WatchedProcesses(WatchScope scope, std::vector<pid_t> pids, pid_t tree_root, agent::ProcessTable& table,
                    std::string proc_root = "/proc");
   ~WatchedProcesses() override;
+
+  // Looks at the watched processes again and again, in a thread of its own: after 5 ms, then at growing
+  // distances up to 200 ms, shorter ones when a new one turns up. Not for kNode. Once only.
+  void Start();
 
   void OnProcess(pid_t pid) override;
 
@@ -43,7 +46,7 @@ class WatchedProcesses : public agent::ProcessObserver {
   // Processes that ended before anybody could look whose they were.
   bool IsUnknown(pid_t pid) const;
 
-  // Looks at all once, now. For tests, and before the end.
+  // Looks at all once, now.
   void Look();
 
  private:

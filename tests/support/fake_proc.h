@@ -21,6 +21,7 @@ struct FakeProcess {
   std::string executable = "/usr/bin/app";  // empty: a kernel thread
   std::string maps = "";
   uint64_t start_ticks = 1000;
+  pid_t parent = 1;
 };
 
 class FakeProc {
@@ -33,7 +34,7 @@ class FakeProc {
     const std::string path = Path(process.pid);
     std::filesystem::create_directory(path);
     const bool kernel_thread = process.executable.empty();
-    Write(path + "/stat", absl::StrCat(process.pid, " (", process.comm, ") S 1 1 1 0 -1 ",
+    Write(path + "/stat", absl::StrCat(process.pid, " (", process.comm, ") S ", process.parent, " 1 1 0 -1 ",
                                        kernel_thread ? 0x00208040 : 0x00400040, " 0 0 0 0 10 5 0 0 20 0 1 0 ",
                                        process.start_ticks, " 1000 100 0\n"));
     Write(path + "/comm", process.comm + "\n");
