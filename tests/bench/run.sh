@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# ./dev bench [NAME]: the figures of docs/performance.md.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+
+readonly BENCH=build/release/bench
+names=("${@:-all}")
+[[ ${names[0]} == all ]] && names=(agent collector capture symbolizer uplink exporters store)
+
+for name in "${names[@]}"; do
+  printf '\n== %s\n' "$name"
+  case $name in
+    agent) python3 tests/bench/agent_cost.py ;;
+    collector) "$BENCH/collector_benchmark" ;;
+    capture | symbolizer | uplink | exporters | store) "$BENCH/${name}_benchmark" ;;
+    *)
+      echo "bench: no benchmark \"$name\"; there are: agent, collector, capture, symbolizer, uplink, exporters, store" >&2
+      exit 2
+      ;;
+  esac
+done
