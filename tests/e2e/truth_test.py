@@ -10,7 +10,7 @@ import sys
 import programs
 
 WINDOWS = 40
-SECONDS = "2s"
+SECONDS = "1s"
 
 
 def window(load, source):
@@ -21,6 +21,8 @@ def window(load, source):
     after = load.truth()
     total_time = after["total"] - before["total"]
     samples = sum(count for _, count in stacks)
+    if samples == 0:
+        return ["no samples at all"], 0
     outside = []
     for function in before.keys() - {"total"}:
         true_share = (after[function] - before[function]) / total_time
@@ -38,7 +40,7 @@ def run(source, name, command):
         for _ in range(WINDOWS):
             outside, samples = window(load, source)
             good += not outside
-            least_samples = min(samples, least_samples or samples)
+            least_samples = samples if least_samples is None else min(samples, least_samples)
             for line in outside:
                 print(f"  outside: {line}")
     print(f"{source} {name}: {good} of {WINDOWS} windows true, at least {least_samples} samples a window")

@@ -31,9 +31,14 @@ uint64_t Mix(uint64_t x) {
 
 }  // namespace
 
+// gcc 12 gives no frame pointer to a leaf function that needs none, even when told to; its caller would then
+// be missing from the stack.
+#define KEEP_FRAME_POINTER asm volatile("" : : "r"(__builtin_frame_address(0)))
+
 namespace cruncher {
 
 [[gnu::noinline]] uint64_t compress_block(int rounds) {
+  KEEP_FRAME_POINTER;
   uint64_t x = static_cast<uint64_t>(rounds);
   for (int i = 0; i < rounds; ++i) x = Mix(x + static_cast<uint64_t>(i));
   return x;
@@ -41,12 +46,14 @@ namespace cruncher {
 
 template <typename Record>
 [[gnu::noinline]] Record sort_records(int rounds) {
+  KEEP_FRAME_POINTER;
   Record scores[64] = {};
   for (int i = 0; i < rounds; ++i) scores[i & 63] += Mix(static_cast<Record>(i)) & 0xff;
   return scores[7];
 }
 
 [[gnu::noinline]] uint64_t checksum_pages(int rounds) {
+  KEEP_FRAME_POINTER;
   uint64_t a = 1;
   uint64_t b = 0;
   for (int i = 0; i < rounds; ++i) {
