@@ -52,7 +52,7 @@ const std::vector<Build>& Builds() {
 std::string BuildProgram(const std::string& toolchain, const Build& build, std::string& error) {
   const std::string source = PILOTLIGHT_SOURCE_DIR "/tests/workloads/symbols";
   const std::string directory = PILOTLIGHT_GO_MATRIX_DIR;
-  const std::string path = absl::StrCat(directory, "/", toolchain, "-", build.name);
+  std::string path = absl::StrCat(directory, "/", toolchain, "-", build.name);
   std::error_code missing;
   const auto built = std::filesystem::last_write_time(path, missing);
   if (!missing && built > std::filesystem::last_write_time(source + "/main.go")) return path;

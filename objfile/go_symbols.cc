@@ -12,8 +12,8 @@
 namespace pilotlight {
 namespace {
 
-constexpr uint32_t kInlineTreeIndexTable = 2;  // PCDATA_InlTreeIndex, internal/abi/symtab.go
-constexpr uint32_t kInlineTreeData = 3;        // FUNCDATA_InlTree
+constexpr uint64_t kInlineTreeIndexTable = 2;  // PCDATA_InlTreeIndex, internal/abi/symtab.go
+constexpr uint64_t kInlineTreeData = 3;        // FUNCDATA_InlTree
 constexpr uint32_t kNoFunctionData = UINT32_MAX;
 constexpr int kMaxInlineDepth = 64;
 // Of pc-value tables, for one lookup: a hostile file must not keep us busy.

@@ -34,6 +34,7 @@ std::string CopyOwnVdso() {
   if (start == 0 || !maps.ok()) return "";
   const Mapping* mapping = maps->Find(start);
   if (mapping == nullptr || mapping->start != start) return "";
+  // getauxval() gives addresses as integers. NOLINTNEXTLINE(performance-no-int-to-ptr)
   return std::string(reinterpret_cast<const char*>(start), mapping->end - mapping->start);
 }
 

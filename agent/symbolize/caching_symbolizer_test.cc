@@ -175,6 +175,7 @@ TEST_F(CachingSymbolizerTest, NamesTheVdso) {
   if (base == 0) GTEST_SKIP() << "no vDSO here";
   const auto* mapping = self_->maps.Find(base);
   ASSERT_NE(mapping, nullptr);
+  // NOLINTNEXTLINE(performance-no-int-to-ptr): getauxval() gives addresses as integers.
   const std::string image(reinterpret_cast<const char*>(base), mapping->end - mapping->start);
   const auto elf = ElfFile::FromBytes(image);
   ASSERT_TRUE(elf.ok());

@@ -65,7 +65,7 @@ TEST(KernelSymbolsTest, LeavesOutLinesThatItDoesNotUnderstand) {
 
 TEST(KernelSymbolsTest, ReadsAFileLargerThanItsBufferAsParseDoes) {
   std::string text;
-  for (int i = 0; i < 20000; ++i) {
+  for (uint64_t i = 0; i < 20000; ++i) {
     absl::StrAppend(&text, absl::Hex(0xffffffff81000000 + i * 16, absl::kZeroPad16), " t function_", i, "\n");
   }
   TemporaryDirectory directory;
@@ -74,8 +74,8 @@ TEST(KernelSymbolsTest, ReadsAFileLargerThanItsBufferAsParseDoes) {
   const auto symbols = KernelSymbols::Read(path);
   ASSERT_TRUE(symbols.ok());
   EXPECT_EQ(symbols->size(), 20000);
-  EXPECT_EQ(symbols->Find(0xffffffff81000000 + 12345 * 16 + 3).name, "function_12345");
-  EXPECT_EQ(symbols->Find(0xffffffff81000000 + 19999 * 16).name, "function_19999");
+  EXPECT_EQ(symbols->Find(0xffffffff81000000 + uint64_t{12345} * 16 + 3).name, "function_12345");
+  EXPECT_EQ(symbols->Find(0xffffffff81000000 + uint64_t{19999} * 16).name, "function_19999");
 }
 
 }  // namespace

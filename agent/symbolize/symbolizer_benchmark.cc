@@ -75,7 +75,7 @@ void BM_CachedAddress(benchmark::State& state, const std::string& path) {
   std::vector<FrameId> frames;
   for (const uint64_t address : addresses) symbolizer.SymbolizeUser(process, address, false, trie, frames);
   size_t i = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     frames.clear();
     symbolizer.SymbolizeUser(process, addresses[i], /*is_return_address=*/false, trie, frames);
     benchmark::DoNotOptimize(frames.data());
@@ -90,7 +90,7 @@ void BM_UncachedAddress(benchmark::State& state, const std::string& path) {
   std::vector<SourceFrame> frames;
   size_t i = 0;
   size_t found = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     frames.clear();
     binary.Lookup(addresses[i], frames);
     found += frames.size();
@@ -102,7 +102,7 @@ void BM_UncachedAddress(benchmark::State& state, const std::string& path) {
 void BM_Load(benchmark::State& state, const std::string& path) {
   const uint64_t address = NamedAddresses(path, 1)[0];
   size_t bytes = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     Binary binary(Open(path, std::make_shared<BlockCache>(/*slots=*/128)));
     std::vector<SourceFrame> frames;
     binary.Lookup(address, frames);  // reads the symbol table too, where there is one
@@ -113,7 +113,7 @@ void BM_Load(benchmark::State& state, const std::string& path) {
 
 void BM_LoadKernelSymbols(benchmark::State& state) {
   size_t bytes = 0;
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const auto symbols = KernelSymbols::Read();
     if (!symbols.ok()) return state.SkipWithError("kallsyms cannot be read");
     bytes = symbols->byte_size();
@@ -131,7 +131,7 @@ void BM_OtherTool(benchmark::State& state, const std::string& command, const std
   CHECK(WriteFileDurably(directory.path() + "/addresses", input).ok());
   const std::string line =
       absl::StrCat(command, " ", path, " < ", directory.path(), "/addresses > /dev/null 2>&1");
-  for (auto _ : state) {
+  for ([[maybe_unused]] auto _ : state) {
     const auto before = std::chrono::steady_clock::now();
     if (std::system(line.c_str()) != 0) return state.SkipWithError("not installed");
     const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - before;
