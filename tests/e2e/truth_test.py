@@ -10,7 +10,7 @@ import sys
 import programs
 
 WINDOWS = 40
-SECONDS = "1s"
+SECONDS = "2s"
 
 
 def window(load, source):
