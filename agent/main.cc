@@ -139,7 +139,7 @@ int Run(const AgentOptions& options) {
 }  // namespace
 }  // namespace pilotlight::agent
 
-int main(int argc, char** argv) {  // NOLINT(bugprone-exception-escape)
+int main(int argc, char** argv) {     // NOLINT(bugprone-exception-escape)
   using namespace pilotlight;         // NOLINT(google-build-using-namespace)
   using namespace pilotlight::agent;  // NOLINT(google-build-using-namespace)
   // An arena per thread would hold on to memory that the others need.

@@ -21,8 +21,8 @@ struct CaptureOptions {
   absl::Duration duration = absl::Seconds(10);
   int frequency_hz = 99;
   std::vector<pid_t> pids;  // of processes (thread groups); empty watches all but the agent's own idle time
-  // Also what the processes start from now on. Only perf can do it; with ebpf, watch the node and sort out the
-  // others.
+  // Also what the processes start from now on. Only perf can do it; with ebpf, watch the node and sort out
+  // the others.
   bool with_children = false;
   bool kernel_frames = true;
   // Called once sampling has begun, in the thread that captures: what starts now is seen from its start. Not
