@@ -10,8 +10,10 @@
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "base/file.h"
+#include "collector/store/embedded/keys.h"
 #include "collector/store/store_test_support.h"
 #include "profile/filter.h"
+#include "rocksdb/db.h"
 
 namespace pilotlight::collector {
 namespace {
@@ -459,6 +461,33 @@ TEST_F(EmbeddedStoreTest, AFileInTheWayIsNamed) {
   const absl::Status status = EmbeddedStore::Open(options).status();
   EXPECT_FALSE(status.ok());
   EXPECT_THAT(std::string(status.message()), HasSubstr("/file/store"));
+}
+
+// What RocksDB alone, without the store, makes of the path.
+void PutRaw(const std::string& path, const std::string& key, const std::string& value) {
+  rocksdb::Options options;
+  options.create_if_missing = true;
+  rocksdb::DB* raw = nullptr;
+  ASSERT_TRUE(rocksdb::DB::Open(options, path, &raw).ok());
+  const std::unique_ptr<rocksdb::DB> rocks(raw);
+  ASSERT_TRUE(rocks->Put(rocksdb::WriteOptions(), key, value).ok());
+}
+
+TEST_F(EmbeddedStoreTest, ANewerFormatIsRefusedByName) {
+  store_.reset();
+  PutRaw(options_.path, FormatVersionKey(), std::string(1, 2));
+  const absl::Status status = EmbeddedStore::Open(options_).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("newer collector (format 2, this one knows 1)"));
+}
+
+TEST_F(EmbeddedStoreTest, ADatabaseOfSomethingElseIsRefused) {
+  EmbeddedStoreOptions options;
+  options.path = directory_.path() + "/other";
+  PutRaw(options.path, "key", "value");
+  const absl::Status status = EmbeddedStore::Open(options).status();
+  EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
+  EXPECT_THAT(std::string(status.message()), HasSubstr("not a collector's"));
 }
 
 }  // namespace

@@ -1,0 +1,279 @@
+// The records on disk, each by itself: what is written is read, what is broken is refused.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "absl/strings/str_cat.h"
+#include "collector/store/embedded/block_dictionary.h"
+#include "collector/store/embedded/bytes.h"
+#include "collector/store/embedded/keys.h"
+#include "collector/store/embedded/node_sums.h"
+#include "collector/store/embedded/series_table.h"
+#include "collector/store/embedded/window_record.h"
+#include "collector/store/store_test_support.h"
+
+namespace pilotlight::collector {
+namespace {
+
+TEST(BytesTest, NumbersComeBack) {
+  const std::vector<uint64_t> numbers = {0, 1, 127, 128, 300, uint64_t{1} << 32, UINT64_MAX - 1, UINT64_MAX};
+  std::string bytes;
+  for (const uint64_t number : numbers) {
+    AppendVarint(bytes, number);
+    AppendZigzag(bytes, static_cast<int64_t>(number));
+    AppendBigEndian(bytes, number);
+    AppendSized(bytes, std::string(number % 200, 'x'));
+  }
+  ByteReader reader(bytes);
+  for (const uint64_t number : numbers) {
+    EXPECT_EQ(reader.Varint(), number);
+    EXPECT_EQ(reader.Zigzag(), static_cast<int64_t>(number));
+    EXPECT_EQ(reader.BigEndian<uint64_t>(), number);
+    EXPECT_EQ(reader.Sized(), std::string(number % 200, 'x'));
+  }
+  EXPECT_TRUE(reader.done());
+}
+
+TEST(BytesTest, ReadingPastTheEndFailsForGood) {
+  ByteReader reader("\x01");
+  EXPECT_EQ(reader.Varint(), 1u);
+  EXPECT_TRUE(reader.done());
+  EXPECT_EQ(reader.Varint(), 0u);
+  EXPECT_FALSE(reader.ok());
+  EXPECT_EQ(reader.BigEndian<uint32_t>(), 0u);
+  EXPECT_FALSE(reader.done());
+}
+
+TEST(BytesTest, OverlongNumbersAreRefused) {
+  ByteReader eleven("\x80\x80\x80\x80\x80\x80\x80\x80\x80\x80\x01");
+  eleven.Varint();
+  EXPECT_FALSE(eleven.ok());
+  ByteReader too_large("\xff\xff\xff\xff\xff\xff\xff\xff\xff\x02");
+  too_large.Varint();
+  EXPECT_FALSE(too_large.ok());
+  ByteReader unfinished("\x80");
+  unfinished.Varint();
+  EXPECT_FALSE(unfinished.ok());
+}
+
+TEST(KeysTest, SortByDayServicePartKindAndStart) {
+  const std::vector<std::string> keys = {
+      NumberedKey({1, 2, 0}, RecordKind::kDictionary, 0),
+      NumberedKey({1, 2, 0}, RecordKind::kDictionary, 256),
+      NumberedKey({1, 2, 0}, RecordKind::kSeries, 1),
+      WindowRecordKey({1, 2, 0}, {5, 9, 9}),
+      WindowRecordKey({1, 2, 0}, {6, 1, 300}),
+      WindowRecordKey({1, 2, 0}, {6, 2, 1}),
+      BlockEnd({1, 2, 0}),
+      NumberedKey({1, 2, 1}, RecordKind::kDictionary, 0),
+      NumberedKey({1, 3, 0}, RecordKind::kDictionary, 0),
+      DayStart(2),
+      NumberedKey({2, 0, 0}, RecordKind::kDictionary, 0),
+      NumberedKey({256, 0, 0}, RecordKind::kDictionary, 0),
+  };
+  EXPECT_TRUE(std::ranges::is_sorted(keys));
+  EXPECT_LT(BootKey("z", "z"), DataPrefix());
+}
+
+TEST(KeysTest, AgentAndBootDoNotRunTogether) { EXPECT_NE(BootKey("ab", "c"), BootKey("a", "bc")); }
+
+std::vector<RecordedSeries> MakeSeries() {
+  return {{.id = 3, .period = 10, .loss = {1, 2, 3, 4}, .samples = {{0, 1, 10}, {7, 300, 3000}}},
+          {.id = 4, .period = 0, .loss = {}, .samples = {{2, 1, -5}, {1000000, UINT64_MAX, INT64_MIN}}},
+          {.id = 900, .period = -1, .loss = {}, .samples = {}}};
+}
+
+TEST(WindowRecordTest, SeriesComeBack) {
+  const std::vector<RecordedSeries> series = MakeSeries();
+  const std::string bytes = EncodeWindowRecord(10, 60, series);
+  WindowRecord record;
+  ASSERT_TRUE(ParseWindowRecord(bytes, record));
+  EXPECT_EQ(record.duration_ns, 10);
+  EXPECT_EQ(record.interval_ns, 60);
+  ASSERT_EQ(record.series.size(), series.size());
+  for (size_t i = 0; i < series.size(); ++i) {
+    EXPECT_EQ(record.series[i].id, series[i].id);
+    EXPECT_EQ(record.series[i].period, series[i].period);
+    EXPECT_EQ(record.series[i].loss, series[i].loss);
+    std::vector<Sample> samples;
+    ASSERT_TRUE(DecodeSamples(record.series[i], samples));
+    EXPECT_EQ(samples, series[i].samples);
+  }
+  EXPECT_EQ(record.series[0].total.count, 301u);
+  EXPECT_EQ(record.series[0].total.value, 3010);
+  EXPECT_TRUE(record.series[0].values.empty());
+}
+
+TEST(WindowRecordTest, NoTruncationIsTakenForARecord) {
+  const std::string bytes = EncodeWindowRecord(10, 60, MakeSeries());
+  WindowRecord record;
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_FALSE(ParseWindowRecord(absl::string_view(bytes).substr(0, size), record)) << size;
+  }
+  EXPECT_FALSE(ParseWindowRecord(bytes + "x", record));
+}
+
+TEST(WindowRecordTest, FlippedBitsNeverCrash) {
+  const std::string bytes = EncodeWindowRecord(10, 60, MakeSeries());
+  for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
+    std::string flipped = bytes;
+    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ 1 << bit % 8);
+    WindowRecord record;
+    if (!ParseWindowRecord(flipped, record)) continue;
+    for (const SeriesInRecord& series : record.series) {
+      std::vector<Sample> samples = {{1, 2, 3}};
+      if (!DecodeSamples(series, samples)) {
+        EXPECT_EQ(samples.size(), 1u);
+      }
+    }
+  }
+}
+
+// Adds random stacks to `trie`; the nodes they end in.
+std::vector<NodeId> AddRandomStacks(std::mt19937& random, size_t count, StackTrie& trie) {
+  std::vector<NodeId> nodes;
+  for (size_t i = 0; i < count; ++i) {
+    std::string stack = "main";
+    for (size_t depth = random() % 12; depth > 0; --depth) absl::StrAppend(&stack, ";f", random() % 6);
+    nodes.push_back(AddStack(trie, stack));
+  }
+  return nodes;
+}
+
+// A dictionary that `chunks` were read into, but for `missing`.
+std::unique_ptr<BlockDictionary> Read(const std::vector<std::string>& chunks, size_t missing = SIZE_MAX) {
+  auto dictionary = std::make_unique<BlockDictionary>();
+  for (size_t i = 0; i < chunks.size(); ++i) {
+    if (i != missing) {
+      EXPECT_TRUE(dictionary->AddChunk(chunks[i]).ok());
+    }
+  }
+  return dictionary;
+}
+
+class BlockDictionaryTest : public testing::Test {
+ protected:
+  BlockDictionaryTest() {
+    written_.MakeWritable();
+    for (int i = 0; i < 10; ++i) {
+      for (const NodeId node : AddRandomStacks(random_, 20, trie_)) nodes_.push_back(node);
+      WindowMapper mapper(trie_);
+      mapper.StartBlock(written_);
+      for (size_t j = mapped_.size(); j < nodes_.size(); ++j) mapped_.push_back(mapper.MapNode(nodes_[j]));
+      chunks_.push_back(written_.TakeChunk());
+    }
+  }
+
+  static std::vector<std::string> Names(const BlockDictionary& dictionary, NodeId node) {
+    std::vector<std::string> names;
+    for (; node != StackTrie::kRoot; node = dictionary.parent(node)) {
+      names.insert(names.begin(), std::string(dictionary.view(dictionary.frame_of(node)).function));
+    }
+    return names;
+  }
+  std::vector<std::string> Expected(size_t i) {
+    std::vector<std::string> names;
+    for (const FrameId frame : trie_.Stack(nodes_[i])) names.emplace_back(trie_.view(frame).function);
+    return names;
+  }
+
+  std::mt19937 random_{1};
+  StackTrie trie_;
+  std::vector<NodeId> nodes_;   // of trie_
+  std::vector<NodeId> mapped_;  // of written_
+  BlockDictionary written_;
+  std::vector<std::string> chunks_;
+};
+
+TEST_F(BlockDictionaryTest, ChunksBringBackEveryStack) {
+  const auto read = Read(chunks_);
+  ASSERT_EQ(read->node_count(), written_.node_count());
+  for (size_t i = 0; i < nodes_.size(); ++i) EXPECT_EQ(Names(*read, mapped_[i]), Expected(i));
+}
+
+TEST_F(BlockDictionaryTest, EqualStacksHaveOneNodeAlsoAfterReading) {
+  const auto read = Read(chunks_);
+  read->MakeWritable();
+  WindowMapper mapper(trie_);
+  mapper.StartBlock(*read);
+  for (size_t i = 0; i < nodes_.size(); ++i) EXPECT_EQ(mapper.MapNode(nodes_[i]), mapped_[i]);
+  EXPECT_TRUE(read->TakeChunk().empty());
+  EXPECT_EQ(read->node_count(), trie_.node_count());
+}
+
+TEST_F(BlockDictionaryTest, ParentsComeFirst) {
+  for (NodeId node = 1; node < written_.node_count(); ++node) EXPECT_LT(written_.parent(node), node);
+}
+
+TEST_F(BlockDictionaryTest, AMissingChunkCostsItsNamesOnly) {
+  const auto read = Read(chunks_, /*missing=*/1);
+  ASSERT_EQ(read->node_count(), written_.node_count());
+  size_t whole = 0;
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    const std::vector<std::string> names = Names(*read, mapped_[i]);
+    whole += names == Expected(i) ? 1 : 0;
+    EXPECT_FALSE(names.empty() && !Expected(i).empty());
+  }
+  EXPECT_GT(whole, nodes_.size() / 2);
+  EXPECT_LT(whole, nodes_.size());
+}
+
+TEST_F(BlockDictionaryTest, NothingOfABrokenChunkIsAdded) {
+  const auto read = Read({chunks_[0]});
+  const size_t nodes = read->node_count();
+  for (size_t size = 0; size < chunks_[1].size(); ++size) {
+    EXPECT_TRUE(absl::IsDataLoss(read->AddChunk(absl::string_view(chunks_[1]).substr(0, size))));
+  }
+  EXPECT_TRUE(absl::IsDataLoss(read->AddChunk(chunks_[0])));  // a second time
+  EXPECT_EQ(read->node_count(), nodes);
+  EXPECT_TRUE(read->AddChunk(chunks_[1]).ok());
+}
+
+TEST_F(BlockDictionaryTest, FlippedBitsNeverCrash) {
+  for (size_t bit = 0; bit < chunks_[1].size() * 8; ++bit) {
+    std::string flipped = chunks_[1];
+    flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ 1 << bit % 8);
+    const auto read = Read({chunks_[0]});
+    if (!read->AddChunk(flipped).ok()) continue;
+    for (NodeId node = 1; node < read->node_count(); ++node) {
+      ASSERT_LT(read->parent(node), node);
+      read->view(read->frame_of(node));
+    }
+  }
+}
+
+TEST(NodeSumsTest, NodesThatTheDictionaryLacksBecomeOneLostFrame) {
+  const BlockDictionary empty;
+  NodeSums sums;
+  sums.Add({{0, 1, 1}, {5, 2, 2}, {9, 3, 3}});
+  StackTrie trie;
+  const std::vector<NodeId> mapped = MapNodes(empty, sums, trie);
+  EXPECT_EQ(mapped[0], StackTrie::kRoot);
+  EXPECT_EQ(mapped[5], mapped[9]);
+  EXPECT_EQ(trie.view(trie.frame_of(mapped[5])).function, BlockDictionary::kLostName);
+}
+
+TEST(SeriesTableTest, RecordsComeBackAndBrokenOnesAreRefused) {
+  const SeriesIdentity identity{ProfileType{}, {{"service_name", "cart"}, {"pod", ""}, {"z", "ä"}}};
+  const std::string record = EncodeSeriesIdentity(identity);
+  SeriesTable table;
+  ASSERT_TRUE(table.AddRecord(2, record).ok());
+  EXPECT_EQ(table.size(), 3u);
+  EXPECT_FALSE(table.identity(0).has_value());
+  EXPECT_EQ(table.identity(2)->labels, identity.labels);
+  EXPECT_EQ(table.identity(2)->type, identity.type);
+  EXPECT_EQ(table.Intern(record, identity).id, 2u);
+  EXPECT_FALSE(table.Intern(record, identity).added);
+  EXPECT_FALSE(table.AddRecord(2, record).ok());
+  EXPECT_FALSE(table.AddRecord(UINT32_MAX, record).ok());
+  for (size_t size = 0; size < record.size(); ++size) {
+    EXPECT_FALSE(table.AddRecord(3, absl::string_view(record).substr(0, size)).ok());
+  }
+}
+
+}  // namespace
+}  // namespace pilotlight::collector
