@@ -16,11 +16,11 @@ namespace pilotlight::collector {
 namespace {
 
 const TimeSpan kAll = {absl::InfinitePast(), absl::InfiniteFuture()};
-constexpr int kAgents = 4;
+constexpr uint64_t kAgents = 4;
 constexpr uint64_t kWindows = 150;
 
 // Each window has the same count in each of its services.
-Window MakeAgentWindow(int agent, uint64_t sequence) {
+Window MakeAgentWindow(uint64_t agent, uint64_t sequence) {
   Window window = MakeWindow(absl::StrCat("agent-", agent), "boot", sequence,
                              kNoon + absl::Minutes(10 * static_cast<int64_t>(sequence)));
   for (int service = 0; service < 3; ++service) {
@@ -42,9 +42,10 @@ TEST(StoreConcurrencyTest, AppendsAndQueriesDoNotDisturbEachOther) {
   ASSERT_TRUE(opened.ok()) << opened.status();
   EmbeddedStore& store = **opened;
 
-  std::atomic<int> appending{kAgents};
+  std::atomic<uint64_t> appending{kAgents};
   std::vector<std::thread> threads;
-  for (int agent = 0; agent < kAgents; ++agent) {
+  threads.reserve(kAgents + 2);
+  for (uint64_t agent = 0; agent < kAgents; ++agent) {
     threads.emplace_back([&, agent] {
       for (uint64_t sequence = 1; sequence <= kWindows; ++sequence) {
         const Window window = MakeAgentWindow(agent, sequence);
@@ -76,7 +77,7 @@ TEST(StoreConcurrencyTest, AppendsAndQueriesDoNotDisturbEachOther) {
     while (appending > 0) {
       const auto series = store.SelectSeries({ProfileType{}, kAll, {}}, absl::Hours(1), {"pod"}, keep_all);
       ASSERT_TRUE(series.ok()) << series.status();
-      EXPECT_LE(series->size(), static_cast<size_t>(kAgents));
+      EXPECT_LE(series->size(), kAgents);
       ASSERT_TRUE(store.LabelValues("pod", {kNoon, kNoon + absl::Hours(5)}, {}).ok());
       ASSERT_TRUE(store.DropBefore(kNoon - absl::Hours(48)).ok());
       store.counters();

@@ -67,6 +67,7 @@ constexpr int kPipe = 3;                                     // where the child 
   auto store = EmbeddedStore::Open(Options(path));
   if (!store.ok()) ::_exit(3);
   std::vector<std::thread> threads;
+  threads.reserve(kThreads);
   for (int agent = 0; agent < kThreads; ++agent) {
     threads.emplace_back([&, agent] {
       for (uint64_t sequence = first[static_cast<size_t>(agent)];; ++sequence) {
@@ -129,6 +130,7 @@ TEST(StoreCrashTest, AcknowledgedWindowsSurviveKillsExactlyOnce) {
     ::close(ends[1]);
     // Agents send again from the last window whose acknowledgement they saw.
     std::vector<uint64_t> first;
+    first.reserve(kThreads);
     for (const uint64_t sequence : acknowledged) first.push_back(std::max<uint64_t>(sequence, 1));
     const pid_t child = StartChild(directory.path(), first, writing.get());
     ASSERT_GE(child, 0);

@@ -17,8 +17,6 @@
 namespace pilotlight::collector {
 namespace {
 
-using testing::HasSubstr;
-
 const Labels kCart = {{"service_name", "cart"}, {"pod", "cart-1"}};
 const TimeSpan kAll = {absl::InfinitePast(), absl::InfiniteFuture()};
 constexpr uint64_t kWindows = 600;

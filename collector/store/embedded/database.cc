@@ -245,7 +245,7 @@ absl::Status Database::Recover(const std::function<void()>& on_reopened) {
   rocks_.reset();
   listener_->Reset();
   write_failed_.store(false);
-  const absl::Status status = OpenOrSalvage(salvage);
+  absl::Status status = OpenOrSalvage(salvage);
   if (status.ok()) {
     spdlog::info("store: {} is open again", options_.path);
   } else {

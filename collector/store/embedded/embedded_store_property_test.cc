@@ -57,7 +57,7 @@ class PropertyTest : public testing::TestWithParam<unsigned> {
   size_t Pick(size_t count) { return std::uniform_int_distribution<size_t>(0, count - 1)(random_); }
 
   absl::Time PickTime() {
-    return kNoon + absl::Seconds(static_cast<int64_t>(Pick(3 * 86400))) - absl::Hours(24);
+    return kNoon + absl::Seconds(static_cast<int64_t>(Pick(size_t{3} * 86400))) - absl::Hours(24);
   }
 
   std::string PickSelector() {

@@ -79,8 +79,8 @@ WindowReader::ChosenBlock WindowReader::ChooseSeries(rocksdb::DB& rocks, const B
   ChosenBlock chosen;
   chosen.block = cache_.Get(key);
   {
-    const MutexLock lock(chosen.block->mutex);
     Block& block = *chosen.block;
+    const MutexLock lock(block.mutex);
     block.LoadSeries(rocks, counters_);
     chosen.chosen.resize(block.series.size());
     for (uint32_t id = 0; id < block.series.size(); ++id) {
@@ -164,8 +164,8 @@ absl::StatusOr<MergedProfile> WindowReader::Merge(const StoreSelection& selectio
         });
     std::vector<NodeId> mapped;
     {
-      const MutexLock lock(chosen.block->mutex);
       Block& block = *chosen.block;
+      const MutexLock lock(block.mutex);
       if (sums.size() > 0) {
         block.LoadDictionary(use.rocks(), counters_);
         mapped = MapNodes(block.dictionary, sums, profile.trie);

@@ -137,14 +137,15 @@ absl::StatusOr<AppendOutcome> WindowWriter::AppendValid(const Window& window) {
   const BootTable::Boot* boot = boots_.Find(window.agent, window.boot);
   if (boot != nullptr && window.sequence <= boot->last_sequence) {
     // The window that set `last_sequence` may not be on disk yet.
-    std::shared_ptr<Group> last = open_->windows > 0 ? open_ : in_write_;
-    if (last != nullptr) RETURN_IF_ERROR(Commit(std::move(last)));
+    const std::shared_ptr<Group> last = open_->windows > 0 ? open_ : in_write_;
+    if (last != nullptr) RETURN_IF_ERROR(Commit(*last));
     ++counters_.duplicate_windows;
     return AppendOutcome::kAlreadyThere;
   }
   RETURN_IF_ERROR(database_.CheckRoom());
   RETURN_IF_ERROR(Encode(window));
-  RETURN_IF_ERROR(Commit(open_));
+  const std::shared_ptr<Group> group = open_;
+  RETURN_IF_ERROR(Commit(*group));
   return AppendOutcome::kStored;
 }
 
@@ -250,8 +251,8 @@ absl::Status WindowWriter::Encode(const Window& window) {
     }
     size_t bytes = 0;
     {
-      const MutexLock lock(share.block->mutex);
       Block& block = *share.block;
+      const MutexLock lock(block.mutex);
       mapper.StartBlock(block.dictionary);
       std::vector<RecordedSeries> recorded;
       for (const Series* series : share.series) {
@@ -287,22 +288,22 @@ void WindowWriter::PutNextIds() {
   open_->batch.Put(NextIdsKey(), record);
 }
 
-absl::Status WindowWriter::Commit(std::shared_ptr<Group> group) {
-  while (!group->done) {
-    if (in_write_ != nullptr || group != open_) {
+absl::Status WindowWriter::Commit(Group& group) {
+  while (!group.done) {
+    if (in_write_ != nullptr || &group != open_.get()) {
       committed_.Wait(mutex_);
       continue;
     }
-    in_write_ = group;
+    in_write_ = open_;
     open_ = std::make_shared<Group>();
     mutex_.Unlock();
-    const absl::Status status = database_.Write(group->batch);
+    const absl::Status status = database_.Write(group.batch);
     mutex_.Lock();
     in_write_ = nullptr;
-    Finish(*group, status);
+    Finish(group, status);
     committed_.NotifyAll();
   }
-  return group->status;
+  return group.status;
 }
 
 void WindowWriter::Finish(Group& group, const absl::Status& status) {
@@ -350,7 +351,8 @@ absl::Status WindowWriter::DropBefore(absl::Time before) {
       cache_.DropDaysBefore(day);
     }
     if (batch.Count() == 0) return absl::OkStatus();
-    RETURN_IF_ERROR(Commit(open_));
+    const std::shared_ptr<Group> group = open_;
+    RETURN_IF_ERROR(Commit(*group));
     if (expired.blocks.empty()) return absl::OkStatus();
   }
   // Windows of these days are refused by now, so no new file can hold any.

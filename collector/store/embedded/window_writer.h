@@ -76,8 +76,8 @@ class WindowWriter {
   absl::Status FindBlock(rocksdb::DB& rocks, const BlockKey& first_part, Share& share)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PutNextIds() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  // Waits until `group` is on disk, and writes it when it is this caller's turn.
-  absl::Status Commit(std::shared_ptr<Group> group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Waits until `group`, which the caller holds, is on disk, and writes it when it is this caller's turn.
+  absl::Status Commit(Group& group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Finish(Group& group, const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const EmbeddedStoreOptions options_;
