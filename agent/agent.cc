@@ -19,7 +19,9 @@ namespace {
 
 constexpr absl::Duration kFlushAtEnd = absl::Seconds(5);
 
-CaptureLoopOptions RoomForAll(CaptureLoopOptions options, size_t sources) {
+CaptureLoopOptions MakeSchedule(const AgentOptions& agent, size_t sources, int cpus) {
+  CaptureLoopOptions options = agent.schedule;
+  options.max_overhead_cores = agent.max_overhead * cpus;
   options.interval = std::max(options.interval, options.capture.duration * static_cast<int64_t>(sources));
   return options;
 }
@@ -104,7 +106,7 @@ absl::Status Agent::StartHttp() {
 }
 
 void Agent::Run(const StopSignal& stop) {
-  const CaptureLoopOptions schedule = RoomForAll(options_.schedule, sources_.size());
+  const CaptureLoopOptions schedule = MakeSchedule(options_, sources_.size(), cpus_);
   if (schedule.interval > options_.schedule.interval) {
     spdlog::warn("{} sources of {} do not fit in --capture.interval={}: each takes its turn every {}",
                  sources_.size(), absl::FormatDuration(schedule.capture.duration),

@@ -33,7 +33,10 @@ struct AgentOptions {
   // "auto", "ebpf" or "perf", which watch the node; empty for none of them.
   std::string node_source = "auto";
   std::vector<PprofTarget> pprof_targets;  // asked for their own profiles when there are any
-  CaptureLoopOptions schedule;
+  CaptureLoopOptions schedule;             // its max_overhead_cores is set from:
+  // Share of the node's CPU time that the agent may use in the mean, as pilotlight_capture_overhead_ratio
+  // tells it: what sampling costs grows with the number of CPUs. 0 is no limit.
+  double max_overhead = 0.005;
   TargetMetricsOptions metrics;
   SpoolOptions spool;
   UplinkOptions uplink;

@@ -51,9 +51,10 @@ void AddCaptureFlags(CLI::App& app, Configuration& configuration) {
   app.add_option("--capture.frequency", schedule.capture.frequency_hz, "Samples a second of each CPU")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
-  app.add_option("--capture.max-overhead", schedule.max_overhead,
-                 "Mean CPU use that the agent allows itself, in cores; captures are skipped beyond it. 0 is "
-                 "no limit")
+  app.add_option(
+         "--capture.max-overhead", configuration.agent.max_overhead,
+         "Share of the node's CPU time that the agent may use in the mean; captures are skipped beyond "
+         "it. 0 is no limit")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
 }

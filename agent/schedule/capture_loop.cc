@@ -24,7 +24,7 @@ absl::string_view OutcomeName(WindowOutcome outcome) {
 CaptureLoop::CaptureLoop(const CaptureLoopOptions& options, CaptureLoopParts parts)
     : options_(options),
       parts_(std::move(parts)),
-      budget_(options.max_overhead, parts_.timer->Now(), parts_.cpu_time()),
+      budget_(options.max_overhead_cores, parts_.timer->Now(), parts_.cpu_time()),
       failure_logs_(parts_.sources.size()) {
   CHECK(!parts_.sources.empty());
 }
@@ -48,8 +48,10 @@ void CaptureLoop::TakeTurn(size_t source, const StopSignal& stop) {
   report.source = capture_source.name();
   if (budget_.exhausted()) {
     if (budget_log_.Allow()) {
-      spdlog::warn("skipping captures: the agent has used more CPU than --capture.max-overhead={} of a core",
-                   options_.max_overhead);
+      spdlog::warn(
+          "skipping captures: the agent has used more CPU than --capture.max-overhead allows, "
+          "which is {:.3f} cores",
+          options_.max_overhead_cores);
     }
     report.outcome = WindowOutcome::kSkipped;
     Report(report, absl::ZeroDuration());

@@ -28,7 +28,7 @@ struct CaptureLoopOptions {
   // Until the first turn, below the interval; random, so that the nodes of a cluster do not all capture at
   // the same time.
   absl::Duration phase;
-  double max_overhead = 0.01;  // see OverheadBudget
+  double max_overhead_cores = 0.01;  // mean CPU use allowed, see OverheadBudget
 };
 
 enum class WindowOutcome {
