@@ -92,9 +92,9 @@ TEST_F(EbpfSourceTest, MeasuresItsOwnTime) {
   SpinProcess spin("mix");
   const Capture capture = Run({.duration = absl::Seconds(1)});
   const absl::Duration kernel = absl::Nanoseconds(static_cast<int64_t>(ProgramInfo().run_time_ns));
-  // The kernel's figure has the entry and exit of the program as well.
-  EXPECT_GT(capture.kernel_time, kernel / 4);
-  EXPECT_LE(capture.kernel_time, kernel);
+  // The kernel's figure has each run, ours is made of one in PL_RUNS_PER_TIMED_RUN.
+  EXPECT_GT(capture.kernel_time, kernel / 5);
+  EXPECT_LT(capture.kernel_time, kernel * 5);
 }
 
 TEST_F(EbpfSourceTest, KeepsTotalsExactWhenTheStackMapIsFull) {

@@ -36,10 +36,14 @@ struct pl_stack {
 };
 PL_STATIC_ASSERT(sizeof(struct pl_stack) == 1536, "part of the kernel ABI");
 
+/* Reading the clock twice costs as much as the walk of ten frames. */
+#define PL_RUNS_PER_TIMED_RUN 8
+
 /* One per CPU, only ever growing; the agent takes differences. Each way out of the program has its own. */
 struct pl_counters {
   __u64 runs;            /* BPF: every sample taken */
-  __u64 run_ns;          /* BPF: time spent in the program */
+  __u64 timed_runs;      /* BPF: the first of each PL_RUNS_PER_TIMED_RUN */
+  __u64 timed_ns;        /* BPF: time spent in those */
   __u64 counted;         /* BPF: went into `stacks` */
   __u64 stackless;       /* BPF: went into `processes`: no stack, or no room for it */
   __u64 idle;            /* BPF: skipped, the idle task */
@@ -49,14 +53,14 @@ struct pl_counters {
   __u64 lost_map_busy;   /* BPF: a map refused for another reason */
   __u64 unannounced;     /* BPF: processes that found no room in `new_processes` */
 };
-PL_STATIC_ASSERT(sizeof(struct pl_counters) == 80, "part of the kernel ABI");
+PL_STATIC_ASSERT(sizeof(struct pl_counters) == 88, "part of the kernel ABI");
 
 /* The only element of the per-CPU map `cpus`. */
 struct pl_cpu {
   struct pl_counters counters;
   struct pl_stack scratch; /* BPF: the sample at hand */
 };
-PL_STATIC_ASSERT(sizeof(struct pl_cpu) == 80 + 1536, "part of the kernel ABI");
+PL_STATIC_ASSERT(sizeof(struct pl_cpu) == 88 + 1536, "part of the kernel ABI");
 
 /* Record of the ring buffer `new_processes`. */
 struct pl_new_process {

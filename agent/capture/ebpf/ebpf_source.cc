@@ -83,7 +83,8 @@ absl::Status SwitchEvents(const std::vector<UniqueFd>& events, unsigned long req
 
 pl_counters Difference(const pl_counters& now, const pl_counters& before) {
   return {.runs = now.runs - before.runs,
-          .run_ns = now.run_ns - before.run_ns,
+          .timed_runs = now.timed_runs - before.timed_runs,
+          .timed_ns = now.timed_ns - before.timed_ns,
           .counted = now.counted - before.counted,
           .stackless = now.stackless - before.stackless,
           .idle = now.idle - before.idle,
@@ -96,7 +97,8 @@ pl_counters Difference(const pl_counters& now, const pl_counters& before) {
 
 void Accumulate(pl_counters& sum, const pl_counters& more) {
   sum.runs += more.runs;
-  sum.run_ns += more.run_ns;
+  sum.timed_runs += more.timed_runs;
+  sum.timed_ns += more.timed_ns;
   sum.counted += more.counted;
   sum.stackless += more.stackless;
   sum.idle += more.idle;
@@ -228,7 +230,9 @@ absl::StatusOr<Capture> EbpfSource::Run(const CaptureOptions& options, ProcessOb
 
   ASSIGN_OR_RETURN(const pl_counters after, ReadCounters());
   const pl_counters window = Difference(after, before);
-  capture.kernel_time = absl::Nanoseconds(static_cast<int64_t>(window.run_ns));
+  if (window.timed_runs > 0) {
+    capture.kernel_time = absl::Nanoseconds(window.timed_ns) * window.runs / window.timed_runs;
+  }
   AddLoss(capture, "map_full", window.lost_map_full);
   AddLoss(capture, "map_busy", window.lost_map_busy);
   if (options.pids.empty()) AddLoss(capture, "other_pid_namespace", window.other_namespace);
