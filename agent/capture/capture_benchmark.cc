@@ -2,6 +2,7 @@
 // of the sources. The kernel's time is by its own BPF statistics; user space's is that of the capturing
 // thread.
 #include <bpf/bpf.h>
+#include <bpf/libbpf.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -10,11 +11,14 @@
 #include <thread>
 #include <vector>
 
+#include "absl/time/clock.h"
 #include "agent/capture/ebpf/bpf_map.h"
 #include "agent/capture/ebpf/ebpf_source.h"
 #include "agent/capture/perf/perf_source.h"
+#include "agent/capture/perf_event.h"
 #include "base/unique_fd.h"
 #include "benchmark/benchmark.h"
+#include "kernel_walk_bpf.skel.h"
 #include "tests/support/child_process.h"
 
 namespace pilotlight::agent {
@@ -86,6 +90,13 @@ bool RunWindows(benchmark::State& state, CaptureSource& source) {
   return true;
 }
 
+double MicrosecondsPerRun(int program_fd) {
+  bpf_prog_info info{};
+  uint32_t length = sizeof(info);
+  bpf_obj_get_info_by_fd(program_fd, &info, &length);
+  return static_cast<double>(info.run_time_ns) / static_cast<double>(info.run_cnt) / 1e3;
+}
+
 void EbpfWindow(benchmark::State& state) {
   absl::StatusOr<std::unique_ptr<EbpfSource>> source = EbpfSource::Create();
   const UniqueFd statistics(bpf_enable_stats(BPF_STATS_RUN_TIME));
@@ -96,13 +107,35 @@ void EbpfWindow(benchmark::State& state) {
   }
   const auto busy = BusyProcesses("deep");
   if (!RunWindows(state, **source)) return;
-  bpf_prog_info info{};
-  uint32_t length = sizeof(info);
-  bpf_obj_get_info_by_fd((*source)->program_fd(), &info, &length);
-  state.counters["kernel_us/sample"] =
-      static_cast<double>(info.run_time_ns) / static_cast<double>(info.run_cnt) / 1e3;
+  state.counters["kernel_us/sample"] = MicrosecondsPerRun((*source)->program_fd());
 }
 BENCHMARK(EbpfWindow)->Iterations(1)->Repetitions(5)->Unit(benchmark::kSecond)->UseRealTime();
+
+// The kernel's own walk of the same stacks, nothing counted, nothing kept.
+void KernelWalkAlone(benchmark::State& state) {
+  const std::unique_ptr<kernel_walk_bpf, void (*)(kernel_walk_bpf*)> program(kernel_walk_bpf::open_and_load(),
+                                                                             kernel_walk_bpf::destroy);
+  const UniqueFd statistics(bpf_enable_stats(BPF_STATS_RUN_TIME));
+  const absl::StatusOr<std::vector<int>> cpus = OnlineCpus();
+  if (program == nullptr || !statistics.valid() || !cpus.ok()) {
+    state.SkipWithError("loading the BPF program and its statistics needs root");
+    return;
+  }
+  const auto busy = BusyProcesses("deep");
+  for (auto _ : state) {
+    std::vector<std::unique_ptr<bpf_link, int (*)(bpf_link*)>> links;
+    for (const int cpu : *cpus) {
+      absl::StatusOr<UniqueFd> event =
+          OpenPerfEvent(CpuClockAttributes(/*frequency_hz=*/99), /*pid=*/-1, cpu);
+      if (!event.ok()) return state.SkipWithError(event.status().ToString().c_str());
+      links.emplace_back(bpf_program__attach_perf_event(program->progs.walk_at_tick, event->Release()),
+                         bpf_link__destroy);
+    }
+    absl::SleepFor(kWindow);
+  }
+  state.counters["kernel_us/sample"] = MicrosecondsPerRun(bpf_program__fd(program->progs.walk_at_tick));
+}
+BENCHMARK(KernelWalkAlone)->Iterations(1)->Repetitions(5)->Unit(benchmark::kSecond)->UseRealTime();
 
 void PerfWindow(benchmark::State& state) {
   absl::StatusOr<std::unique_ptr<PerfSource>> source = PerfSource::Create();
