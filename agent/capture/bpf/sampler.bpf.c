@@ -253,13 +253,12 @@ int take_sample_at_tick(struct bpf_perf_event_data* ctx) {
   struct pl_cpu* cpu = bpf_map_lookup_elem(&cpus, &only);
   if (!cpu) return 0; /* The verifier asks; an array's elements are always there. */
   struct pl_counters* counters = &cpu->counters;
-  if (counters->runs++ % PL_RUNS_PER_TIMED_RUN != 0) {
-    take_sample(ctx, cpu);
-    return 0;
-  }
-  const __u64 began = bpf_ktime_get_ns();
+  const int timed = counters->runs++ % PL_RUNS_PER_TIMED_RUN == 0;
+  const __u64 began = timed ? bpf_ktime_get_ns() : 0;
   take_sample(ctx, cpu);
-  counters->timed_ns += bpf_ktime_get_ns() - began;
-  counters->timed_runs++;
+  if (timed) {
+    counters->timed_ns += bpf_ktime_get_ns() - began;
+    counters->timed_runs++;
+  }
   return 0;
 }
