@@ -126,7 +126,7 @@ void KernelWalkAlone(benchmark::State& state) {
     std::vector<std::unique_ptr<bpf_link, int (*)(bpf_link*)>> links;
     for (const int cpu : *cpus) {
       absl::StatusOr<UniqueFd> event =
-          OpenPerfEvent(CpuClockAttributes(/*frequency_hz=*/99), /*pid=*/-1, cpu);
+          OpenPerfEvent(CpuClockAttributes(CpuClockPeriodNs(99)), /*pid=*/-1, cpu);
       if (!event.ok()) return state.SkipWithError(event.status().ToString().c_str());
       links.emplace_back(bpf_program__attach_perf_event(program->progs.walk_at_tick, event->Release()),
                          bpf_link__destroy);

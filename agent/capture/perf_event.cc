@@ -1,5 +1,6 @@
 #include "agent/capture/perf_event.h"
 
+#include <sys/ioctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -33,19 +34,24 @@ std::string WhyPermissionDenied(pid_t pid) {
 
 }  // namespace
 
-perf_event_attr CpuClockAttributes(int frequency_hz) {
+perf_event_attr CpuClockAttributes(uint64_t period_ns) {
   perf_event_attr attributes{};
   attributes.type = PERF_TYPE_SOFTWARE;
   attributes.size = sizeof(attributes);
   attributes.config = PERF_COUNT_SW_CPU_CLOCK;
   // A period and not a frequency: the kernel turns one into the other for this clock, but checks only
   // frequencies against kernel.perf_event_max_sample_rate, which it lowers by itself under load.
-  attributes.sample_period = static_cast<uint64_t>(CpuClockPeriodNs(frequency_hz));
+  attributes.sample_period = period_ns;
   attributes.disabled = 1;
   attributes.exclude_idle = 1;
   attributes.exclude_guest = 1;
   attributes.exclude_hv = 1;
   return attributes;
+}
+
+absl::Status SetPeriod(int event_fd, uint64_t period_ns) {
+  if (ioctl(event_fd, PERF_EVENT_IOC_PERIOD, &period_ns) == 0) return absl::OkStatus();
+  return absl::ErrnoToStatus(errno, "setting the period of a perf event");
 }
 
 int64_t CpuClockPeriodNs(int frequency_hz) { return kNsPerSecond / frequency_hz; }

@@ -15,10 +15,12 @@
 
 namespace pilotlight::agent {
 
-// A disabled event that ticks `frequency_hz` times per second of CPU time, not in the idle task, and takes no
-// data yet. REQUIRES: frequency_hz > 0.
-perf_event_attr CpuClockAttributes(int frequency_hz);
-// CPU time between two ticks of it.
+// A disabled event that ticks each `period_ns` of CPU time, not in the idle task, and takes no data yet.
+perf_event_attr CpuClockAttributes(uint64_t period_ns);
+// Starts the ticks of an event anew, with another period. On an event of a thread, which ticks only while
+// that runs, this would lose the time since its last tick.
+absl::Status SetPeriod(int event_fd, uint64_t period_ns);
+// CPU time between two ticks at a frequency. REQUIRES: frequency_hz > 0.
 int64_t CpuClockPeriodNs(int frequency_hz);
 // InvalidArgument outside 1 to 1000 Hz: above, the timer interrupts alone cost more than 1 % of each core.
 absl::Status CheckFrequency(int frequency_hz);

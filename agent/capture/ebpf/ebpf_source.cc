@@ -57,9 +57,9 @@ absl::Status LoadError(int error) {
 }
 
 // Sample-taking events of all CPUs; closing them detaches the program.
-absl::StatusOr<std::vector<UniqueFd>> OpenEvents(int frequency_hz, int program_fd) {
+absl::StatusOr<std::vector<UniqueFd>> OpenEvents(uint64_t period_ns, int program_fd) {
   ASSIGN_OR_RETURN(const std::vector<int> cpus, OnlineCpus());
-  const perf_event_attr attributes = CpuClockAttributes(frequency_hz);
+  const perf_event_attr attributes = CpuClockAttributes(period_ns);
   std::vector<UniqueFd> events;
   for (const int cpu : cpus) {
     absl::StatusOr<UniqueFd> event = OpenPerfEvent(attributes, /*pid=*/-1, cpu);
@@ -167,7 +167,7 @@ absl::StatusOr<std::unique_ptr<EbpfSource>> EbpfSource::Create(const EbpfLimits&
   std::unique_ptr<EbpfSource> source(new EbpfSource(limits, std::move(skeleton)));
   RETURN_IF_ERROR(source->OpenRing());
   // Opened and closed for the error: the rights to load and to sample are not the same.
-  RETURN_IF_ERROR(OpenEvents(/*frequency_hz=*/1, source->program_fd()).status());
+  RETURN_IF_ERROR(OpenEvents(CpuClockPeriodNs(1), source->program_fd()).status());
   return source;
 }
 
@@ -204,7 +204,9 @@ absl::StatusOr<Capture> EbpfSource::Run(const CaptureOptions& options, ProcessOb
   }
   RETURN_IF_ERROR(Watch(options));
   ASSIGN_OR_RETURN(const pl_counters before, ReadCounters());
-  ASSIGN_OR_RETURN(std::vector<UniqueFd> events, OpenEvents(options.frequency_hz, program_fd()));
+  absl::BitGen random;
+  SamplingClock clock(options.frequency_hz, MonotonicTime::Now(), random);
+  ASSIGN_OR_RETURN(std::vector<UniqueFd> events, OpenEvents(clock.period_ns(), program_fd()));
 
   drained_ = false;
   announcer_->BeginWindow(&observer);
@@ -214,7 +216,7 @@ absl::StatusOr<Capture> EbpfSource::Run(const CaptureOptions& options, ProcessOb
   absl::Status status = SwitchEvents(events, PERF_EVENT_IOC_ENABLE);
   const MonotonicTime began = MonotonicTime::Now();
   if (status.ok() && options.on_started) options.on_started();
-  if (status.ok()) status = WaitForEnd(options.duration, stop);
+  if (status.ok()) status = WaitForEnd(began + options.duration, clock, events, stop);
   capture.duration = MonotonicTime::Now() - began;
   SwitchEvents(events, PERF_EVENT_IOC_DISABLE).IgnoreError();  // closing does it too, one after the other
   events.clear();
@@ -255,15 +257,19 @@ absl::Status EbpfSource::Watch(const CaptureOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status EbpfSource::WaitForEnd(absl::Duration duration, const StopSignal& stop) {
-  const MonotonicTime deadline = MonotonicTime::Now() + duration;
+absl::Status EbpfSource::WaitForEnd(MonotonicTime deadline, SamplingClock& clock,
+                                    const std::vector<UniqueFd>& events, const StopSignal& stop) {
   pollfd descriptors[] = {
       {.fd = stop.fd(), .events = POLLIN, .revents = 0},
       {.fd = ring_buffer__epoll_fd(new_processes_.get()), .events = POLLIN, .revents = 0}};
   while (true) {
-    const absl::Duration left = deadline - MonotonicTime::Now();
-    if (left <= absl::ZeroDuration() || stop.stopped()) return absl::OkStatus();
-    const timespec timeout = absl::ToTimespec(left);
+    const MonotonicTime now = MonotonicTime::Now();
+    if (deadline - now <= absl::ZeroDuration() || stop.stopped()) return absl::OkStatus();
+    if (clock.Left(now) <= absl::ZeroDuration()) {
+      clock.Advance(now);
+      for (const UniqueFd& event : events) RETURN_IF_ERROR(SetPeriod(event.get(), clock.period_ns()));
+    }
+    const timespec timeout = absl::ToTimespec(std::min(deadline - now, clock.Left(now)));
     if (ppoll(descriptors, std::size(descriptors), &timeout, /*sigmask=*/nullptr) < 0 && errno != EINTR) {
       return absl::ErrnoToStatus(errno, "waiting for the window's end");
     }

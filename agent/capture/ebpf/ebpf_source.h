@@ -14,6 +14,9 @@
 #include "agent/capture/bpf/abi.h"
 #include "agent/capture/capture_source.h"
 #include "agent/capture/ebpf/bpf_map.h"
+#include "agent/capture/monotonic_time.h"
+#include "agent/capture/sampling_clock.h"
+#include "base/unique_fd.h"
 
 struct ring_buffer;
 struct sampler_bpf;
@@ -56,7 +59,8 @@ class EbpfSource : public CaptureSource {
   EbpfSource(const EbpfLimits& limits, Skeleton skeleton);
   absl::Status OpenRing();
   absl::Status Watch(const CaptureOptions& options);
-  absl::Status WaitForEnd(absl::Duration duration, const StopSignal& stop);
+  absl::Status WaitForEnd(MonotonicTime deadline, SamplingClock& clock, const std::vector<UniqueFd>& events,
+                          const StopSignal& stop);
   absl::Status DrainStacks(Capture& capture);
   absl::StatusOr<pl_counters> ReadCounters() const;
 

@@ -20,7 +20,7 @@ namespace pilotlight::agent {
 namespace {
 
 perf_event_attr Attributes(const PerfEventOptions& options) {
-  perf_event_attr attributes = CpuClockAttributes(options.frequency_hz);
+  perf_event_attr attributes = CpuClockAttributes(options.period_ns);
   attributes.sample_type = PERF_SAMPLE_TID | PERF_SAMPLE_CALLCHAIN;
   attributes.sample_max_stack = static_cast<uint16_t>(options.max_frames);
   attributes.exclude_kernel = options.user_mode_only ? 1 : 0;
@@ -119,6 +119,11 @@ absl::Status PerfEvents::Enable() const {
     if (ioctl(event.get(), PERF_EVENT_IOC_ENABLE, 0) != 0)
       return absl::ErrnoToStatus(errno, "enabling a perf event");
   }
+  return absl::OkStatus();
+}
+
+absl::Status PerfEvents::SetPeriods(uint64_t period_ns) const {
+  for (const UniqueFd& event : events_) RETURN_IF_ERROR(SetPeriod(event.get(), period_ns));
   return absl::OkStatus();
 }
 

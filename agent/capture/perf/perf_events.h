@@ -15,7 +15,7 @@
 namespace pilotlight::agent {
 
 struct PerfEventOptions {
-  int frequency_hz = 99;
+  uint64_t period_ns = 10'101'010;
   bool kernel_frames = true;
   bool user_mode_only = false;  // what is allowed without rights, for one's own processes
   uint32_t max_frames = 127;
@@ -34,6 +34,8 @@ class PerfEvents {
 
   absl::Status Enable() const;
   void Disable() const;
+  // For events of the node; see SetPeriod() in perf_event.h.
+  absl::Status SetPeriods(uint64_t period_ns) const;
 
   // One per CPU; readable when its ring is half full.
   const std::vector<int>& ring_fds() const { return ring_fds_; }

@@ -14,6 +14,7 @@
 #include "agent/capture/monotonic_time.h"
 #include "agent/capture/perf/perf_records.h"
 #include "agent/capture/perf_event.h"
+#include "agent/capture/sampling_clock.h"
 #include "base/status_macros.h"
 
 namespace pilotlight::agent {
@@ -23,7 +24,7 @@ namespace {
 constexpr uint32_t kMaxFrames = 127;
 
 // So that processes are looked at while they live, and rings stay far from full.
-constexpr absl::Duration kDrainInterval = absl::Milliseconds(500);
+constexpr absl::Duration kDrainInterval = absl::Milliseconds(250);
 
 }  // namespace
 
@@ -94,7 +95,7 @@ class PerfSource::Window {
 
 absl::StatusOr<std::unique_ptr<PerfSource>> PerfSource::Create(const StackAggregator::Limits& limits) {
   ASSIGN_OR_RETURN(const std::vector<int> cpus, OnlineCpus());
-  perf_event_attr attributes = CpuClockAttributes(/*frequency_hz=*/1);
+  perf_event_attr attributes = CpuClockAttributes(CpuClockPeriodNs(1));
   absl::Status node_access = OpenPerfEvent(attributes, /*pid=*/-1, cpus.front()).status();
   if (!node_access.ok()) {
     attributes.exclude_kernel = 1;
@@ -108,13 +109,17 @@ PerfSource::PerfSource(const StackAggregator::Limits& limits, absl::Status node_
       node_access_(std::move(node_access)),
       max_frames_(std::min(kMaxFrames, MaxStackFrames())) {}
 
-absl::StatusOr<PerfEvents> PerfSource::Open(const CaptureOptions& options) const {
-  const PerfEventOptions event_options{.frequency_hz = options.frequency_hz,
+bool PerfSource::SamplesNode(const CaptureOptions& options) const {
+  return node_access_.ok() && !options.with_children;
+}
+
+absl::StatusOr<PerfEvents> PerfSource::Open(const CaptureOptions& options, uint64_t period_ns) const {
+  const PerfEventOptions event_options{.period_ns = period_ns,
                                        .kernel_frames = options.kernel_frames,
                                        .user_mode_only = !node_access_.ok(),
                                        .max_frames = max_frames_};
   // With the right to all, a filter is simpler than events for each thread; but it knows no children.
-  if (node_access_.ok() && !options.with_children) return PerfEvents::OpenForNode(event_options);
+  if (SamplesNode(options)) return PerfEvents::OpenForNode(event_options);
   if (options.pids.empty()) return node_access_;
   return PerfEvents::OpenForProcesses(event_options, options.pids);
 }
@@ -122,21 +127,31 @@ absl::StatusOr<PerfEvents> PerfSource::Open(const CaptureOptions& options) const
 absl::StatusOr<Capture> PerfSource::Run(const CaptureOptions& options, ProcessObserver& observer,
                                         const StopSignal& stop) {
   RETURN_IF_ERROR(CheckFrequency(options.frequency_hz));
-  ASSIGN_OR_RETURN(PerfEvents events, Open(options));
+  Capture capture;
+  capture.period_ns = CpuClockPeriodNs(options.frequency_hz);
+  absl::BitGen random;
+  SamplingClock clock(options.frequency_hz, MonotonicTime::Now(), random);
+  const bool varies = SamplesNode(options);
+  ASSIGN_OR_RETURN(PerfEvents events,
+                   Open(options, varies ? clock.period_ns() : static_cast<uint64_t>(capture.period_ns)));
   std::vector<pollfd> descriptors = {{.fd = stop.fd(), .events = POLLIN, .revents = 0}};
   for (const int fd : events.ring_fds()) descriptors.push_back({.fd = fd, .events = POLLIN, .revents = 0});
 
   Window window(options, limits_, max_frames_, observer);
-  Capture capture;
   capture.start = absl::Now();
-  capture.period_ns = CpuClockPeriodNs(options.frequency_hz);
   RETURN_IF_ERROR(events.Enable());
   const MonotonicTime began = MonotonicTime::Now();
   if (options.on_started) options.on_started();
   while (true) {
-    capture.duration = MonotonicTime::Now() - began;
+    const MonotonicTime now = MonotonicTime::Now();
+    capture.duration = now - began;
     if (capture.duration >= options.duration || stop.stopped()) break;
-    const timespec timeout = absl::ToTimespec(std::min(options.duration - capture.duration, kDrainInterval));
+    if (varies && clock.Left(now) <= absl::ZeroDuration()) {
+      clock.Advance(now);
+      RETURN_IF_ERROR(events.SetPeriods(clock.period_ns()));
+    }
+    const timespec timeout = absl::ToTimespec(std::min(
+        {options.duration - capture.duration, kDrainInterval, varies ? clock.Left(now) : kDrainInterval}));
     if (ppoll(descriptors.data(), descriptors.size(), &timeout, /*sigmask=*/nullptr) < 0 && errno != EINTR) {
       return absl::ErrnoToStatus(errno, "waiting for perf events");
     }

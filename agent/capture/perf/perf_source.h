@@ -33,7 +33,8 @@ class PerfSource : public CaptureSource {
   class Window;
 
   PerfSource(const StackAggregator::Limits& limits, absl::Status node_access);
-  absl::StatusOr<PerfEvents> Open(const CaptureOptions& options) const;
+  bool SamplesNode(const CaptureOptions& options) const;
+  absl::StatusOr<PerfEvents> Open(const CaptureOptions& options, uint64_t period_ns) const;
 
   const StackAggregator::Limits limits_;
   const absl::Status node_access_;
