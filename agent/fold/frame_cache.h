@@ -14,7 +14,17 @@ namespace pilotlight::agent {
 struct AddressFrames {
   absl::Span<const FrameId> frames;  // the innermost inlined function first; valid until the next call
   uint32_t unsymbolized = 0;         // of `frames`
+  bool is_root = false;              // has no caller: IsRootFunction()
 };
+
+// Where a Go stack begins: a goroutine's, a thread's, the program's. What the frame pointer of a thread's
+// first function holds is what its creator left in the register, so a walk goes on into remains of another
+// stack.
+inline bool IsRootFunction(const FrameView& frame) {
+  return frame.kind == FrameKind::kGo &&
+         (frame.function == "runtime.goexit" || frame.function == "runtime.mstart" ||
+          frame.function == "runtime.rt0_go");
+}
 
 // Bounded by the distinct addresses of one capture, whose stacks the source bounds.
 class FrameCache {
@@ -28,6 +38,7 @@ class FrameCache {
     uint32_t begin = 0;
     uint32_t size = 0;
     uint32_t unsymbolized = 0;
+    bool is_root = false;
   };
   absl::flat_hash_map<uint64_t, Entry> entries_;
   std::vector<FrameId> frames_;
@@ -48,9 +59,10 @@ AddressFrames FrameCache::Find(uint64_t address, bool is_return_address, const S
     for (size_t i = begin; i < frames_.size(); ++i) {
       if (!trie.frame(frames_[i]).symbolized) ++entry.unsymbolized;
     }
+    entry.is_root = IsRootFunction(trie.view(frames_.back()));
   }
   const Entry& entry = it->second;
-  return {absl::MakeConstSpan(frames_).subspan(entry.begin, entry.size), entry.unsymbolized};
+  return {absl::MakeConstSpan(frames_).subspan(entry.begin, entry.size), entry.unsymbolized, entry.is_root};
 }
 
 }  // namespace pilotlight::agent

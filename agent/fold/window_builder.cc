@@ -201,7 +201,12 @@ void Folder::AppendUser(const std::vector<uint64_t>& addresses, const Process* p
   for (size_t i = addresses.size(); i-- > 0;) {
     // Below kernel frames the leaf is where the kernel will go on, no return address either. After a
     // trampoline the walk by frame pointers goes on with the caller of the interrupted function.
-    Append(cache.Find(addresses[i], /*is_return_address=*/i > 0, trie_, symbolize));
+    const AddressFrames frames = cache.Find(addresses[i], /*is_return_address=*/i > 0, trie_, symbolize);
+    if (frames.is_root) {
+      stack_.clear();
+      unsymbolized_ = 0;
+    }
+    Append(frames);
   }
 }
 

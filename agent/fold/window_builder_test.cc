@@ -37,6 +37,11 @@ class FakeSymbolizer : public Symbolizer {
       Append("__restore_rt", trie, frames);
       return;
     }
+    if (address == kGoRoot) {
+      frames.push_back(trie.InternFrame(
+          FrameView{.function = "runtime.mstart", .kind = FrameKind::kGo, .symbolized = true}));
+      return;
+    }
     const std::string name = absl::StrFormat("%s%x%s", is_return_address ? "r" : "u", address, name_suffix);
     if (inlined.count(address) != 0) Append(name + "inner", trie, frames);
     Append(name, trie, frames);
@@ -52,6 +57,7 @@ class FakeSymbolizer : public Symbolizer {
   }
 
   static constexpr uint64_t kTrampoline = 0x1550;
+  static constexpr uint64_t kGoRoot = 0x1661;
   std::set<uint64_t> inlined;
   std::string name_suffix;
   int calls = 0;
@@ -101,6 +107,16 @@ TEST_F(WindowBuilderTest, TakesASignalTrampolineForWhatItIs) {
   capture_.processes = {
       {.pid = 10, .stacks = {{.user = {0x1010, 0x1021, FakeSymbolizer::kTrampoline, 0x1031}, .count = 1}}}};
   EXPECT_THAT(Counts(Build()), ElementsAre(Pair("r1031;__restore_rt;r1021;u1010", 1)));
+}
+
+TEST_F(WindowBuilderTest, DropsRemainsOfOtherStacksBeyondTheRootOfAGoStack) {
+  StartProcess(10);
+  capture_.processes = {
+      {.pid = 10, .stacks = {{.user = {0x1010, FakeSymbolizer::kGoRoot, 0x1021, 0x999999}, .count = 2}}}};
+  const FoldedWindow folded = Build();
+  EXPECT_THAT(Counts(folded), ElementsAre(Pair("runtime.mstart;u1010", 2)));
+  EXPECT_EQ(folded.window.series.at(0).loss.frames, 4u);
+  EXPECT_EQ(folded.window.series.at(0).loss.unsymbolized_frames, 0u);
 }
 
 TEST_F(WindowBuilderTest, ValuesAreCountsTimesThePeriod) {
