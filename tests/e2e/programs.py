@@ -56,6 +56,13 @@ def record(*arguments):
     return stacks
 
 
+def two_proportions(hits, total, other_hits, other_total):
+    """The difference of two shares in standard errors, pooled: the z of the two-proportion test."""
+    pooled = (hits + other_hits) / (total + other_total)
+    return (hits / total - other_hits / other_total) / math.sqrt(
+        pooled * (1 - pooled) * (1 / total + 1 / other_total))
+
+
 def wilson(hits, total):
     """The 95 % score interval of a proportion."""
     z = 1.959964
