@@ -40,11 +40,15 @@ Agent::Agent(const AgentOptions& options)
     : options_(options),
       cpus_(static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)))),
       builder_(processes_, symbolizer_, options.uplink.node),
+      gc_pauses_([this](const Process& process) { return symbolizer_.GoData(process); }),
       target_metrics_(options.metrics, registry_),
       symbol_metrics_(registry_),
       uplink_metrics_(registry_),
+      gc_unreadable_(AddCounters(registry_, "pilotlight_go_gc_unreadable_processes_total",
+                                 "Go processes whose memory the agent may not read for their pauses.")),
       http_server_({.listen_address = options.web_listen_address, .threads = 2}) {
   AddBuildInfo(registry_, "pilotlight-agent");
+  SetTotal(gc_unreadable_, {}, gc_pauses_.unreadable_processes());
 }
 
 Agent::~Agent() { http_server_.Stop(); }
@@ -128,6 +132,7 @@ void Agent::Run(const StopSignal& stop) {
 
 void Agent::OnTurn(const TurnReport& report) {
   capture_metrics_->OnTurn(report);
+  if (report.outcome == WindowOutcome::kOk) ReadGcPauses(*report.folded);
   symbolizer_.EndWindow();
   symbol_metrics_.Update(symbolizer_.stats());
   {
@@ -142,6 +147,15 @@ void Agent::OnTurn(const TurnReport& report) {
       for (const LostSamples& lost : *report.lost) last_turn_.lost_samples += lost.count;
     }
   }
+}
+
+void Agent::ReadGcPauses(const FoldedWindow& folded) {
+  for (const auto& process : folded.go_processes) {
+    const std::optional<GcPauses> pauses = gc_pauses_.Read(*process, absl::Now());
+    if (pauses.has_value()) target_metrics_.AddGcPauses(process->labels, *pauses);
+  }
+  gc_pauses_.EndWindow();
+  SetTotal(gc_unreadable_, {}, gc_pauses_.unreadable_processes());
 }
 
 AgentStatus Agent::CurrentStatus() {

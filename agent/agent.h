@@ -13,7 +13,9 @@
 #include "absl/time/time.h"
 #include "agent/capture/pprof/pprof_target.h"
 #include "agent/fold/window_builder.h"
+#include "agent/gc/gc_pause_reader.h"
 #include "agent/metrics/capture_metrics.h"
+#include "agent/metrics/mirror.h"
 #include "agent/metrics/symbol_metrics.h"
 #include "agent/metrics/target_metrics.h"
 #include "agent/metrics/uplink_metrics.h"
@@ -61,6 +63,7 @@ class Agent : private TurnObserver {
   absl::Status OpenUplink();
   absl::Status StartHttp();
   void OnTurn(const TurnReport& report) override;
+  void ReadGcPauses(const FoldedWindow& folded);
   AgentStatus CurrentStatus();
 
   const AgentOptions options_;
@@ -70,10 +73,12 @@ class Agent : private TurnObserver {
   ProcessTable processes_;
   CachingSymbolizer symbolizer_;
   WindowBuilder builder_;
+  GcPauseReader gc_pauses_;
   SystemTimer timer_;
   TargetMetrics target_metrics_;
   SymbolMetrics symbol_metrics_;
   UplinkMetrics uplink_metrics_;
+  CounterFamily& gc_unreadable_;
   std::unique_ptr<CaptureMetrics> capture_metrics_;
   std::unique_ptr<Spool> spool_;
   std::unique_ptr<Uplink> uplink_;

@@ -23,7 +23,7 @@ function(pilotlight_bpf_skeleton name)
     DEPENDS ${source} ${ARG_HEADERS} VERBATIM)
   add_custom_command(OUTPUT ${skeleton}
     COMMAND ${CMAKE_COMMAND} -E make_directory ${CMAKE_CURRENT_BINARY_DIR}/skeletons
-    COMMAND sh -c "\"$1\" gen skeleton \"$2\" name \"$3\" > \"$4.new\" && mv \"$4.new\" \"$4\"" sh
+    COMMAND sh -c "{ echo '// NOLINTBEGIN' && \"$1\" gen skeleton \"$2\" name \"$3\" && echo '// NOLINTEND'; } > \"$4.new\" && mv \"$4.new\" \"$4\"" sh
             ${PILOTLIGHT_BPFTOOL} ${object} ${name} ${skeleton}
     DEPENDS ${object} VERBATIM)
   add_custom_target(${name}_skeleton DEPENDS ${skeleton})

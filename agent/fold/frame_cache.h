@@ -1,6 +1,7 @@
 // The frames of each address of one address space, named once per window.
 #pragma once
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -32,6 +33,12 @@ class FrameCache {
   // `symbolize(address, is_return_address, frames)` appends at least one frame of `trie`.
   template <typename Symbolize>
   AddressFrames Find(uint64_t address, bool is_return_address, const StackTrie& trie, Symbolize&& symbolize);
+
+  // One of the frames found so far is of this kind.
+  bool Holds(FrameKind kind, const StackTrie& trie) const {
+    return std::any_of(frames_.begin(), frames_.end(),
+                       [&](FrameId id) { return trie.view(id).kind == kind; });
+  }
 
  private:
   struct Entry {

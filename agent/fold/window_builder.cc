@@ -151,6 +151,7 @@ void Folder::AddProcess(const ProcessSamples& samples) {
     count += stack.count;
   }
   folded_.samples += count;
+  if (user_frames.Holds(FrameKind::kGo, trie_)) folded_.go_processes.push_back(process);
   if (IsVanished(process.get())) {
     ++folded_.vanished_processes;
     folded_.vanished_samples += count;

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <string>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -25,6 +27,8 @@ struct FoldedWindow {
   // "[unknown]", and so is their service, unless the kernel told their name.
   uint64_t vanished_processes = 0;
   uint64_t vanished_samples = 0;
+  // Those that Go code was seen in.
+  std::vector<std::shared_ptr<const Process>> go_processes;
 };
 
 // Not thread-safe. Equal label sets become one series, stacks have the outermost caller first: user frames,

@@ -119,6 +119,16 @@ TEST_F(WindowBuilderTest, DropsRemainsOfOtherStacksBeyondTheRootOfAGoStack) {
   EXPECT_EQ(folded.window.series.at(0).loss.unsymbolized_frames, 0u);
 }
 
+TEST_F(WindowBuilderTest, NamesTheProcessesWithGoCode) {
+  StartProcess(10);
+  StartProcess(11);
+  capture_.processes = {{.pid = 10, .stacks = {{.user = {0x1010}, .count = 1}}},
+                        {.pid = 11, .stacks = {{.user = {0x1010, FakeSymbolizer::kGoRoot}, .count = 1}}}};
+  const FoldedWindow folded = Build();
+  ASSERT_EQ(folded.go_processes.size(), 1u);
+  EXPECT_EQ(folded.go_processes[0]->pid, 11);
+}
+
 TEST_F(WindowBuilderTest, ValuesAreCountsTimesThePeriod) {
   StartProcess(10);
   capture_.processes = {{.pid = 10, .stacks = {{.user = {0x1010}, .count = 7}}, .stackless_samples = 2}};

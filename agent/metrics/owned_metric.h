@@ -18,11 +18,14 @@ class OwnedMetric {
   OwnedMetric(const OwnedMetric&) = delete;
   OwnedMetric& operator=(const OwnedMetric&) = delete;
 
-  // Nothing happens when it is there. REQUIRES: no other metric of the family has the same labels.
-  void Add(prometheus::Family<Metric>& family, const prometheus::Labels& labels) {
+  // Nothing happens when it is there. `arguments`: the metric's own, as a histogram's buckets.
+  // REQUIRES: no other metric of the family has the same labels.
+  template <typename... Arguments>
+  void Add(prometheus::Family<Metric>& family, const prometheus::Labels& labels,
+           const Arguments&... arguments) {
     if (metric_ != nullptr) return;
     family_ = &family;
-    metric_ = &family.Add(labels);
+    metric_ = &family.Add(labels, arguments...);
   }
   void Remove() {
     if (metric_ == nullptr) return;

@@ -2,6 +2,7 @@
 
 #include <prometheus/counter.h>
 #include <prometheus/gauge.h>
+#include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
 #include <array>
@@ -15,9 +16,11 @@ namespace {
 
 using prometheus::BuildCounter;
 using prometheus::BuildGauge;
+using prometheus::BuildHistogram;
 using prometheus::Counter;
 using prometheus::Family;
 using prometheus::Gauge;
+using prometheus::Histogram;
 
 // The label of the profile, and of the metric.
 constexpr struct {
@@ -37,6 +40,13 @@ constexpr GoRatio kGoRatios[] = {
     {GoClass::kLock, "pilotlight_go_lock_ratio", "spent on taking and releasing locks, without the waiting"},
     {GoClass::kSyscall, "pilotlight_go_syscall_ratio", "spent in system calls"},
 };
+// Seconds. Most pauses are some 10 µs; one of a second is what people are woken for.
+const Histogram::BucketBoundaries& GcPauseBuckets() {
+  static const auto& buckets = *new Histogram::BucketBoundaries{
+      10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 1};
+  return buckets;
+}
+
 constexpr size_t kGoRatioCount = std::size(kGoRatios);
 
 std::map<std::string, std::string> TargetKey(const Labels& labels) {
@@ -66,6 +76,8 @@ struct TargetMetrics::Families {
   Family<Counter>& go_seconds;
   Family<Counter>& frames;
   Family<Counter>& stacks;
+  Family<Histogram>& gc_pauses;
+  Family<Counter>& missed_gc_pauses;
   Family<Gauge>& cores;
   Family<Gauge>& symbolized_ratio;
   Family<Gauge>& complete_ratio;
@@ -100,6 +112,17 @@ TargetMetrics::Families::Families(prometheus::Registry& registry)
                  .Name("pilotlight_stacks_total")
                  .Help("Sampled stacks, by whether they reach the outermost caller.")
                  .Register(registry)),
+      gc_pauses(
+          BuildHistogram()
+              .Name("pilotlight_go_gc_pause_seconds")
+              .Help("How long each garbage collection stopped the target, both stops of a cycle together.")
+              .Register(registry)),
+      missed_gc_pauses(
+          BuildCounter()
+              .Name("pilotlight_go_gc_pauses_missed_total")
+              .Help("Garbage collections whose pauses could not be read: more than 255 since the "
+                    "last window.")
+              .Register(registry)),
       cores(BuildGauge()
                 .Name("pilotlight_cpu_cores")
                 .Help("Cores that the target kept busy in the last window.")
@@ -137,6 +160,7 @@ struct TargetMetrics::Target {
   Target(const Families& families, const Key& target_key, std::string source_name);
 
   void Set(const Families& families, const Key& key, const SeriesInsight& insight);
+  void AddGcPauses(const Families& families, const Key& key, const GcPauses& pauses);
   // No sample in the last window: nothing can be said of shares.
   void SetIdle();
 
@@ -156,6 +180,8 @@ struct TargetMetrics::Target {
   // Only of targets that have run Go code.
   std::array<OwnedMetric<Counter>, kGoClasses> go_samples;
   std::array<OwnedMetric<Counter>, kGoClasses> go_seconds;
+  OwnedMetric<Histogram> gc_pauses;
+  OwnedMetric<Counter> missed_gc_pauses;
   std::array<OwnedMetric<Gauge>, kGoRatioCount> go_ratio;
   std::array<OwnedMetric<Gauge>, kGoRatioCount> go_ratio_lower;
 
@@ -220,6 +246,14 @@ void TargetMetrics::Target::SetGo(const Families& families, const Key& key, cons
   }
 }
 
+void TargetMetrics::Target::AddGcPauses(const Families& families, const Key& key, const GcPauses& pauses) {
+  const prometheus::Labels labels(key.begin(), key.end());
+  gc_pauses.Add(families.gc_pauses, labels, GcPauseBuckets());
+  for (const uint64_t pause : pauses.pauses_ns) gc_pauses->Observe(static_cast<double>(pause) * 1e-9);
+  missed_gc_pauses.Add(families.missed_gc_pauses, labels);
+  missed_gc_pauses->Increment(static_cast<double>(pauses.missed));
+}
+
 void TargetMetrics::Target::SetIdle() {
   cores->Set(0);
   symbolized_ratio.Remove();
@@ -268,6 +302,12 @@ void TargetMetrics::Update(const Window& window, const std::vector<SeriesInsight
     }
   }
   families_->targets.Set(static_cast<double>(targets_.size()));
+}
+
+void TargetMetrics::AddGcPauses(const Labels& labels, const GcPauses& pauses) {
+  const Key key = TargetKey(labels);
+  const auto found = targets_.find(key);
+  if (found != targets_.end()) found->second->AddGcPauses(*families_, key, pauses);
 }
 
 }  // namespace pilotlight::agent

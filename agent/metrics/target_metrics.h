@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
+#include "agent/gc/gc_pause_reader.h"
 #include "agent/insight/series_insight.h"
 #include "profile/profile.h"
 
@@ -22,7 +23,7 @@ namespace pilotlight::agent {
 
 struct TargetMetricsOptions {
   // Beyond it new targets are not shown, their samples are counted in
-  // pilotlight_metric_overflow_samples_total. A Go target has some 35 series, others 9.
+  // pilotlight_metric_overflow_samples_total. A Go target has some 55 series, others 9.
   size_t max_targets = 1000;
   // A target's series end after so many windows without a sample of it.
   int windows_until_gone = 5;
@@ -39,6 +40,9 @@ class TargetMetrics {
 
   // `insights` has one entry per series of `window`.
   void Update(const Window& window, const std::vector<SeriesInsight>& insights);
+  // Of one process of a target that Update() has been told of. What it has for targets without metrics is
+  // left out.
+  void AddGcPauses(const Labels& labels, const GcPauses& pauses);
   size_t size() const { return targets_.size(); }
 
  private:

@@ -109,6 +109,19 @@ TEST_F(TargetMetricsTest, AddsUpWhatDiffersOnlyInOtherLabels) {
   EXPECT_THAT(Scrape(), HasSubstr(R"(pilotlight_cpu_samples_total{service="shop"} 30)"));
 }
 
+TEST_F(TargetMetricsTest, CountsGcPausesOfTheProcessesOfATarget) {
+  Update(OneSeries("shop", {{"main", 100}}));
+  EXPECT_THAT(Scrape(), Not(HasSubstr("pilotlight_go_gc_pause_seconds_count")));
+  metrics_.AddGcPauses({{"service_name", "shop"}}, {.pauses_ns = {30'000, 2'000'000}});
+  metrics_.AddGcPauses({{"service_name", "shop"}}, {.pauses_ns = {30'000}, .missed = 4});
+  metrics_.AddGcPauses({{"service_name", "elsewhere"}}, {.pauses_ns = {30'000}});
+  const std::string text = Scrape();
+  EXPECT_THAT(text, HasSubstr(R"(pilotlight_go_gc_pause_seconds_count{service="shop"} 3)"));
+  EXPECT_THAT(text, HasSubstr(R"(pilotlight_go_gc_pause_seconds_sum{service="shop"} 0.00206)"));
+  EXPECT_THAT(text, HasSubstr(R"(pilotlight_go_gc_pauses_missed_total{service="shop"} 4)"));
+  EXPECT_THAT(text, Not(HasSubstr("elsewhere")));
+}
+
 TEST_F(TargetMetricsTest, AnIdleTargetUsesNoCoresAndHasNoShares) {
   Update(OneSeries("shop", {{"runtime.mcall", 10}}));
   Update(MakeWindow());

@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "spdlog/spdlog.h"
 
@@ -49,6 +50,26 @@ void CachingSymbolizer::SymbolizeKernel(uint64_t address, bool is_return_address
   const Resolved resolved = ResolveKernel(target);
   addresses_.emplace(key, resolved);
   Deliver(resolved, trie, frames);
+}
+
+std::vector<AddressRange> CachingSymbolizer::GoData(const Process& process) {
+  std::vector<AddressRange> data;
+  absl::flat_hash_set<BinaryId> seen;
+  for (const Mapping& mapping : process.maps.mappings()) {
+    if (mapping.inode == 0) continue;
+    const BinaryId id = binaries_.Identify(process, mapping);
+    if (!seen.insert(id).second) continue;
+    const Binary* binary = binaries_.Load(id, process, mapping);
+    if (binary == nullptr || binary->go() == nullptr) continue;
+    const std::optional<uint64_t> vaddr = binary->elf().OffsetToVaddr(mapping.file_offset);
+    if (!vaddr.has_value()) continue;
+    const uint64_t bias = mapping.start - *vaddr;
+    for (const ElfSegment& segment : binary->elf().segments()) {
+      if (!segment.writable) continue;
+      data.push_back({segment.vaddr + bias, segment.vaddr + bias + segment.memory_size});
+    }
+  }
+  return data;
 }
 
 const CachingSymbolizer::Resolved* CachingSymbolizer::FindCached(const AddressKey& key) {

@@ -15,6 +15,7 @@
 #include "agent/symbolize/kernel_symbols.h"
 #include "agent/symbolize/symbolizer.h"
 #include "agent/symbolize/symbolizer_stats.h"
+#include "agent/targets/address_range.h"
 #include "base/clock.h"
 #include "objfile/source_frame.h"
 #include "profile/stack_trie.h"
@@ -42,6 +43,9 @@ class CachingSymbolizer : public Symbolizer {
                      std::vector<FrameId>& frames) override;
   void SymbolizeKernel(uint64_t address, bool is_return_address, StackTrie& trie,
                        std::vector<FrameId>& frames) override;
+
+  // Where the process has the writable data of its Go code; empty when it runs none.
+  std::vector<AddressRange> GoData(const Process& process);
 
   // After each window: closes files that are not used, and lets go of kernel symbols that are out of date.
   void EndWindow();

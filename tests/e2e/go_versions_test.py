@@ -6,27 +6,16 @@ inlined call, and have the same top 20 functions as the process's own pprof prof
 
 import argparse
 import collections
-import os
 import re
 import subprocess
 import sys
 
 import programs
 
-SOURCE = os.environ["PILOTLIGHT_SOURCE"]
 SECONDS = 8
 # Standard errors: of 200 comparisons of twenty functions in ten programs, chance alone makes one exceed it in
 # one run of a thousand.
 NOISE = 4.5
-
-
-def build(version, mode):
-    output = os.path.join(programs.BUILD, "workloads", f"stages-{version}-{mode}")
-    environment = dict(os.environ, GOTOOLCHAIN=f"go{version}", CGO_ENABLED="0")
-    subprocess.run(
-        ["go", "build", f"-buildmode={mode}", "-trimpath", "-ldflags=-s -w", "-o", output, "."],
-        cwd=os.path.join(SOURCE, "tests", "workloads", "stages"), env=environment, check=True)
-    return output
 
 
 def top_of_samples(stacks):
@@ -57,7 +46,7 @@ def top_of_pprof(load):
 
 def check(version, mode):
     errors = []
-    with programs.Workload(build(version, mode)) as load:
+    with programs.Workload(programs.build_go("stages", version, mode)) as load:
         stacks = programs.record("--source", "ebpf", "--pid", str(load.pid), "--for", f"{SECONDS}s")
         theirs = top_of_pprof(load)
     ours = top_of_samples(stacks)

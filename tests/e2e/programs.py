@@ -18,6 +18,16 @@ def workload(name):
     return os.path.join(BUILD, "workloads", name)
 
 
+def build_go(name, version, mode="exe"):
+    """The path of a stripped Go workload, built by that version of Go, which is fetched when it is not there."""
+    output = workload(f"{name}-{version}-{mode}")
+    environment = dict(os.environ, GOTOOLCHAIN=f"go{version}", CGO_ENABLED="0")
+    subprocess.run(
+        ["go", "build", f"-buildmode={mode}", "-trimpath", "-ldflags=-s -w", "-o", output, "."],
+        cwd=os.path.join(os.environ["PILOTLIGHT_SOURCE"], "tests", "workloads", name), env=environment, check=True)
+    return output
+
+
 class Workload:
     """A running workload: it has printed `ready pid=… [url=…]`."""
 
@@ -35,14 +45,18 @@ class Workload:
         self.process.kill()
         self.process.communicate()
 
+    def ask(self, line):
+        """Its answer to a line of its standard input, without the newline."""
+        self.process.stdin.write(line + "\n")
+        self.process.stdin.flush()
+        return self.process.stdout.readline().rstrip("\n")
+
     def truth(self):
         """CPU nanoseconds by function, by the process's own clocks, and their "total"."""
         if self.url:
             with urllib.request.urlopen(self.url + "/truth") as answer:
                 return json.load(answer)
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-        return json.loads(self.process.stdout.readline())
+        return json.loads(self.ask(""))
 
 
 def record(*arguments):

@@ -1,0 +1,113 @@
+#include "agent/gc/gc_pause_reader.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+
+#include "absl/status/status.h"
+#include "absl/strings/str_cat.h"
+#include "base/file.h"
+#include "base/status_macros.h"
+
+namespace pilotlight::agent {
+namespace {
+
+constexpr size_t kChunkBytes = size_t{1} << 20;
+// Of one process; the largest Go programs have a few MB.
+constexpr uint64_t kMaxSearchBytes = uint64_t{64} << 20;
+constexpr size_t kMaxWatched = 8192;
+constexpr int kMaxMisreads = 3;
+constexpr uint64_t kIdleWindows = 60;
+// A process that has not collected yet is searched again, less and less often.
+constexpr uint64_t kMaxWindowsBetweenSearches = 32;
+
+}  // namespace
+
+absl::StatusOr<std::string> GcPauseReader::ReadMemory(pid_t pid, uint64_t address, size_t size) const {
+  ASSIGN_OR_RETURN(const UniqueFd fd, OpenReadOnly(absl::StrCat(proc_root_, "/", pid, "/mem")));
+  std::string memory(size, '\0');
+  const ssize_t count = pread(fd.get(), memory.data(), size, static_cast<off_t>(address));
+  if (count < 0) return absl::ErrnoToStatus(errno, absl::StrCat("memory of process ", pid));
+  memory.resize(static_cast<size_t>(count));
+  return memory;
+}
+
+absl::StatusOr<uint64_t> GcPauseReader::Search(pid_t pid, const std::vector<AddressRange>& data,
+                                               absl::Time now) {
+  uint64_t budget = kMaxSearchBytes;
+  for (const AddressRange& range : data) {
+    // Chunks overlap by a record, so that none is missed at their edges.
+    for (uint64_t at = range.start; at + kGoMemStatsBytes <= range.end && budget > 0;) {
+      const size_t size = std::min<uint64_t>({kChunkBytes, range.end - at, budget});
+      ASSIGN_OR_RETURN(const std::string memory, ReadMemory(pid, at, size));
+      if (const std::optional<size_t> found = FindGoMemStats(memory, now); found.has_value()) {
+        return at + *found;
+      }
+      budget -= size;
+      if (memory.size() <= kGoMemStatsBytes || at + size >= range.end) break;
+      at += memory.size() - kGoMemStatsBytes / sizeof(uint64_t) * sizeof(uint64_t);
+    }
+  }
+  return absl::NotFoundError(absl::StrCat("no runtime.memstats with a collection in process ", pid));
+}
+
+void GcPauseReader::Find(const Process& process, Watched& watched, absl::Time now) {
+  if (watched.unreadable || watched.data.empty() || window_ < watched.next_search) return;
+  const absl::StatusOr<uint64_t> address = Search(process.pid, watched.data, now);
+  if (address.ok()) {
+    watched.address = *address;
+    return;
+  }
+  if (absl::IsPermissionDenied(address.status())) {
+    watched.unreadable = true;
+    ++unreadable_processes_;
+    return;
+  }
+  watched.next_search =
+      window_ + std::min(uint64_t{1} << std::min<uint64_t>(watched.searches, 5), kMaxWindowsBetweenSearches);
+  ++watched.searches;
+}
+
+std::optional<GcPauses> GcPauseReader::Read(const Process& process, absl::Time now) {
+  const auto found = watched_.find(process.pid);
+  if (found == watched_.end() && watched_.size() >= kMaxWatched) return std::nullopt;
+  Watched& watched = watched_[process.pid];
+  if (found == watched_.end() || watched.start_ticks != process.start_ticks) {
+    watched = {.start_ticks = process.start_ticks, .data = go_data_(process)};
+  }
+  watched.last_window = window_;
+  const bool is_first = watched.address == 0;
+  if (is_first) Find(process, watched, now);
+  if (watched.address == 0) return std::nullopt;
+  const absl::StatusOr<std::string> memory = ReadMemory(process.pid, watched.address, kGoMemStatsBytes);
+  if (!memory.ok() || memory->size() < kGoMemStatsBytes) return std::nullopt;
+  const std::optional<GoMemStats> stats = ParseGoMemStats(*memory, now);
+  if (!stats.has_value()) {
+    // Read in the middle of a collection's end. When it goes on, what was found has only looked like the
+    // record.
+    if (++watched.misreads == kMaxMisreads) watched.address = 0;
+    return std::nullopt;
+  }
+  watched.misreads = 0;
+  GcPauses result;
+  if (!is_first) {
+    const uint32_t fresh = stats->cycles - watched.cycles;
+    // The oldest slot may be the one that the next cycle is writing to.
+    const uint32_t readable = std::min<uint32_t>(fresh, GoMemStats::kPauses - 1);
+    result.missed = fresh - readable;
+    for (uint32_t cycle = stats->cycles - readable + 1; cycle != stats->cycles + 1; ++cycle) {
+      result.pauses_ns.push_back(stats->pause_of(cycle));
+    }
+  }
+  watched.cycles = stats->cycles;
+  return result;
+}
+
+void GcPauseReader::EndWindow() {
+  ++window_;
+  absl::erase_if(watched_,
+                 [this](const auto& entry) { return window_ - entry.second.last_window > kIdleWindows; });
+}
+
+}  // namespace pilotlight::agent

@@ -1,0 +1,3 @@
+module pilotlight.dev/workloads/garbage
+
+go 1.18

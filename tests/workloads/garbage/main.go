@@ -1,0 +1,65 @@
+// Garbage is a Go program that makes garbage when told to. It reads commands from its standard input, a line
+// each, and answers each with a line: "cycles=N pause_total_ns=N", what its runtime says of its collections.
+//
+//	spin      work without allocating anything
+//	allocate  allocate over a heap of 32 MB, which it keeps alive
+//
+// It ends with its standard input.
+package main
+
+import (
+	"bufio"
+	"fmt"
+	"os"
+	"runtime"
+	"runtime/debug"
+	"sync/atomic"
+)
+
+type node struct {
+	next  *node
+	bytes [112]byte
+}
+
+var (
+	allocating int32
+	kept       [1 << 18]*node
+	sink       uint64
+)
+
+func churn() {
+	index := uint32(1)
+	for {
+		if atomic.LoadInt32(&allocating) == 0 {
+			x := sink
+			for i := uint64(0); i < 1<<16; i++ {
+				x = x<<13 ^ x>>7 ^ i
+			}
+			sink = x
+			continue
+		}
+		for i := 0; i < 1024; i++ {
+			index = index*1664525 + 1013904223
+			kept[index>>14] = &node{}
+		}
+	}
+}
+
+func main() {
+	runtime.GC()
+	fmt.Printf("ready pid=%d\n", os.Getpid())
+	go churn()
+	for commands := bufio.NewScanner(os.Stdin); commands.Scan(); {
+		if commands.Text() == "allocate" {
+			debug.SetGCPercent(100)
+			atomic.StoreInt32(&allocating, 1)
+		} else {
+			debug.SetGCPercent(-1)
+			atomic.StoreInt32(&allocating, 0)
+			runtime.GC() // waits for a cycle that is under way
+		}
+		var stats runtime.MemStats
+		runtime.ReadMemStats(&stats)
+		fmt.Printf("cycles=%d pause_total_ns=%d\n", stats.NumGC, stats.PauseTotalNs)
+	}
+}
