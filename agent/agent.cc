@@ -121,7 +121,12 @@ void Agent::Run(const StopSignal& stop) {
                          .spool = spool_.get(),
                          .observer = this,
                          .timer = &timer_};
-  for (const auto& source : sources_) parts.sources.push_back(source.get());
+  for (const auto& source : sources_) {
+    parts.sources.push_back(source.get());
+    parts.process_observers.push_back(
+        go_program_finders_.emplace_back(std::make_unique<GoProgramFinder>(processes_, processes_, *source))
+            .get());
+  }
   uplink_->Start();
   CaptureLoop loop(schedule, std::move(parts));
   ready_ = true;

@@ -22,6 +22,7 @@
 #include "agent/schedule/capture_loop.h"
 #include "agent/status_page.h"
 #include "agent/symbolize/caching_symbolizer.h"
+#include "agent/symbolize/go_program_finder.h"
 #include "agent/targets/process_table.h"
 #include "agent/uplink/spool.h"
 #include "agent/uplink/uplink.h"
@@ -71,6 +72,7 @@ class Agent : private TurnObserver {
   prometheus::Registry registry_;
   std::vector<std::unique_ptr<CaptureSource>> sources_;
   ProcessTable processes_;
+  std::vector<std::unique_ptr<GoProgramFinder>> go_program_finders_;  // by source
   CachingSymbolizer symbolizer_;
   WindowBuilder builder_;
   GcPauseReader gc_pauses_;

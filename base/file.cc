@@ -45,7 +45,7 @@ absl::Status WriteFileDurably(const std::string& path, absl::string_view content
       const ssize_t count = ::write(fd.get(), contents.data(), contents.size());
       if (count < 0 && errno == EINTR) continue;
       if (count < 0) {
-        const absl::Status status = absl::ErrnoToStatus(errno, beside);
+        absl::Status status = absl::ErrnoToStatus(errno, beside);
         ::unlink(beside.c_str());
         return status;
       }

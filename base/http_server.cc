@@ -83,10 +83,10 @@ httplib::Server::Handler Adapt(HttpServer::Handler handler) {
     request.query = ParseQuery(from.target);
     for (const auto& [name, value] : from.headers) request.headers[absl::AsciiStrToLower(name)] = value;
     request.body = from.body;
-    HttpResponse response = handler(request);
+    const HttpResponse response = handler(request);
     to.status = response.status;
     for (const auto& [name, value] : response.headers) to.set_header(name.c_str(), value);
-    to.set_content(std::move(response.body), response.content_type.c_str());
+    to.set_content(response.body, response.content_type.c_str());
   };
 }
 

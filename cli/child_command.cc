@@ -48,6 +48,7 @@ absl::StatusOr<ChildCommand> ChildCommand::Start(const std::vector<std::string>&
   ASSIGN_OR_RETURN(Pipe error, OpenPipe());
   std::vector<std::string> copies = arguments;
   std::vector<char*> pointers;
+  pointers.reserve(copies.size() + 1);
   for (std::string& copy : copies) pointers.push_back(copy.data());
   pointers.push_back(nullptr);
   // Fails on no kernel of the last ten years; orphans would only be left out.

@@ -74,7 +74,7 @@ void CountFrames(Profile& profile) {
 }
 
 std::string NameFiles(const std::vector<std::string>& paths) {
-  const std::string first = paths.front() == "-" ? "standard input" : paths.front();
+  std::string first = paths.front() == "-" ? "standard input" : paths.front();
   if (paths.size() == 1) return first;
   if (paths.size() == 2) return absl::StrCat(first, " and ", paths[1]);
   return absl::StrCat(first, " and ", paths.size() - 1, " more files");

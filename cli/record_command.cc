@@ -205,7 +205,7 @@ absl::Status WriteRecording(const RecordFlags& flags, std::optional<ProfileForma
                       to_stdout && UseColour(STDOUT_FILENO), absl::LocalTimeZone());
     }
   }
-  if (const absl::Status written = WriteOutput(bytes, flags.out); !written.ok()) return written;
+  if (absl::Status written = WriteOutput(bytes, flags.out); !written.ok()) return written;
   std::cerr << RecordReport(recording, {.out = flags.out,
                                         .source = std::string(source.source->name()),
                                         .passed_over = source.passed_over,

@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/fold/window_builder.h"
 #include "agent/symbolize/caching_symbolizer.h"
+#include "agent/symbolize/go_program_finder.h"
 #include "agent/targets/process_table.h"
 #include "base/mutex.h"
 #include "base/unique_fd.h"
@@ -79,10 +80,11 @@ class EndOfProcesses {
 class CaptureThread {
  public:
   CaptureThread(agent::CaptureSource& source, const RecordOptions& options, std::function<void()> on_started,
-                WatchedProcesses& watched, const StopSignal& stop)
+                WatchedProcesses& watched, const agent::ProcessTable& table, const StopSignal& stop)
       : source_(source),
         options_(options),
         on_started_(std::move(on_started)),
+        observer_(watched, table, source),
         watched_(watched),
         stop_(stop),
         thread_([this] { Run(); }) {}
@@ -126,7 +128,7 @@ class CaptureThread {
         piece_options.pids = watched_.living();
         piece_options.with_children = true;
       }
-      absl::StatusOr<agent::Capture> piece = source_.Run(piece_options, watched_, stop_);
+      absl::StatusOr<agent::Capture> piece = source_.Run(piece_options, observer_, stop_);
       status = piece.status();
       if (!piece.ok()) break;
       MutexLock lock(mutex_);
@@ -143,6 +145,7 @@ class CaptureThread {
   agent::CaptureSource& source_;
   const RecordOptions& options_;
   std::function<void()> on_started_;
+  agent::GoProgramFinder observer_;
   WatchedProcesses& watched_;
   const StopSignal& stop_;
   Mutex mutex_;
@@ -228,12 +231,12 @@ absl::StatusOr<Recording> Record(agent::CaptureSource& source, const RecordOptio
   Gatherer gatherer(options, table, watched);
   const Stopwatch stopwatch;
   const EndOfProcesses end(options.pids, stop);
-  CaptureThread capture(source, options, hooks.on_started, watched, stop);
+  CaptureThread capture(source, options, hooks.on_started, watched, table, stop);
   bool any = false;
   while (!capture.done()) {
     std::optional<agent::Capture> piece = capture.Take(kTick);
-    if (piece) gatherer.Add(*std::move(piece), source.name());
     any = any || piece.has_value();
+    if (piece) gatherer.Add(*std::move(piece), source.name());
     if (hooks.on_progress) hooks.on_progress(stopwatch.elapsed(), gatherer.samples());
   }
   const absl::Status status = capture.status();

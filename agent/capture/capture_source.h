@@ -37,6 +37,8 @@ struct RawStack {
   std::vector<uint64_t> kernel;  // nearer to the leaf than `user`; empty when interrupted in user mode
   uint64_t count = 0;
   bool truncated = false;  // the outermost callers are cut off
+  // What lies beyond runtime.mcall is of the goroutine that called it; else it is not to be trusted.
+  bool joined_at_mcall = false;
 };
 
 struct ProcessSamples {
@@ -76,6 +78,16 @@ class ProcessObserver {
 
 inline void ProcessObserver::OnNamedProcess(pid_t pid, absl::string_view /*comm*/) { OnProcess(pid); }
 
+// What joins the stacks of a Go program at runtime.mcall: that function switches to the stack of g0, so what
+// the scheduler then does would lose its caller, the goroutine that gave up the CPU.
+struct GoProgram {
+  uint64_t mcall_start = 0;  // of runtime.mcall, an address in the process
+  uint32_t mcall_bytes = 0;
+  uint32_t gobuf_bp = 0;  // offset of bp in runtime.gobuf
+
+  friend bool operator==(const GoProgram&, const GoProgram&) = default;
+};
+
 // One capture at a time per source. Between captures nothing is attached to a clock.
 class CaptureSource {
  public:
@@ -85,6 +97,10 @@ class CaptureSource {
   // window is lost; the next one may work.
   virtual absl::StatusOr<Capture> Run(const CaptureOptions& options, ProcessObserver& observer,
                                       const StopSignal& stop) = 0;
+  // From now on `pid` is this program. May be called by the observer in mid-window. Sources that cannot make
+  // use of it ignore it.
+  virtual void OnGoProgram(pid_t /*pid*/, const GoProgram& /*program*/) {}
+  virtual void ForgetGoPrograms() {}
 };
 
 }  // namespace pilotlight::agent

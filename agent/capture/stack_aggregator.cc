@@ -22,7 +22,8 @@ void StackAggregator::Add(pid_t pid, const StackView& stack, uint64_t count) {
   process->stacks.push_back({.user = {stack.user.begin(), stack.user.end()},
                              .kernel = {stack.kernel.begin(), stack.kernel.end()},
                              .count = count,
-                             .truncated = stack.truncated});
+                             .truncated = stack.truncated,
+                             .joined_at_mcall = stack.joined_at_mcall});
 }
 
 void StackAggregator::AddStackless(pid_t pid, uint64_t count) {

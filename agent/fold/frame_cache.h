@@ -16,6 +16,7 @@ struct AddressFrames {
   absl::Span<const FrameId> frames;  // the innermost inlined function first; valid until the next call
   uint32_t unsymbolized = 0;         // of `frames`
   bool is_root = false;              // has no caller: IsRootFunction()
+  bool is_mcall = false;             // runtime.mcall: its callers are known only where they were joined
 };
 
 // Where a Go stack begins: a goroutine's, a thread's, the program's. What the frame pointer of a thread's
@@ -46,6 +47,7 @@ class FrameCache {
     uint32_t size = 0;
     uint32_t unsymbolized = 0;
     bool is_root = false;
+    bool is_mcall = false;
   };
   absl::flat_hash_map<uint64_t, Entry> entries_;
   std::vector<FrameId> frames_;
@@ -66,10 +68,13 @@ AddressFrames FrameCache::Find(uint64_t address, bool is_return_address, const S
     for (size_t i = begin; i < frames_.size(); ++i) {
       if (!trie.frame(frames_[i]).symbolized) ++entry.unsymbolized;
     }
-    entry.is_root = IsRootFunction(trie.view(frames_.back()));
+    const FrameView outermost = trie.view(frames_.back());
+    entry.is_root = IsRootFunction(outermost);
+    entry.is_mcall = outermost.kind == FrameKind::kGo && outermost.function == "runtime.mcall";
   }
   const Entry& entry = it->second;
-  return {absl::MakeConstSpan(frames_).subspan(entry.begin, entry.size), entry.unsymbolized, entry.is_root};
+  return {absl::MakeConstSpan(frames_).subspan(entry.begin, entry.size), entry.unsymbolized, entry.is_root,
+          entry.is_mcall};
 }
 
 }  // namespace pilotlight::agent

@@ -79,7 +79,7 @@ class Folder {
  private:
   Series& SeriesOf(Labels labels, const ProfileType& type, int64_t period);
   void AddStack(const RawStack& stack, const Process* process, FrameCache& user_frames, Series& series);
-  void AppendUser(const std::vector<uint64_t>& addresses, const Process* process, FrameCache& cache);
+  void AppendUser(const RawStack& stack, const Process* process, FrameCache& cache);
   void AppendKernel(const std::vector<uint64_t>& addresses);
   bool StartsSignalTrampoline(const Process& process, uint64_t address);
   void Append(const AddressFrames& at_address);
@@ -162,7 +162,7 @@ void Folder::AddStack(const RawStack& stack, const Process* process, FrameCache&
                       Series& series) {
   stack_.clear();
   unsymbolized_ = 0;
-  AppendUser(stack.user, process, user_frames);
+  AppendUser(stack, process, user_frames);
   AppendKernel(stack.kernel);
 
   bool truncated = stack.truncated || stack_.empty();
@@ -187,7 +187,8 @@ void Folder::Append(const AddressFrames& at_address) {
   unsymbolized_ += at_address.unsymbolized;
 }
 
-void Folder::AppendUser(const std::vector<uint64_t>& addresses, const Process* process, FrameCache& cache) {
+void Folder::AppendUser(const RawStack& stack, const Process* process, FrameCache& cache) {
+  const std::vector<uint64_t>& addresses = stack.user;
   if (process == nullptr) {
     stack_.insert(stack_.end(), addresses.size(), unknown_);
     unsymbolized_ += addresses.size();
@@ -203,7 +204,7 @@ void Folder::AppendUser(const std::vector<uint64_t>& addresses, const Process* p
     // Below kernel frames the leaf is where the kernel will go on, no return address either. After a
     // trampoline the walk by frame pointers goes on with the caller of the interrupted function.
     const AddressFrames frames = cache.Find(addresses[i], /*is_return_address=*/i > 0, trie_, symbolize);
-    if (frames.is_root) {
+    if (frames.is_root || (frames.is_mcall && !stack.joined_at_mcall)) {
       stack_.clear();
       unsymbolized_ = 0;
     }

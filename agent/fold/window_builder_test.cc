@@ -37,9 +37,11 @@ class FakeSymbolizer : public Symbolizer {
       Append("__restore_rt", trie, frames);
       return;
     }
-    if (address == kGoRoot) {
-      frames.push_back(trie.InternFrame(
-          FrameView{.function = "runtime.mstart", .kind = FrameKind::kGo, .symbolized = true}));
+    if (address == kGoRoot || address == kMcall) {
+      frames.push_back(
+          trie.InternFrame(FrameView{.function = address == kMcall ? "runtime.mcall" : "runtime.mstart",
+                                     .kind = FrameKind::kGo,
+                                     .symbolized = true}));
       return;
     }
     const std::string name = absl::StrFormat("%s%x%s", is_return_address ? "r" : "u", address, name_suffix);
@@ -58,6 +60,7 @@ class FakeSymbolizer : public Symbolizer {
 
   static constexpr uint64_t kTrampoline = 0x1550;
   static constexpr uint64_t kGoRoot = 0x1661;
+  static constexpr uint64_t kMcall = 0x1771;
   std::set<uint64_t> inlined;
   std::string name_suffix;
   int calls = 0;
@@ -117,6 +120,18 @@ TEST_F(WindowBuilderTest, DropsRemainsOfOtherStacksBeyondTheRootOfAGoStack) {
   EXPECT_THAT(Counts(folded), ElementsAre(Pair("runtime.mstart;u1010", 2)));
   EXPECT_EQ(folded.window.series.at(0).loss.frames, 4u);
   EXPECT_EQ(folded.window.series.at(0).loss.unsymbolized_frames, 0u);
+}
+
+TEST_F(WindowBuilderTest, EndsAStackAtMcallUnlessItWasJoined) {
+  StartProcess(10);
+  const std::vector<uint64_t> stack = {0x1010, FakeSymbolizer::kMcall, 0x1021};
+  capture_.processes = {{.pid = 10,
+                         .stacks = {{.user = stack, .count = 2},
+                                    {.user = stack, .count = 3, .joined_at_mcall = true},
+                                    {.user = {FakeSymbolizer::kMcall, 0x1031}, .count = 4}}}};
+  EXPECT_THAT(Counts(Build()),
+              UnorderedElementsAre(Pair("runtime.mcall;u1010", 2), Pair("r1021;runtime.mcall;u1010", 3),
+                                   Pair("runtime.mcall", 4)));
 }
 
 TEST_F(WindowBuilderTest, NamesTheProcessesWithGoCode) {

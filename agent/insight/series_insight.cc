@@ -12,6 +12,8 @@ namespace {
 struct StackClass {
   bool has_go = false;
   GoClass go_class = GoClass::kUser;
+  bool has_mcall = false;
+  bool mcall_joined = false;
 };
 
 // Every node's, in one forward pass: a parent's number is smaller than its child's.
@@ -20,13 +22,18 @@ std::vector<StackClass> ClassifyStacks(const StackTrie& trie) {
   for (FrameId id = 0; id < trie.frame_count(); ++id) {
     const FrameView frame = trie.view(id);
     if (frame.kind != FrameKind::kGo) continue;
-    by_frame[id] = {true, ClassifyGoFunction(frame.function)};
+    by_frame[id] = {.has_go = true,
+                    .go_class = ClassifyGoFunction(frame.function),
+                    .has_mcall = frame.function == "runtime.mcall"};
   }
   std::vector<StackClass> by_node(trie.node_count());
   for (NodeId node = StackTrie::kRoot + 1; node < trie.node_count(); ++node) {
     const StackClass& parent = by_node[trie.parent(node)];
     const StackClass& own = by_frame[trie.frame_of(node)];
-    by_node[node] = {parent.has_go || own.has_go, std::min(parent.go_class, own.go_class)};
+    by_node[node] = {.has_go = parent.has_go || own.has_go,
+                     .go_class = std::min(parent.go_class, own.go_class),
+                     .has_mcall = parent.has_mcall || own.has_mcall,
+                     .mcall_joined = parent.mcall_joined || (own.has_mcall && parent.has_go)};
   }
   return by_node;
 }
@@ -51,6 +58,8 @@ SeriesInsight& SeriesInsight::operator+=(const SeriesInsight& other) {
     go_class_seconds[i] += other.go_class_seconds[i];
   }
   go_samples += other.go_samples;
+  mcall_joined_samples += other.mcall_joined_samples;
+  mcall_samples += other.mcall_samples;
   frames += other.frames;
   symbolized_frames += other.symbolized_frames;
   complete_stacks += other.complete_stacks;
@@ -72,6 +81,8 @@ std::vector<SeriesInsight> DeriveInsight(const Window& window) {
       if (!stack.has_go) continue;
       const auto go_class = static_cast<size_t>(stack.go_class);
       insight.go_samples += sample.count;
+      if (stack.has_mcall) insight.mcall_samples += sample.count;
+      if (stack.mcall_joined) insight.mcall_joined_samples += sample.count;
       insight.go_class_samples[go_class] += sample.count;
       insight.go_class_seconds[go_class] += seconds;
     }

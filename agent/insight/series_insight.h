@@ -28,6 +28,10 @@ struct SeriesInsight {
   std::array<uint64_t, kGoClasses> go_class_samples = {};
   std::array<double, kGoClasses> go_class_seconds = {};
   uint64_t go_samples = 0;
+  // With runtime.mcall in the stack, and so of the class kMcall or kGc: those that show who called it, and
+  // all.
+  uint64_t mcall_joined_samples = 0;
+  uint64_t mcall_samples = 0;
 
   uint64_t frames = 0;
   uint64_t symbolized_frames = 0;

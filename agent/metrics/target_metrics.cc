@@ -74,6 +74,7 @@ struct TargetMetrics::Families {
   Family<Counter>& seconds;
   Family<Counter>& go_samples;
   Family<Counter>& go_seconds;
+  Family<Counter>& mcall_samples;
   Family<Counter>& frames;
   Family<Counter>& stacks;
   Family<Histogram>& gc_pauses;
@@ -104,6 +105,10 @@ TargetMetrics::Families::Families(prometheus::Registry& registry)
                      .Name("pilotlight_go_cpu_seconds_total")
                      .Help("CPU time with Go code in the stack while watched, by what it was spent on.")
                      .Register(registry)),
+      mcall_samples(BuildCounter()
+                        .Name("pilotlight_go_mcall_samples_total")
+                        .Help("CPU samples with runtime.mcall in the stack, by whether they show its caller.")
+                        .Register(registry)),
       frames(BuildCounter()
                  .Name("pilotlight_frames_total")
                  .Help("Frames of the sampled stacks, by whether they have a function's name.")
@@ -180,6 +185,8 @@ struct TargetMetrics::Target {
   // Only of targets that have run Go code.
   std::array<OwnedMetric<Counter>, kGoClasses> go_samples;
   std::array<OwnedMetric<Counter>, kGoClasses> go_seconds;
+  OwnedMetric<Counter> joined_mcall_samples;
+  OwnedMetric<Counter> rootless_mcall_samples;
   OwnedMetric<Histogram> gc_pauses;
   OwnedMetric<Counter> missed_gc_pauses;
   std::array<OwnedMetric<Gauge>, kGoRatioCount> go_ratio;
@@ -236,6 +243,11 @@ void TargetMetrics::Target::SetGo(const Families& families, const Key& key, cons
     go_seconds[i].Add(families.go_seconds, labels);
     go_seconds[i]->Increment(insight.go_class_seconds[i]);
   }
+  joined_mcall_samples.Add(families.mcall_samples, With(key, "joined", "true"));
+  joined_mcall_samples->Increment(static_cast<double>(insight.mcall_joined_samples));
+  rootless_mcall_samples.Add(families.mcall_samples, With(key, "joined", "false"));
+  rootless_mcall_samples->Increment(
+      static_cast<double>(insight.mcall_samples - insight.mcall_joined_samples));
   const prometheus::Labels labels(key.begin(), key.end());
   for (size_t i = 0; i < kGoRatioCount; ++i) {
     const Ratio ratio = insight.go_ratio(kGoRatios[i].go_class);

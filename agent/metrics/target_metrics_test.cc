@@ -83,6 +83,15 @@ TEST_F(TargetMetricsTest, CountsByClassAndCompleteness) {
   EXPECT_THAT(text, HasSubstr(R"(pilotlight_stacks_total{complete="true",service="shop"} 100)"));
 }
 
+TEST_F(TargetMetricsTest, TellsWhichMcallSamplesShowWhoCalled) {
+  Update(OneSeries("shop", {{"main.serve;runtime.gopark;runtime.mcall;runtime.park_m", 30},
+                            {"runtime.mcall;runtime.park_m", 10},
+                            {"main.serve", 60}}));
+  EXPECT_THAT(Scrape(),
+              AllOf(HasSubstr(R"(pilotlight_go_mcall_samples_total{joined="true",service="shop"} 30)"),
+                    HasSubstr(R"(pilotlight_go_mcall_samples_total{joined="false",service="shop"} 10)")));
+}
+
 TEST_F(TargetMetricsTest, CountersGrowAndGaugesFollow) {
   Update(OneSeries("shop", {{"main", 100}}));
   Update(OneSeries("shop", {{"main", 50}}));

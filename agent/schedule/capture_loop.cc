@@ -59,7 +59,8 @@ void CaptureLoop::TakeTurn(size_t source, const StopSignal& stop) {
   }
 
   parts_.spool->BeginWindow();
-  absl::StatusOr<Capture> capture = capture_source.Run(options_.capture, *parts_.processes, stop);
+  absl::StatusOr<Capture> capture =
+      capture_source.Run(options_.capture, *parts_.process_observers[source], stop);
   if (!capture.ok()) {
     parts_.spool->AbandonWindow("capture_failed");
     if (failure_logs_[source].Allow()) {

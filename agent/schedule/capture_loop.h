@@ -60,6 +60,8 @@ class TurnObserver {
 struct CaptureLoopParts {
   std::vector<CaptureSource*> sources;  // at least one
   ProcessTable* processes = nullptr;
+  // What the sources tell of their processes, by source; each puts them into `processes`.
+  std::vector<ProcessObserver*> process_observers;
   WindowBuilder* builder = nullptr;
   Spool* spool = nullptr;
   TurnObserver* observer = nullptr;

@@ -109,8 +109,10 @@ class CaptureLoopTest : public testing::Test {
 
   // Runs until the timer's end, 3 minutes.
   void Run(std::vector<CaptureSource*> sources) {
+    std::vector<ProcessObserver*> observers(sources.size(), &processes_);
     CaptureLoop loop(options_, {.sources = std::move(sources),
                                 .processes = &processes_,
+                                .process_observers = std::move(observers),
                                 .builder = &builder_,
                                 .spool = spool_.get(),
                                 .observer = &recorder_,

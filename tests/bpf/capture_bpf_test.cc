@@ -148,7 +148,7 @@ TEST_P(CaptureTest, WatchesOnlyTheProcessesThatItIsGiven) {
 }
 
 TEST_P(CaptureTest, TellsOfAProcessWhileItLivesThatIsGoneBeforeTheWindowEnds) {
-  SpinProcess brief("brief");
+  SpinProcess brief("told");
   const pid_t brief_pid = brief.pid();
   bool had_maps = false;
   FunctionObserver observer([&](pid_t pid) {

@@ -29,15 +29,25 @@ PL_STATIC_ASSERT(sizeof(struct pl_stack_key) == 16, "part of the kernel ABI");
 
 /* Value of the map `stacks`. Frames past the numbers are garbage. */
 struct pl_stack {
-  __u64 count;                 /* BPF: samples with this stack */
-  __u32 n_user;                /* BPF: at most PL_MAX_USER_FRAMES */
-  __u32 n_kernel;              /* BPF: at most PL_MAX_KERNEL_FRAMES */
+  __u64 count;    /* BPF: samples with this stack */
+  __u32 n_user;   /* BPF: at most PL_MAX_USER_FRAMES */
+  __u16 n_kernel; /* BPF: at most PL_MAX_KERNEL_FRAMES */
+  __u16 joined;   /* BPF: 1 when the frames beyond runtime.mcall are of the goroutine that called it */
   __u64 frames[PL_MAX_FRAMES]; /* BPF: leaf first; kernel frames from PL_FIRST_KERNEL_FRAME on */
 };
 PL_STATIC_ASSERT(sizeof(struct pl_stack) == 1536, "part of the kernel ABI");
 
 /* Reading the clock twice costs as much as the walk of ten frames. */
 #define PL_RUNS_PER_TIMED_RUN 8
+
+/* Value of the map `go_programs`, by process: where a Go program of amd64 keeps what joins a stack below
+ * runtime.mcall to its goroutine. */
+struct pl_go_program {
+  __u64 mcall_start; /* agent: address of runtime.mcall in the process */
+  __u32 mcall_bytes; /* agent */
+  __u32 gobuf_bp;    /* agent: offset of bp in runtime.gobuf, 40 since Go 1.25, 48 before */
+};
+PL_STATIC_ASSERT(sizeof(struct pl_go_program) == 16, "part of the kernel ABI");
 
 /* One per CPU, only ever growing; the agent takes differences. Each way out of the program has its own. */
 struct pl_counters {

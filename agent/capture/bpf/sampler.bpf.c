@@ -11,6 +11,7 @@
  *   stacks         {process, hash} -> frames, count; emptied by the agent after each window
  *   processes      process -> samples that are in no stack; having a key here means "announced"; emptied too
  *   new_processes  ring buffer: processes seen first in this window, while they are likely alive
+ *   go_programs    the processes whose stacks can be joined at runtime.mcall; written by the agent
  *   watched        the processes to sample, when `only_watched` is set; written by the agent
  *
  * Two different stacks of one process with the same 64-bit hash would be counted as one: with 8192 stacks the
@@ -35,6 +36,9 @@ char LICENSE[] SEC("license") = "GPL";
 /* The agent's pid namespace, or 0 when it is the initial one. */
 const volatile __u64 pid_namespace_device = 0;
 const volatile __u64 pid_namespace_inode = 0;
+
+/* The kernel has the helper bpf_task_pt_regs, of Linux 5.15. */
+const volatile __u8 has_task_pt_regs = 0;
 
 /* Written by the agent before a window. */
 __u32 only_watched = 0;
@@ -73,6 +77,13 @@ struct {
   __type(value, __u8);
 } watched SEC(".maps");
 
+struct {
+  __uint(type, BPF_MAP_TYPE_HASH);
+  __uint(max_entries, 4096);
+  __type(key, __u32);
+  __type(value, struct pl_go_program);
+} go_programs SEC(".maps");
+
 /* Multiply and fold: each bit of a frame reaches the whole hash within two frames. */
 static __always_inline __u64 mix(__u64 hash, __u64 value) {
   hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
@@ -91,25 +102,100 @@ static __always_inline __u64 hash_frames(__u64 hash, const __u64* frames, __u32 
 struct user_position {
   __u64 ip;
   __u64 fp;
+  __u64 sp; /* only for the innermost frame */
 };
 
 #define FRAME_BYTES 16 /* the caller's frame pointer, and the address to return to: x86-64, arm64 */
 #define CHUNK_BYTES 256
 #define CHUNK_WORDS (CHUNK_BYTES / 8)
 
+#define G_SCHED 56 /* runtime.g up to sched is the same in Go 1.18 to 1.26 */
+#define CALL_BYTES 5
+
+/* runtime.gobuf, runtime/runtime2.go */
+struct gobuf {
+  __u64 sp;
+  __u64 pc;
+  __u64 g;
+  __u64 ctxt;
+  __u64 words[3]; /* ret and lr, or lr alone; then bp */
+};
+
+/* The instruction before `return_address` is "call runtime.mcall". */
+static __always_inline int is_call_of_mcall(const struct pl_go_program* go, __u64 return_address) {
+  struct {
+    __u8 opcode;
+    __s32 distance;
+  } __attribute__((packed)) call;
+  if (bpf_probe_read_user(&call, sizeof(call), (const void*)(return_address - CALL_BYTES)) != 0) return 0;
+  return call.opcode == 0xe8 && return_address + call.distance == go->mcall_start;
+}
+
+/* runtime.mcall (runtime/asm_amd64.s) saves its caller in g.sched, goes over to the stack of g0, pushes g and
+ * calls a function, whose return address so lies right below g. The function that was called last has its
+ * frame at `fp`. Says where the goroutine was when it called mcall, if it has not run since: gogo clears
+ * sched.sp. What was saved otherwise, for a new goroutine or a system call, is no call of mcall. */
+static __always_inline int find_caller_of_mcall(const struct pl_go_program* go, __u64 fp,
+                                                struct user_position* caller) {
+  __u64 g = 0;
+  if (bpf_probe_read_user(&g, sizeof(g), (const void*)(fp + FRAME_BYTES)) != 0) return 0;
+  struct gobuf sched;
+  if (bpf_probe_read_user(&sched, sizeof(sched), (const void*)(g + G_SCHED)) != 0) return 0;
+  if (sched.g != g || sched.sp == 0) return 0;
+  if (!is_call_of_mcall(go, sched.pc)) return 0;
+  caller->ip = sched.pc;
+  caller->fp = go->gobuf_bp == 40 ? sched.words[1] : sched.words[2];
+  return 1;
+}
+
+/* The same for a thread that is in runtime.mcall itself, and still on the goroutine's stack: before its frame
+ * is set up, when the return address is on the top of the stack or behind the saved frame pointer, or after
+ * it. */
+static __always_inline int find_caller_in_mcall(const struct pl_go_program* go, struct user_position at,
+                                                struct user_position* caller) {
+  __u64 top[2];
+  if (bpf_probe_read_user(top, sizeof(top), (const void*)at.sp) != 0) return 0;
+  caller->fp = at.fp;
+  caller->ip = top[0];
+  if (is_call_of_mcall(go, top[0])) return 1;
+  caller->ip = top[1];
+  if (is_call_of_mcall(go, top[1])) return 1;
+  if (bpf_probe_read_user(top, sizeof(top), (const void*)at.fp) != 0) return 0;
+  caller->fp = top[0];
+  caller->ip = top[1];
+  return is_call_of_mcall(go, top[1]);
+}
+
 /* What bpf_get_stack(BPF_F_USER_STACK) does, at a third of its cost: most of the price is in calls, and here
  * one call reads several frames at once. Like the kernel's own walk (arch/x86/events/core.c,
  * perf_callchain_user) it ends at the first frame that cannot be read. What is read besides the frames stays
- * on this program's stack. Sets n_user; the hash of the frames. */
-static __always_inline __u64 walk_user_stack(struct user_position from, struct pl_stack* stack) {
+ * on this program's stack. At a call from runtime.mcall it goes on with the goroutine, or ends: what the
+ * frame pointer has there, before Go 1.25, is of a stack that may have changed since. `go` is null for other
+ * programs. Sets n_user and joined; returns the hash of the frames. */
+static __always_inline __u64 walk_user_stack(struct user_position from, const struct pl_go_program* go,
+                                             struct pl_stack* stack) {
   __u64 chunk[CHUNK_WORDS];
   __u64 chunk_start = 0;
   __u64 chunk_bytes = 0;
+  struct user_position caller = {};
   __u64 fp = from.fp;
   __u64 hash = mix(0, from.ip);
   __u32 count = 1;
   stack->frames[0] = from.ip;
+  stack->n_user = 1;
+  if (go && from.ip - go->mcall_start < go->mcall_bytes) {
+    if (!find_caller_in_mcall(go, from, &caller)) return hash;
+    stack->joined = 1;
+  }
   for (__u32 i = 1; i < PL_MAX_USER_FRAMES; i++) {
+    if (caller.ip != 0) {
+      stack->frames[i] = caller.ip;
+      hash = mix(hash, caller.ip);
+      count = i + 1;
+      fp = caller.fp;
+      caller.ip = 0;
+      continue;
+    }
     if (fp == 0 || fp % sizeof(__u64) != 0) break;
     __u64 offset = fp - chunk_start;
     if (chunk_bytes < FRAME_BYTES || offset > chunk_bytes - FRAME_BYTES) {
@@ -129,6 +215,11 @@ static __always_inline __u64 walk_user_stack(struct user_position from, struct p
     stack->frames[i] = return_address;
     hash = mix(hash, return_address);
     count = i + 1;
+    if (go && return_address - go->mcall_start < go->mcall_bytes) {
+      if (!find_caller_of_mcall(go, fp, &caller)) break;
+      stack->joined = 1;
+      continue;
+    }
     if (chunk[word] == fp) break;
     fp = chunk[word];
   }
@@ -136,15 +227,36 @@ static __always_inline __u64 walk_user_stack(struct user_position from, struct p
   return hash;
 }
 
+/* Code segments, arch/x86/include/asm/segment.h. */
+#define USER_CS 0x33
+#define USER32_CS 0x23
+
+enum user_stack { NO_USER_STACK, WALK_HERE, WALK_BY_KERNEL };
+
+/* Where the thread is, or was when it entered the kernel. The kernel walks for 32-bit programs, and where it
+ * does not say where its threads came from. */
+static __always_inline enum user_stack find_user_position(struct bpf_perf_event_data* ctx, int in_kernel,
+                                                          struct user_position* position) {
+  /* Before any branch, and each as one word: the verifier takes no other access to the context. */
+  position->ip = *(const volatile __u64*)&PT_REGS_IP(&ctx->regs);
+  position->fp = *(const volatile __u64*)&PT_REGS_FP(&ctx->regs);
+  position->sp = *(const volatile __u64*)&PT_REGS_SP(&ctx->regs);
 #ifdef __TARGET_ARCH_x86
-/* The code segment of 32-bit programs, __USER32_CS in arch/x86/include/asm/segment.h. Read as one word: the
- * verifier knows no other size. */
-static __always_inline int is_32_bit(const struct bpf_perf_event_data* ctx) {
-  return (*(const volatile __u64*)&ctx->regs.cs & 0xffff) == 0x23;
-}
+  __u16 cs = *(const volatile __u64*)&ctx->regs.cs;
+  if (in_kernel) {
+    if (!has_task_pt_regs) return WALK_BY_KERNEL;
+    const struct pt_regs* regs = (const struct pt_regs*)bpf_task_pt_regs(bpf_get_current_task_btf());
+    cs = *(const volatile __u16*)&regs->cs;
+    position->ip = PT_REGS_IP(regs);
+    position->fp = PT_REGS_FP(regs);
+    position->sp = PT_REGS_SP(regs);
+  }
+  if (cs == USER_CS) return WALK_HERE;
+  return cs == USER32_CS ? WALK_BY_KERNEL : NO_USER_STACK; /* That of a kernel thread is 0. */
 #else
-static __always_inline int is_32_bit(const struct bpf_perf_event_data* ctx) { return 0; }
+  return in_kernel ? WALK_BY_KERNEL : WALK_HERE;
 #endif
+}
 
 /* The samples without a stack of `tgid`; null when there is no room for another process. */
 static __always_inline __u64* process_entry(struct pl_counters* counters, __u32 tgid) {
@@ -203,12 +315,14 @@ static __always_inline void take_sample(struct bpf_perf_event_data* ctx, struct 
   struct pl_stack* stack = &cpu->scratch;
   stack->n_user = 0;
   stack->n_kernel = 0;
+  stack->joined = 0;
   /* The kernel has the upper half of the addresses. */
   const int in_kernel = (__s64)PT_REGS_IP(&ctx->regs) < 0;
-  if (!in_kernel && !is_32_bit(ctx)) {
-    const struct user_position position = {.ip = PT_REGS_IP(&ctx->regs), .fp = PT_REGS_FP(&ctx->regs)};
-    key.hash = walk_user_stack(position, stack);
-  } else {
+  struct user_position position;
+  const enum user_stack user_stack = find_user_position(ctx, in_kernel, &position);
+  if (user_stack == WALK_HERE) {
+    key.hash = walk_user_stack(position, bpf_map_lookup_elem(&go_programs, &key.tgid), stack);
+  } else if (user_stack == WALK_BY_KERNEL) {
     /* Fails for kernel threads and for processes that have given up their memory: they have no user stack. */
     const long bytes =
         bpf_get_stack(ctx, stack->frames, PL_MAX_USER_FRAMES * sizeof(__u64), BPF_F_USER_STACK);

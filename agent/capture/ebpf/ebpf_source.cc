@@ -157,6 +157,8 @@ absl::StatusOr<std::unique_ptr<EbpfSource>> EbpfSource::Create(const EbpfLimits&
   if (skeleton == nullptr) return LoadError(errno);
   bpf_map__set_max_entries(skeleton->maps.stacks, limits.max_stacks);
   bpf_map__set_max_entries(skeleton->maps.processes, limits.max_processes);
+  skeleton->rodata->has_task_pt_regs =
+      libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_task_pt_regs, /*opts=*/nullptr) == 1;
   struct stat pid_namespace {};
   if (stat("/proc/self/ns/pid", &pid_namespace) == 0 && pid_namespace.st_ino != kInitialPidNamespace) {
     skeleton->rodata->pid_namespace_device = pid_namespace.st_dev;
@@ -179,7 +181,8 @@ EbpfSource::EbpfSource(const EbpfLimits& limits, Skeleton skeleton)
       announcer_(std::make_unique<Announcer>()),
       stacks_(bpf_map__fd(skeleton_->maps.stacks), sizeof(pl_stack_key), sizeof(pl_stack)),
       processes_(bpf_map__fd(skeleton_->maps.processes), sizeof(uint32_t), sizeof(uint64_t)),
-      watched_(bpf_map__fd(skeleton_->maps.watched), sizeof(uint32_t), sizeof(uint8_t)) {}
+      watched_(bpf_map__fd(skeleton_->maps.watched), sizeof(uint32_t), sizeof(uint8_t)),
+      go_programs_(bpf_map__fd(skeleton_->maps.go_programs), sizeof(uint32_t), sizeof(pl_go_program)) {}
 
 EbpfSource::~EbpfSource() = default;
 
@@ -241,6 +244,20 @@ absl::StatusOr<Capture> EbpfSource::Run(const CaptureOptions& options, ProcessOb
   return capture;
 }
 
+void EbpfSource::OnGoProgram(pid_t pid, const GoProgram& program) {
+  const uint32_t tgid = static_cast<uint32_t>(pid);
+  const pl_go_program value = {
+      .mcall_start = program.mcall_start, .mcall_bytes = program.mcall_bytes, .gobuf_bp = program.gobuf_bp};
+  // Without it the stacks of the process end at runtime.mcall, and metrics say how many do.
+  const int error =
+      bpf_map__update_elem(skeleton_->maps.go_programs, &tgid, sizeof(tgid), &value, sizeof(value), BPF_ANY);
+  if (error != 0) spdlog::debug("ebpf: process {} will not be joined at runtime.mcall: {}", pid, error);
+}
+
+void EbpfSource::ForgetGoPrograms() {
+  go_programs_.Drain([](const void*, const void*) {}).IgnoreError();  // then they are overwritten later
+}
+
 absl::Status EbpfSource::Watch(const CaptureOptions& options) {
   RETURN_IF_ERROR(watched_.Drain([](const void*, const void*) {}));
   for (const pid_t pid : options.pids) {
@@ -281,7 +298,6 @@ absl::Status EbpfSource::DrainStacks(Capture& capture) {
   // The kernel's maps are the limit; what they held fits.
   StackAggregator aggregator(
       {.max_stacks = limits_.max_stacks, .max_processes = limits_.max_stacks + limits_.max_processes});
-  const uint32_t user_limit = std::min<uint32_t>(PL_MAX_USER_FRAMES, max_stack_frames_);
   const uint32_t kernel_limit = std::min<uint32_t>(PL_MAX_KERNEL_FRAMES, max_stack_frames_);
   RETURN_IF_ERROR(stacks_.Drain([&](const void* key_bytes, const void* stack_bytes) {
     const auto& key = *static_cast<const pl_stack_key*>(key_bytes);
@@ -292,7 +308,8 @@ absl::Status EbpfSource::DrainStacks(Capture& capture) {
     aggregator.Add(static_cast<pid_t>(key.tgid),
                    {.user = frames.subspan(0, stack.n_user),
                     .kernel = frames.subspan(PL_FIRST_KERNEL_FRAME, stack.n_kernel),
-                    .truncated = stack.n_user >= user_limit || stack.n_kernel >= kernel_limit},
+                    .truncated = stack.n_user >= PL_MAX_USER_FRAMES || stack.n_kernel >= kernel_limit,
+                    .joined_at_mcall = stack.joined != 0},
                    stack.count);
   }));
   RETURN_IF_ERROR(processes_.Drain([&](const void* key_bytes, const void* value_bytes) {

@@ -1,6 +1,5 @@
 // The default capture source: a BPF program unwinds, hashes and counts in the kernel; nothing crosses to user
-// space per sample. Needs Linux 5.8, CAP_BPF and CAP_PERFMON; no kernel BTF, kprobes, tracefs or memlock
-// limit.
+// space per sample. Needs Linux 5.8, CAP_BPF and CAP_PERFMON; no kprobes, tracefs or memlock limit.
 #pragma once
 
 #include <cstddef>
@@ -41,6 +40,8 @@ class EbpfSource : public CaptureSource {
   absl::string_view name() const override { return "ebpf"; }
   absl::StatusOr<Capture> Run(const CaptureOptions& options, ProcessObserver& observer,
                               const StopSignal& stop) override;
+  void OnGoProgram(pid_t pid, const GoProgram& program) override;
+  void ForgetGoPrograms() override;
 
   // To ask the kernel about the program (BPF_OBJ_GET_INFO_BY_FD): its run counter stands still between
   // windows.
@@ -73,6 +74,7 @@ class EbpfSource : public CaptureSource {
   BpfMapDrain stacks_;
   BpfMapDrain processes_;
   BpfMapDrain watched_;
+  BpfMapDrain go_programs_;
   bool drained_ = true;  // false while the maps may hold what a failed window left
 };
 

@@ -1,0 +1,103 @@
+#include "agent/symbolize/go_program_finder.h"
+
+#include <elf.h>
+#include <sys/stat.h>
+
+#include <memory>
+#include <utility>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/strip.h"
+#include "agent/symbolize/binary_opener.h"
+#include "objfile/go_symbols.h"
+
+namespace pilotlight::agent {
+namespace {
+
+// When full, all are forgotten, and found again.
+constexpr size_t kMaxProcesses = 4096;
+constexpr size_t kMaxFiles = 1024;
+
+int64_t Nanoseconds(const timespec& time) { return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
+
+// runtime.gobuf lost its field ret in Go 1.25.
+std::optional<uint32_t> GobufBpOffset(absl::string_view go_version) {
+  int minor = 0;
+  if (!absl::ConsumePrefix(&go_version, "go1.")) return std::nullopt;
+  if (!absl::SimpleAtoi(go_version.substr(0, go_version.find_first_not_of("0123456789")), &minor)) {
+    return std::nullopt;
+  }
+  constexpr int kFirst = 18;
+  constexpr int kLast = 26;
+  if (minor < kFirst || minor > kLast) return std::nullopt;
+  return minor < 25 ? 48 : 40;
+}
+
+}  // namespace
+
+std::optional<GoProgram> FindGoProgram(const ElfFile& elf) {
+  if (elf.machine() != EM_X86_64) return std::nullopt;
+  const absl::StatusOr<std::unique_ptr<GoSymbols>> go = GoSymbols::Create(elf);
+  if (!go.ok()) return std::nullopt;
+  const std::optional<uint32_t> gobuf_bp = GobufBpOffset((*go)->go_version());
+  if (!gobuf_bp.has_value()) return std::nullopt;
+  for (uint32_t i = 0; i < (*go)->function_count(); ++i) {
+    const std::optional<GoSymbols::Function> function = (*go)->FunctionAt(i);
+    if (!function.has_value() || !(*go)->IsMcall(*function)) continue;
+    return GoProgram{.mcall_start = function->entry,
+                     .mcall_bytes = static_cast<uint32_t>(function->end - function->entry),
+                     .gobuf_bp = *gobuf_bp};
+  }
+  return std::nullopt;
+}
+
+void GoProgramFinder::OnProcess(pid_t pid) {
+  next_.OnProcess(pid);
+  Look(pid);
+}
+
+void GoProgramFinder::OnNamedProcess(pid_t pid, absl::string_view comm) {
+  next_.OnNamedProcess(pid, comm);
+  Look(pid);
+}
+
+void GoProgramFinder::Look(pid_t pid) {
+  const std::shared_ptr<const Process> process = processes_.Find(pid);
+  if (process == nullptr || process->executable.empty()) return;
+  if (seen_.size() >= kMaxProcesses) {
+    seen_.clear();
+    source_.ForgetGoPrograms();
+  }
+  const auto [seen, is_new] = seen_.try_emplace(pid, process->start_ticks);
+  if (!is_new && seen->second == process->start_ticks) return;
+  seen->second = process->start_ticks;
+  for (const Mapping& mapping : process->maps.mappings()) {
+    if (mapping.inode == 0 || mapping.path != process->executable) continue;
+    std::optional<GoProgram> program = FindInFile(*process, mapping);
+    if (!program.has_value()) continue;
+    source_.OnGoProgram(pid, *program);
+    return;
+  }
+}
+
+std::optional<GoProgram> GoProgramFinder::FindInFile(const Process& process, const Mapping& mapping) {
+  absl::StatusOr<UniqueFd> fd = OpenMappedFile(process, mapping, proc_root_);
+  struct stat status {};
+  if (!fd.ok() || ::fstat(fd->get(), &status) != 0) return std::nullopt;
+  if (by_file_.size() >= kMaxFiles) by_file_.clear();
+  const FileIdentity file(status.st_dev, status.st_ino, status.st_size, Nanoseconds(status.st_mtim),
+                          Nanoseconds(status.st_ctim));
+  const auto [known, is_new] = by_file_.try_emplace(file);
+  if (!is_new && !known->second.has_value()) return std::nullopt;
+  absl::StatusOr<std::unique_ptr<ElfFile>> elf = ElfFile::FromFd(*std::move(fd));
+  if (!elf.ok()) return std::nullopt;
+  if (is_new) known->second = FindGoProgram(**elf);
+  if (!known->second.has_value()) return std::nullopt;
+  const std::optional<uint64_t> vaddr = (*elf)->OffsetToVaddr(mapping.file_offset);
+  if (!vaddr.has_value()) return std::nullopt;
+  GoProgram program = *known->second;
+  program.mcall_start += mapping.start - *vaddr;
+  return program;
+}
+
+}  // namespace pilotlight::agent

@@ -1,0 +1,49 @@
+// Tells a capture source what it needs to know of each Go program, as soon as it meets one.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <tuple>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "agent/capture/capture_source.h"
+#include "agent/targets/process_table.h"
+#include "objfile/elf_file.h"
+
+namespace pilotlight::agent {
+
+// Where runtime.mcall is, with addresses of the ELF file, and what Go version's layout its runtime has.
+// Nothing when it is no Go program, or one of a version or machine that is not known.
+std::optional<GoProgram> FindGoProgram(const ElfFile& elf);
+
+// Stands between a capture source and who is told of its processes. Used by the source's thread alone.
+class GoProgramFinder : public ProcessObserver {
+ public:
+  // All are borrowed. `next` puts into `processes` what it is told of.
+  GoProgramFinder(ProcessObserver& next, const ProcessTable& processes, CaptureSource& source,
+                  std::string proc_root = "/proc")
+      : next_(next), processes_(processes), source_(source), proc_root_(std::move(proc_root)) {}
+
+  void OnProcess(pid_t pid) override;
+  void OnNamedProcess(pid_t pid, absl::string_view comm) override;
+
+ private:
+  // What a file is for as long as nobody writes to it: device, inode, size, times of change in ns.
+  using FileIdentity = std::tuple<uint64_t, uint64_t, int64_t, int64_t, int64_t>;
+
+  void Look(pid_t pid);
+  std::optional<GoProgram> FindInFile(const Process& process, const Mapping& mapping);
+
+  ProcessObserver& next_;
+  const ProcessTable& processes_;
+  CaptureSource& source_;
+  const std::string proc_root_;
+  absl::flat_hash_map<pid_t, uint64_t> seen_;  // with its start
+  absl::flat_hash_map<FileIdentity, std::optional<GoProgram>> by_file_;
+};
+
+}  // namespace pilotlight::agent

@@ -1,0 +1,3 @@
+module pilotlight.dev/workloads/blockers
+
+go 1.18

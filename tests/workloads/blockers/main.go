@@ -1,0 +1,134 @@
+// Blockers is a Go program whose goroutines give up the CPU all the time, each kind at one known place.
+//
+//	blockers channel|mutex|timer|select|network|yield
+package main
+
+import (
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"os"
+	"runtime"
+	"sync"
+	"time"
+)
+
+//go:noinline
+func waitOnChannel(in <-chan int, out chan<- int) {
+	for v := range in {
+		out <- v + 1
+	}
+}
+
+//go:noinline
+func waitOnMutex(mutexes *[2]sync.Mutex) {
+	// Two goroutines hand the two locks to each other, so that each Lock has to wait.
+	for i := 0; ; i++ {
+		mutexes[i&1].Lock()
+		runtime.Gosched()
+		mutexes[i&1].Unlock()
+	}
+}
+
+//go:noinline
+func waitOnTimer() {
+	for {
+		time.Sleep(10 * time.Microsecond)
+	}
+}
+
+//go:noinline
+func waitOnSelect(in <-chan int, out chan<- int, never <-chan bool) {
+	for {
+		select {
+		case v := <-in:
+			select {
+			case out <- v + 1:
+			case <-never:
+				return
+			}
+		case <-never:
+			return
+		}
+	}
+}
+
+//go:noinline
+func waitOnNetwork(connection net.Conn) {
+	buffer := make([]byte, 1)
+	for {
+		if _, err := io.ReadFull(connection, buffer); err != nil {
+			log.Fatal(err)
+		}
+		if _, err := connection.Write(buffer); err != nil {
+			log.Fatal(err)
+		}
+	}
+}
+
+//go:noinline
+func yield() {
+	for {
+		runtime.Gosched()
+	}
+}
+
+func connect() (net.Conn, net.Conn) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		log.Fatal(err)
+	}
+	client, err := net.Dial("tcp", listener.Addr().String())
+	if err != nil {
+		log.Fatal(err)
+	}
+	server, err := listener.Accept()
+	if err != nil {
+		log.Fatal(err)
+	}
+	return client, server
+}
+
+func main() {
+	switch os.Args[1] {
+	case "channel":
+		for i := 0; i < 4; i++ {
+			a, b := make(chan int), make(chan int)
+			go waitOnChannel(a, b)
+			go waitOnChannel(b, a)
+			a <- 0
+		}
+	case "mutex":
+		mutexes := new([2]sync.Mutex)
+		for i := 0; i < 4; i++ {
+			go waitOnMutex(mutexes)
+		}
+	case "timer":
+		for i := 0; i < 500; i++ {
+			go waitOnTimer()
+		}
+	case "select":
+		for i := 0; i < 4; i++ {
+			a, b := make(chan int), make(chan int)
+			go waitOnSelect(a, b, nil)
+			go waitOnSelect(b, a, nil)
+			a <- 0
+		}
+	case "network":
+		for i := 0; i < 4; i++ {
+			client, server := connect()
+			go waitOnNetwork(client)
+			go waitOnNetwork(server)
+			client.Write([]byte{1})
+		}
+	case "yield":
+		for i := 0; i < 4; i++ {
+			go yield()
+		}
+	default:
+		log.Fatalf("no kind %q", os.Args[1])
+	}
+	fmt.Printf("ready pid=%d\n", os.Getpid())
+	io.Copy(io.Discard, os.Stdin)
+}
