@@ -5,12 +5,14 @@
 #include <memory>
 
 #include "base/flags.h"
+#include "cli/blockers_view.h"
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/profile_input.h"
 #include "cli/query_flags.h"
 #include "cli/terminal.h"
 #include "cli/top_view.h"
+#include "exporters/profile_file.h"
 
 namespace pilotlight::cli {
 namespace {
@@ -20,6 +22,7 @@ constexpr const char* kExamples = R"(Examples:
   pilotlight top -s checkout --since 15m             one service
   pilotlight top -s '{namespace="shop", pod=~"cart-.*"}' --cum
   pilotlight top -s checkout --focus 'database/sql'  only what passes through it
+  pilotlight top -s checkout --blockers              who keeps the Go scheduler busy
   pilotlight top cpu.pb.gz                           a file of go tool pprof or of record
   curl -s host:6060/debug/pprof/heap | pilotlight top - --type alloc_space
 
@@ -30,9 +33,20 @@ struct TopFlags {
   QueryFlags query;
   std::vector<std::string> files;
   bool cumulative = false;
+  bool blockers = false;
   uint32_t limit = 20;
   std::string format = "table";
 };
+
+int PrintBlockers(const Profile& profile, const TopView& view, const TopFlags& flags) {
+  const BlockerTable table = BuildBlockers(profile, flags.limit);
+  const std::string text = flags.format == "json"
+                               ? BlockersJson(table, view)
+                               : BlockersText(table, view, TerminalWidth(STDOUT_FILENO),
+                                              UseColour(STDOUT_FILENO), absl::LocalTimeZone());
+  const absl::Status written = WriteOutput(text, "-");
+  return written.ok() ? 0 : Fail(written);
+}
 
 int Print(const TopView& view, const TopFlags& flags) {
   const std::string text = flags.format == "json" ? TopJson(view)
@@ -52,7 +66,7 @@ int TopOfFiles(const CLI::App& command, const TopFlags& flags, TopView view) {
               << (view.filtered ? ": no stack passes --focus and --ignore.\n" : " is empty.\n");
     return 0;
   }
-  return Print(view, flags);
+  return flags.blockers ? PrintBlockers(*profile, view, flags) : Print(view, flags);
 }
 
 int TopOfCollector(const CLI::App& command, const TopFlags& flags, TopView view) {
@@ -70,7 +84,12 @@ int TopOfCollector(const CLI::App& command, const TopFlags& flags, TopView view)
     ExplainEmpty(*selection, view.answer.quality, absl::LocalTimeZone());
     if (flags.format != "json") return 0;
   }
-  return Print(view, flags);
+  if (!flags.blockers) return Print(view, flags);
+  const absl::StatusOr<std::string> exported = client.Export(*selection, ProfileFormat::kPprof);
+  if (!exported.ok()) return FailQuery(command, exported.status());
+  const absl::StatusOr<std::vector<Profile>> profiles = ParseProfileFile(*exported);
+  if (!profiles.ok()) return Fail(profiles.status());
+  return PrintBlockers(profiles->front(), view, flags);
 }
 
 int RunTop(const CLI::App& command, const TopFlags& flags) {
@@ -91,6 +110,8 @@ void AddTopCommand(CLI::App& app, Run& run) {
   command->add_option("FILE", flags->files, "pprof or folded files, merged; - is standard input")
       ->type_name("");
   command->add_flag("--cum", flags->cumulative, "Sort by the time with all callees");
+  command->add_flag("--blockers", flags->blockers,
+                    "Who gives up the CPU in Go programs: the callers of runtime.mcall");
   command->add_option("-n", flags->limit, "How many functions, 0 for all")
       ->type_name("COUNT")
       ->capture_default_str();

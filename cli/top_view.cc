@@ -79,26 +79,6 @@ bool IsGood(const Quality& quality) {
          (quality.samples == 0 || Ratio(loss.truncated_stacks, quality.samples) < 1 - kGoodRatio);
 }
 
-std::string HeadText(const TopView& view, size_t width, bool colour, absl::TimeZone zone) {
-  std::string subject = absl::StrCat(TypeText(view.answer.type), " of ", view.subject);
-  if (view.span) absl::StrAppend(&subject, ", ", SpanText(*view.span, zone));
-  std::string head = absl::StrCat(Styled(ToDisplayText(subject), Style::kBold, colour), "\n",
-                                  JoinParts(HeadParts(view), width));
-  const std::string quality = JoinParts(QualityText(view.answer.quality), width);
-  absl::StrAppend(&head, IsGood(view.answer.quality) ? quality : Styled(quality, Style::kYellow, colour));
-  if (view.filtered) absl::StrAppend(&head, "Shares are of the samples that --focus and --ignore leave.\n");
-  return head;
-}
-
-// One decimal always, so that a column of shares can be compared by eye.
-std::string ShareText(uint64_t count, uint64_t total) {
-  return absl::StrFormat("%.1f%%", Ratio(count, total) * 100);
-}
-
-std::string IntervalText(const Interval& interval) {
-  return absl::StrFormat("%.1f–%.1f", interval.lower * 100, interval.upper * 100);
-}
-
 }  // namespace
 
 std::string TypeText(const ProfileType& type) {
@@ -141,6 +121,25 @@ std::vector<std::string> QualityText(const Quality& quality) {
   }
   parts.push_back(absl::StrCat("lost samples ", FormatCount(static_cast<int64_t>(loss.lost_samples))));
   return parts;
+}
+
+std::string ShareText(uint64_t count, uint64_t total) {
+  return absl::StrFormat("%.1f%%", Ratio(count, total) * 100);
+}
+
+std::string IntervalText(const Interval& interval) {
+  return absl::StrFormat("%.1f–%.1f", interval.lower * 100, interval.upper * 100);
+}
+
+std::string HeadText(const TopView& view, size_t width, bool colour, absl::TimeZone zone) {
+  std::string subject = absl::StrCat(TypeText(view.answer.type), " of ", view.subject);
+  if (view.span) absl::StrAppend(&subject, ", ", SpanText(*view.span, zone));
+  std::string head = absl::StrCat(Styled(ToDisplayText(subject), Style::kBold, colour), "\n",
+                                  JoinParts(HeadParts(view), width));
+  const std::string quality = JoinParts(QualityText(view.answer.quality), width);
+  absl::StrAppend(&head, IsGood(view.answer.quality) ? quality : Styled(quality, Style::kYellow, colour));
+  if (view.filtered) absl::StrAppend(&head, "Shares are of the samples that --focus and --ignore leave.\n");
+  return head;
 }
 
 std::string TopText(const TopView& view, size_t width, bool colour, absl::TimeZone zone) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,6 +30,14 @@ std::vector<std::string> AmountText(const Quality& quality, const ProfileType& t
 
 // "frames named 99.9%", "whole stacks 100%", "lost samples 0", as far as known.
 std::vector<std::string> QualityText(const Quality& quality);
+
+// "12.3%": one decimal always, so that a column of shares can be compared by eye.
+std::string ShareText(uint64_t count, uint64_t total);
+// "11.0–13.8", in percent.
+std::string IntervalText(const Interval& interval);
+
+// What stands above any table of a profile: what it is of, how much there is, how good it is.
+std::string HeadText(const TopView& view, size_t width, bool colour, absl::TimeZone zone);
 
 // For people: a head of two or three lines, then a table. `width` 0: no limit.
 std::string TopText(const TopView& view, size_t width, bool colour, absl::TimeZone zone);
