@@ -31,7 +31,8 @@ std::vector<StackClass> ClassifyStacks(const StackTrie& trie) {
     const StackClass& parent = by_node[trie.parent(node)];
     const StackClass& own = by_frame[trie.frame_of(node)];
     by_node[node] = {.has_go = parent.has_go || own.has_go,
-                     .go_class = std::min(parent.go_class, own.go_class),
+                     // Who called mcall says nothing of what the scheduler then does, and is not always known.
+                     .go_class = own.has_mcall ? own.go_class : std::min(parent.go_class, own.go_class),
                      .has_mcall = parent.has_mcall || own.has_mcall,
                      .mcall_joined = parent.mcall_joined || (own.has_mcall && parent.has_go)};
   }

@@ -59,6 +59,19 @@ TEST_F(SeriesInsightTest, CountsEachStackInOneClass) {
   EXPECT_DOUBLE_EQ(insight.go_class_seconds[static_cast<size_t>(GoClass::kMcall)], 0.2);
 }
 
+TEST_F(SeriesInsightTest, WhoCalledMcallDoesNotChangeTheClass) {
+  AddSeries({{"runtime.gcBgMarkWorker;runtime.gopark;runtime.mcall;runtime.schedule", 20},
+             {"main;sync.(*Mutex).lockSlow;runtime.gopark;runtime.mcall;runtime.schedule", 30},
+             {"runtime.mcall;runtime.schedule", 10},
+             {"main;work", 40}});
+  const SeriesInsight insight = Derive();
+  EXPECT_EQ(insight.of_class(GoClass::kMcall), 60u);
+  EXPECT_EQ(insight.of_class(GoClass::kGc), 0u);
+  EXPECT_EQ(insight.of_class(GoClass::kLock), 0u);
+  EXPECT_EQ(insight.mcall_samples, 60u);
+  EXPECT_EQ(insight.mcall_joined_samples, 50u);
+}
+
 TEST_F(SeriesInsightTest, ARatioComesWithItsLowerBound) {
   AddSeries({{"runtime.mcall", 20}, {"main", 80}});
   const Ratio mcall = Derive().go_ratio(GoClass::kMcall);
