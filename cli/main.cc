@@ -59,6 +59,7 @@ int Main(int argc, const char* const* argv) {
   Run run;
   AddTopCommand(app, run);
   AddFlameCommand(app, run);
+  AddDoctorCommand(app, run);
   AddQueryCommand(app, run);
   AddLabelsCommand(app, run);
   AddRecordCommand(app, std::move(command_line), run);

@@ -172,6 +172,21 @@ TEST(CliRecordUserTest, AnOrdinaryUserSeesTheirOwnCommand) {
   EXPECT_THAT(result.output, HasSubstr("eBPF needs CAP_BPF"));
 }
 
+TEST(CliDoctorTest, SaysWhatWouldBeSeenOfAProcess) {
+  ChildProcess child({PILOTLIGHT_WORKLOADS "/webshop"});
+  ASSERT_THAT(child.ReadLine(), HasSubstr("ready"));
+  const CommandResult result = RunCommand(absl::StrCat(kCli, " doctor -o json --pid ", child.pid()));
+  EXPECT_EQ(result.exit_code, 0);
+  const nlohmann::json json = nlohmann::json::parse(result.output);
+  ASSERT_EQ(json["programs"].size(), 1u);
+  EXPECT_EQ(json["programs"][0]["names"], "all");
+  EXPECT_EQ(json["programs"][0]["frame_pointers"], "all");
+  EXPECT_EQ(json["sources"][0]["name"], "ebpf");
+
+  EXPECT_EQ(RunCommand(kCli + " doctor --pid 4194305 2>&1").exit_code, 1);
+  EXPECT_EQ(RunCommand(kCli + " doctor -o yaml 2>&1").exit_code, 2);
+}
+
 TEST(CliRecordFailureTest, SaysWhatIsWrong) {
   const CommandResult missing = RunCommand(kCli + " record --pid 4194305 2>&1");
   EXPECT_EQ(missing.exit_code, 1);

@@ -1,0 +1,43 @@
+// What can be expected of the profiles of a process, and what would make them better.
+#pragma once
+
+#include <sys/types.h>
+
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "agent/targets/process_table.h"
+#include "objfile/elf_file.h"
+
+namespace pilotlight::agent {
+
+// Which functions of the main program have names.
+enum class NameCoverage { kAll, kExported, kNone, kUnreadable };
+// Which functions of the main program an unwinder by frame pointers sees.
+enum class FramePointers { kAll, kSome, kNone, kUnknown };
+
+struct ProcessReport {
+  pid_t pid = 0;
+  std::string service;     // the label service_name of its profiles
+  std::string executable;  // path as the process sees it
+  std::string runtime;     // "Go 1.26.8", "JVM", "Node.js", "CPython", "native"
+  NameCoverage names = NameCoverage::kUnreadable;
+  FramePointers frame_pointers = FramePointers::kUnknown;
+  bool stripped = false;  // has no symbol table of its own
+  absl::Duration cpu_time;
+  std::vector<std::string> advice;  // sentences; empty when nothing is missing
+};
+
+// NotFound when the process is gone, or is a thread of the kernel. Costs one look at its main binary.
+absl::StatusOr<ProcessReport> InspectProcess(pid_t pid, const std::string& proc_root = "/proc");
+
+// Judged by how functions begin, a few hundred of those that have names. kUnknown without any, and for other
+// machines than x86-64.
+FramePointers FindFramePointers(const ElfFile& elf);
+
+// The processes of the node, threads of the kernel too.
+std::vector<pid_t> ListProcesses(const std::string& proc_root = "/proc");
+
+}  // namespace pilotlight::agent
