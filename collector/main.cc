@@ -91,7 +91,7 @@ int Run(const Configuration& configuration) {
 }  // namespace
 }  // namespace pilotlight::collector
 
-int main(int argc, char** argv) {
+int main(int argc, char** argv) {         // NOLINT(bugprone-exception-escape)
   using namespace pilotlight;             // NOLINT(google-build-using-namespace)
   using namespace pilotlight::collector;  // NOLINT(google-build-using-namespace)
   Configuration configuration;

@@ -88,6 +88,7 @@ absl::StatusOr<SeriesAnswer> QueryEngine::SelectSeries(const SelectionText& text
                                                    " points of this span; take a longer step"));
   }
   std::vector<std::string> labels;
+  labels.reserve(group_by.size());
   for (const std::string& name : group_by) labels.push_back(CanonicalLabel(name));
   RETURN_IF_ERROR(gate_.Enter(is_abandoned));
   const QueryPlace place(gate_);

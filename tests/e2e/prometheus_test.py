@@ -10,9 +10,13 @@ import urllib.parse
 
 from daemons import BUILD, Agent, Collector, Daemon, free_port, get, wait_for
 
+HELM = os.path.join(os.environ["PILOTLIGHT_SOURCE"], "helm")
+
 CONFIG = """
 global:
   scrape_interval: 1s
+  evaluation_interval: 1s
+rule_files: ["{rules}"]
 scrape_configs:
   - job_name: agent
     static_configs: [{{targets: ["{agent}"]}}]
@@ -25,7 +29,7 @@ class Prometheus(Daemon):
     def __init__(self, directory, agent, collector):
         config = os.path.join(directory, "prometheus.yml")
         with open(config, "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(agent=agent, collector=collector))
+            file.write(CONFIG.format(agent=agent, collector=collector, rules=os.path.join(HELM, "prometheus", "rules.yaml")))
         self.address = f"127.0.0.1:{free_port()}"
         super().__init__(directory, "prometheus", f"--config.file={config}",
                          f"--storage.tsdb.path={directory}/tsdb", f"--web.listen-address={self.address}")
@@ -97,6 +101,28 @@ class PrometheusTest(unittest.TestCase):
 
     def test_the_cost_is_a_metric(self):
         self.assertGreater(self.wait_for_value("pilotlight_capture_overhead_ratio > 0"), 0)
+
+    def test_the_rules_judge_the_service(self):
+        lower = self.wait_for_value('service_class:pilotlight_go_cpu_ratio_lower:10m{service="shop",class="user"} > 0')
+        ratio = self.prometheus.value('service_class:pilotlight_go_cpu_ratio:10m{service="shop",class="user"}')
+        self.assertLess(lower, 1)
+        self.assertLessEqual(ratio, 1)
+        self.assertEqual(self.prometheus.query('ALERTS{service="shop"}'), {})
+
+    def test_the_dashboard_asks_what_can_be_answered(self):
+        with open(os.path.join(HELM, "grafana", "dashboard.json"), encoding="utf-8") as file:
+            dashboard = json.load(file)
+        self.wait_for_value('service:pilotlight_cpu_cores:avg10m{service="shop"} > 0')
+        self.wait_for_value('service_class:pilotlight_go_cpu_ratio:10m{service="shop",class="user"} > 0')
+        asked = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+        self.assertGreater(len(asked), 10)
+        for expression in asked:
+            for variable, value in (("$namespace", ".*"), ("$service", "shop"), ("$__rate_interval", "1m")):
+                expression = expression.replace(variable, value)
+            self.assertNotIn("$", expression)
+            answer = self.prometheus.query(expression)  # an error of Prometheus raises
+            if "gc_pause" not in expression and "0.1" not in expression:  # those may have nothing to show
+                self.assertTrue(answer, expression)
 
     def test_promtool_has_nothing_to_say(self):
         for address in (self.agent.http, self.collector.http):
