@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <chrono>
 #include <deque>
 #include <optional>
@@ -47,9 +48,18 @@ class EndOfProcesses {
     for (const pid_t pid : pids) {
       // Readable when the process has ended; Linux 5.3.
       UniqueFd fd(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-      if (fd.valid()) fds_.push_back(std::move(fd));
+      if (fd.valid()) {
+        fds_.push_back(std::move(fd));
+      } else if (errno != ESRCH) {
+        return;  // nothing can be known of the end
+      }
     }
-    if (!fds_.empty()) thread_ = std::thread([this] { Run(); });
+    if (pids.empty()) return;
+    if (fds_.empty()) {
+      stop_.Stop();  // all have ended already
+    } else {
+      thread_ = std::thread([this] { Run(); });
+    }
   }
   ~EndOfProcesses() {
     closing_.Stop();

@@ -200,11 +200,14 @@ void Folder::AppendUser(const RawStack& stack, const Process* process, FrameCach
     symbolizer_.SymbolizeUser(*process, address, is_return, trie_, frames);
     for (size_t i = first; i < frames.size(); ++i) frames[i] = ToWireFrame(frames[i], trie_);
   };
+  bool reaches_root = false;
   for (size_t i = addresses.size(); i-- > 0;) {
     // Below kernel frames the leaf is where the kernel will go on, no return address either. After a
     // trampoline the walk by frame pointers goes on with the caller of the interrupted function.
     const AddressFrames frames = cache.Find(addresses[i], /*is_return_address=*/i > 0, trie_, symbolize);
-    if (frames.is_root || (frames.is_mcall && !stack.joined_at_mcall)) {
+    // A goroutine that ran on while it was looked at leaves a stack that does not reach its root.
+    if (i + 1 == addresses.size()) reaches_root = frames.is_root;
+    if (frames.is_root || (frames.is_mcall && !(stack.joined_at_mcall && reaches_root))) {
       stack_.clear();
       unsymbolized_ = 0;
     }

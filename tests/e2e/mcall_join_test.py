@@ -1,7 +1,7 @@
 """The caller behind mcall: stacks below runtime.mcall show the goroutine that gave up the CPU.
 
-Each kind of the workload `blockers` blocks at one known place. At least 95 % of its samples with runtime.mcall must
-show a caller, and that must be the known place in every one of them.
+Each kind of the workload `blockers` blocks at one known place. At least 95 % of the samples with runtime.mcall must
+show a caller, 90 % of each kind, and that must be the known place in every one of them.
 """
 
 import argparse
@@ -22,8 +22,8 @@ def check(path, version, kind, place):
     joined = sum(count for callers, count in mcall if callers)
     wrong = [";".join(callers) for callers, _ in mcall if callers and place not in callers]
     print(f"Go {version} {kind}: {joined} of {total} joined, wrong: {wrong or 'none'}", flush=True)
-    # A sample or two may fall into the switch itself.
-    return not wrong and total >= 10 and joined >= min(0.95 * total, total - 2)
+    # Of few samples, three may fall into the switch itself.
+    return not wrong and total >= 10 and joined >= min(0.9 * total, total - 3), joined, total
 
 
 def main():
@@ -33,7 +33,8 @@ def main():
     for version in parser.parse_args().versions:
         path = programs.build_go("blockers", version)
         results += [check(path, version, kind, place) for kind, place in KINDS.items()]
-    sys.exit(0 if all(results) else 1)
+    good, joined, total = zip(*results)
+    sys.exit(0 if all(good) and sum(joined) >= 0.95 * sum(total) else 1)
 
 
 if __name__ == "__main__":

@@ -65,12 +65,19 @@ struct pl_counters {
 };
 PL_STATIC_ASSERT(sizeof(struct pl_counters) == 88, "part of the kernel ABI");
 
+struct pl_walk {
+  __u64 hash;        /* of the frames so far */
+  __u64 mcall_start; /* of the program, or 0 */
+  __u64 mcall_bytes;
+};
+
 /* The only element of the per-CPU map `cpus`. */
 struct pl_cpu {
   struct pl_counters counters;
   struct pl_stack scratch; /* BPF: the sample at hand */
+  struct pl_walk walk;     /* BPF: the walk of its user stack */
 };
-PL_STATIC_ASSERT(sizeof(struct pl_cpu) == 88 + 1536, "part of the kernel ABI");
+PL_STATIC_ASSERT(sizeof(struct pl_cpu) == 88 + 1536 + 24, "part of the kernel ABI");
 
 /* Record of the ring buffer `new_processes`. */
 struct pl_new_process {

@@ -166,37 +166,30 @@ static __always_inline int find_caller_in_mcall(const struct pl_go_program* go, 
   return is_call_of_mcall(go, top[1]);
 }
 
-/* What bpf_get_stack(BPF_F_USER_STACK) does, at a third of its cost: most of the price is in calls, and here
- * one call reads several frames at once. Like the kernel's own walk (arch/x86/events/core.c,
- * perf_callchain_user) it ends at the first frame that cannot be read. What is read besides the frames stays
- * on this program's stack. At a call from runtime.mcall it goes on with the goroutine, or ends: what the
- * frame pointer has there, before Go 1.25, is of a stack that may have changed since. `go` is null for other
- * programs. Sets n_user and joined; returns the hash of the frames. */
-static __always_inline __u64 walk_user_stack(struct user_position from, const struct pl_go_program* go,
-                                             struct pl_stack* stack) {
+/* Adds the frames from `fp` on to the stack in this CPU's scratch buffer. Returns the `fp` of a frame that
+ * returns into runtime.mcall, where it ends; else 0. Global, so that the verifier looks at it once and by
+ * itself.
+ *
+ * Like the kernel's own walk (arch/x86/events/core.c, perf_callchain_user) it ends at the first frame that
+ * cannot be read. Most of the price is in calls, and here one call reads several frames at once. What is read
+ * besides the frames stays on this program's stack. */
+__noinline __u64 walk_frames(__u64 fp) {
+  const __u32 only = 0;
+  struct pl_cpu* cpu = bpf_map_lookup_elem(&cpus, &only);
+  if (!cpu) return 0; /* The verifier asks; an array's elements are always there. */
+  struct pl_stack* stack = &cpu->scratch;
+  const __u64 mcall_start = cpu->walk.mcall_start;
+  const __u64 mcall_bytes = cpu->walk.mcall_bytes;
+  __u64 hash = cpu->walk.hash;
+  __u32 count = stack->n_user;
   __u64 chunk[CHUNK_WORDS];
   __u64 chunk_start = 0;
   __u64 chunk_bytes = 0;
-  struct user_position caller = {};
-  __u64 fp = from.fp;
-  __u64 hash = mix(0, from.ip);
-  __u32 count = 1;
-  stack->frames[0] = from.ip;
-  stack->n_user = 1;
-  if (go && from.ip - go->mcall_start < go->mcall_bytes) {
-    if (!find_caller_in_mcall(go, from, &caller)) return hash;
-    stack->joined = 1;
-  }
-  for (__u32 i = 1; i < PL_MAX_USER_FRAMES; i++) {
-    if (caller.ip != 0) {
-      stack->frames[i] = caller.ip;
-      hash = mix(hash, caller.ip);
-      count = i + 1;
-      fp = caller.fp;
-      caller.ip = 0;
-      continue;
-    }
-    if (fp == 0 || fp % sizeof(__u64) != 0) break;
+  __u64 in_mcall = 0;
+  for (__u32 i = 0; i < PL_MAX_USER_FRAMES; i++) {
+    /* Or the compiler would keep a pointer to the next frame, whose bounds the verifier does not see. */
+    asm volatile("" : "+r"(count));
+    if (count >= PL_MAX_USER_FRAMES || fp == 0 || fp % sizeof(__u64) != 0) break;
     __u64 offset = fp - chunk_start;
     if (chunk_bytes < FRAME_BYTES || offset > chunk_bytes - FRAME_BYTES) {
       chunk_start = fp;
@@ -212,19 +205,52 @@ static __always_inline __u64 walk_user_stack(struct user_position from, const st
     if (word > CHUNK_WORDS - 2) break; /* The verifier asks. */
     const __u64 return_address = chunk[word + 1];
     if (return_address == 0) break;
-    stack->frames[i] = return_address;
+    stack->frames[count] = return_address;
+    count++;
     hash = mix(hash, return_address);
-    count = i + 1;
-    if (go && return_address - go->mcall_start < go->mcall_bytes) {
-      if (!find_caller_of_mcall(go, fp, &caller)) break;
-      stack->joined = 1;
-      continue;
+    if (return_address - mcall_start < mcall_bytes) {
+      in_mcall = fp;
+      break;
     }
     if (chunk[word] == fp) break;
     fp = chunk[word];
   }
   stack->n_user = count;
-  return hash;
+  cpu->walk.hash = hash;
+  return in_mcall;
+}
+
+static __always_inline void add_frame(struct pl_cpu* cpu, __u64 ip) {
+  const __u32 count = cpu->scratch.n_user;
+  if (count >= PL_MAX_USER_FRAMES) return;
+  cpu->scratch.frames[count] = ip;
+  cpu->scratch.n_user = count + 1;
+  cpu->walk.hash = mix(cpu->walk.hash, ip);
+}
+
+/* What bpf_get_stack(BPF_F_USER_STACK) does, at a third of its cost, into this CPU's scratch buffer. At a
+ * call from runtime.mcall it goes on with the goroutine, or ends: what the frame pointer has there, before
+ * Go 1.25, is of a stack that may have changed since. `go` is null for other programs. Returns the hash of
+ * the frames. */
+static __always_inline __u64 walk_user_stack(struct user_position from, const struct pl_go_program* go,
+                                             struct pl_cpu* cpu) {
+  cpu->walk.hash = 0;
+  cpu->walk.mcall_start = go ? go->mcall_start : 0;
+  cpu->walk.mcall_bytes = go ? go->mcall_bytes : 0;
+  add_frame(cpu, from.ip);
+  struct user_position caller = {.fp = from.fp};
+  if (from.ip - cpu->walk.mcall_start < cpu->walk.mcall_bytes) {
+    if (!go || !find_caller_in_mcall(go, from, &caller)) return cpu->walk.hash;
+    cpu->scratch.joined = 1;
+    add_frame(cpu, caller.ip);
+  }
+  const __u64 in_mcall = walk_frames(caller.fp);
+  if (in_mcall != 0 && go && find_caller_of_mcall(go, in_mcall, &caller)) {
+    cpu->scratch.joined = 1;
+    add_frame(cpu, caller.ip);
+    walk_frames(caller.fp);
+  }
+  return cpu->walk.hash;
 }
 
 /* Code segments, arch/x86/include/asm/segment.h. */
@@ -321,7 +347,7 @@ static __always_inline void take_sample(struct bpf_perf_event_data* ctx, struct 
   struct user_position position;
   const enum user_stack user_stack = find_user_position(ctx, in_kernel, &position);
   if (user_stack == WALK_HERE) {
-    key.hash = walk_user_stack(position, bpf_map_lookup_elem(&go_programs, &key.tgid), stack);
+    key.hash = walk_user_stack(position, bpf_map_lookup_elem(&go_programs, &key.tgid), cpu);
   } else if (user_stack == WALK_BY_KERNEL) {
     /* Fails for kernel threads and for processes that have given up their memory: they have no user stack. */
     const long bytes =
