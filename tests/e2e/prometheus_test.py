@@ -6,45 +6,12 @@ import shutil
 import subprocess
 import tempfile
 import unittest
-import urllib.parse
 
-from daemons import BUILD, Agent, Collector, Daemon, free_port, get, wait_for
+from daemons import BUILD, Agent, Collector, Daemon, get, wait_for
+from prometheus import Prometheus
 
 HELM = os.path.join(os.environ["PILOTLIGHT_SOURCE"], "helm")
 
-CONFIG = """
-global:
-  scrape_interval: 1s
-  evaluation_interval: 1s
-rule_files: ["{rules}"]
-scrape_configs:
-  - job_name: agent
-    static_configs: [{{targets: ["{agent}"]}}]
-  - job_name: collector
-    static_configs: [{{targets: ["{collector}"]}}]
-"""
-
-
-class Prometheus(Daemon):
-    def __init__(self, directory, agent, collector):
-        config = os.path.join(directory, "prometheus.yml")
-        with open(config, "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(agent=agent, collector=collector, rules=os.path.join(HELM, "prometheus", "rules.yaml")))
-        self.address = f"127.0.0.1:{free_port()}"
-        super().__init__(directory, "prometheus", f"--config.file={config}",
-                         f"--storage.tsdb.path={directory}/tsdb", f"--web.listen-address={self.address}")
-
-    def query(self, expression):
-        """The values, by the labels as JSON."""
-        url = f"http://{self.address}/api/v1/query?" + urllib.parse.urlencode({"query": expression})
-        result = json.loads(get(url))["data"]["result"]
-        return {json.dumps(one["metric"], sort_keys=True): float(one["value"][1]) for one in result}
-
-    def value(self, expression):
-        """Of the only series; None without one."""
-        values = list(self.query(expression).values())
-        assert len(values) <= 1, values
-        return values[0] if values else None
 
 
 class PrometheusTest(unittest.TestCase):
@@ -57,7 +24,8 @@ class PrometheusTest(unittest.TestCase):
         cls.agent = cls.enterClassContext(
             Agent(cls.directory, cls.collector.grpc, "--capture.duration=2s", "--capture.interval=2s",
                   "--capture.max-overhead=0"))
-        cls.prometheus = cls.enterClassContext(Prometheus(cls.directory, cls.agent.http, cls.collector.http))
+        cls.prometheus = cls.enterClassContext(Prometheus(cls.directory, {"agent": cls.agent.http, "collector": cls.collector.http},
+                       os.path.join(HELM, "prometheus", "rules.yaml")))
 
     def wait_for_value(self, expression):
         return wait_for(expression, lambda: self.prometheus.value(expression))

@@ -1,6 +1,7 @@
 // Blockers is a Go program whose goroutines give up the CPU all the time, each kind at one known place.
 //
 //	blockers channel|mutex|timer|select|network|yield
+//	blockers idle       little work, nearly all of it in the scheduler
 package main
 
 import (
@@ -32,9 +33,9 @@ func waitOnMutex(mutexes *[2]sync.Mutex) {
 }
 
 //go:noinline
-func waitOnTimer() {
+func waitOnTimer(pause time.Duration) {
 	for {
-		time.Sleep(10 * time.Microsecond)
+		time.Sleep(pause)
 	}
 }
 
@@ -106,8 +107,10 @@ func main() {
 		}
 	case "timer":
 		for i := 0; i < 500; i++ {
-			go waitOnTimer()
+			go waitOnTimer(10 * time.Microsecond)
 		}
+	case "idle":
+		go waitOnTimer(500 * time.Microsecond)
 	case "select":
 		for i := 0; i < 4; i++ {
 			a, b := make(chan int), make(chan int)
