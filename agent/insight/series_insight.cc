@@ -30,11 +30,12 @@ std::vector<StackClass> ClassifyStacks(const StackTrie& trie) {
   for (NodeId node = StackTrie::kRoot + 1; node < trie.node_count(); ++node) {
     const StackClass& parent = by_node[trie.parent(node)];
     const StackClass& own = by_frame[trie.frame_of(node)];
-    by_node[node] = {.has_go = parent.has_go || own.has_go,
-                     // Who called mcall says nothing of what the scheduler then does, and is not always known.
-                     .go_class = own.has_mcall ? own.go_class : std::min(parent.go_class, own.go_class),
-                     .has_mcall = parent.has_mcall || own.has_mcall,
-                     .mcall_joined = parent.mcall_joined || (own.has_mcall && parent.has_go)};
+    by_node[node] = {
+        .has_go = parent.has_go || own.has_go,
+        // Who called mcall says nothing of what the scheduler then does, and is not always known.
+        .go_class = own.has_mcall ? own.go_class : std::min(parent.go_class, own.go_class),
+        .has_mcall = parent.has_mcall || own.has_mcall,
+        .mcall_joined = parent.mcall_joined || (own.has_mcall && parent.has_go)};
   }
   return by_node;
 }
