@@ -137,13 +137,12 @@ absl::Status GoSymbols::BuildIndex() {
 void GoSymbols::GuessVersion() {
   go_version_ = ReadGoVersion(elf_);
   absl::string_view minor = go_version_;
-  int number = 0;
   if (absl::StartsWith(minor, "go1.")) {
     minor.remove_prefix(4);
     minor = minor.substr(0, minor.find_first_not_of("0123456789"));
-    if (absl::SimpleAtoi(minor, &number)) ids_of_122_ = number >= 22;
+    if (absl::SimpleAtoi(minor, &go_minor_version_)) ids_of_122_ = go_minor_version_ >= 22;
   }
-  if (number == 0 && tables_.layout == GoTables::Layout::kGo120) {
+  if (go_minor_version_ == 0 && tables_.layout == GoTables::Layout::kGo120) {
     // Wrappers have the largest number, and are frequent enough to be among the first functions.
     constexpr uint32_t kTried = 4096;
     for (uint32_t i = 0; i < std::min(kTried, tables_.function_count) && !ids_of_122_; ++i) {

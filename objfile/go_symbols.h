@@ -67,6 +67,8 @@ class GoSymbols {
 
   bool IsMcall(const Function& function) const { return function.func_id == mcall_id_; }
   const std::string& go_version() const { return go_version_; }
+  // 22 of "go1.22.12"; 0 when the file does not say.
+  int go_minor_version() const { return go_minor_version_; }
   const GoTables& tables() const { return tables_; }
   size_t byte_size() const { return sizeof(*this) + index_.capacity() * sizeof(uint32_t); }
 
@@ -97,6 +99,7 @@ class GoSymbols {
   uint64_t header_offset_ = 0;   // in the file
   std::vector<uint32_t> index_;  // entry of every kIndexStride-th function
   std::string go_version_;
+  int go_minor_version_ = 0;
   uint8_t mcall_id_ = 0;
   bool ids_of_122_ = false;  // corostart took number 5 in Go 1.22, and moved those behind it
 };

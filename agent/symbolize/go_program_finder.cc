@@ -6,8 +6,6 @@
 #include <memory>
 #include <utility>
 
-#include "absl/strings/numbers.h"
-#include "absl/strings/strip.h"
 #include "agent/symbolize/binary_opener.h"
 #include "objfile/go_symbols.h"
 
@@ -21,12 +19,7 @@ constexpr size_t kMaxFiles = 1024;
 int64_t Nanoseconds(const timespec& time) { return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
 
 // runtime.gobuf lost its field ret in Go 1.25.
-std::optional<uint32_t> GobufBpOffset(absl::string_view go_version) {
-  int minor = 0;
-  if (!absl::ConsumePrefix(&go_version, "go1.")) return std::nullopt;
-  if (!absl::SimpleAtoi(go_version.substr(0, go_version.find_first_not_of("0123456789")), &minor)) {
-    return std::nullopt;
-  }
+std::optional<uint32_t> GobufBpOffset(int minor) {
   constexpr int kFirst = 18;
   constexpr int kLast = 26;
   if (minor < kFirst || minor > kLast) return std::nullopt;
@@ -39,7 +32,7 @@ std::optional<GoProgram> FindGoProgram(const ElfFile& elf) {
   if (elf.machine() != EM_X86_64) return std::nullopt;
   const absl::StatusOr<std::unique_ptr<GoSymbols>> go = GoSymbols::Create(elf);
   if (!go.ok()) return std::nullopt;
-  const std::optional<uint32_t> gobuf_bp = GobufBpOffset((*go)->go_version());
+  const std::optional<uint32_t> gobuf_bp = GobufBpOffset((*go)->go_minor_version());
   if (!gobuf_bp.has_value()) return std::nullopt;
   for (uint32_t i = 0; i < (*go)->function_count(); ++i) {
     const std::optional<GoSymbols::Function> function = (*go)->FunctionAt(i);
