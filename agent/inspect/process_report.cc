@@ -19,11 +19,10 @@
 #include "base/status_macros.h"
 #include "objfile/elf_symbols.h"
 #include "objfile/go_symbols.h"
+#include "profile/profile.h"
 
 namespace pilotlight::agent {
 namespace {
-
-constexpr absl::string_view kServiceLabel = "service_name";
 
 struct KnownRuntime {
   absl::string_view file;  // its name starts so
