@@ -12,10 +12,10 @@
 #include <vector>
 
 #include "absl/time/clock.h"
-#include "agent/capture/ebpf/bpf_map.h"
 #include "agent/capture/ebpf/ebpf_source.h"
 #include "agent/capture/perf/perf_source.h"
 #include "agent/capture/perf_event.h"
+#include "agent/capture/stack_aggregator.h"
 #include "base/unique_fd.h"
 #include "benchmark/benchmark.h"
 #include "kernel_walk_bpf.skel.h"
@@ -148,31 +148,19 @@ void PerfWindow(benchmark::State& state) {
 }
 BENCHMARK(PerfWindow)->Iterations(1)->Repetitions(5)->Unit(benchmark::kSecond)->UseRealTime();
 
-// Reading a window's stacks out of the kernel's map, by their number.
-void DrainStacks(benchmark::State& state) {
-  constexpr uint32_t kCapacity = 8192;
-  const UniqueFd map(bpf_map_create(BPF_MAP_TYPE_HASH, "benchmark", sizeof(pl_stack_key), sizeof(pl_stack),
-                                    kCapacity,
-                                    /*opts=*/nullptr));
-  if (!map.valid()) {
-    state.SkipWithError("creating a BPF map");
-    return;
-  }
-  BpfMapDrain drain(map.get(), sizeof(pl_stack_key), sizeof(pl_stack));
-  const pl_stack stack = {.count = 1, .n_user = 23, .n_kernel = 0, .frames = {}};
+// What user space does with the records of a window, by the number of its stacks.
+void AggregateStacks(benchmark::State& state) {
+  std::vector<uint64_t> frames(23, 0x401000);
   for (auto _ : state) {
-    state.PauseTiming();
+    StackAggregator aggregator({});
     for (int64_t i = 0; i < state.range(0); ++i) {
-      const pl_stack_key key = {.hash = static_cast<__u64>(i), .tgid = 1, .padding = 0};
-      bpf_map_update_elem(map.get(), &key, &stack, BPF_ANY);
+      frames[0] = static_cast<uint64_t>(i);
+      aggregator.AddMore(aggregator.Add(1, {.user = frames}, 1), 1);
     }
-    state.ResumeTiming();
-    int64_t drained = 0;
-    const absl::Status status = drain.Drain([&drained](const void*, const void*) { ++drained; });
-    if (!status.ok() || drained != state.range(0)) state.SkipWithError("not all stacks were drained");
+    benchmark::DoNotOptimize(std::move(aggregator).Take());
   }
 }
-BENCHMARK(DrainStacks)->Arg(0)->Arg(200)->Arg(2000)->Arg(8192)->Unit(benchmark::kMicrosecond);
+BENCHMARK(AggregateStacks)->Arg(200)->Arg(2000)->Arg(8192)->Unit(benchmark::kMicrosecond);
 
 }  // namespace
 }  // namespace pilotlight::agent

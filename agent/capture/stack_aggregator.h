@@ -27,6 +27,8 @@ struct StackView {
 // totals stay exact; past `max_processes` the samples of new processes are only counted as lost.
 class StackAggregator {
  public:
+  static constexpr uint32_t kNone = static_cast<uint32_t>(-1);
+
   struct Limits {
     size_t max_stacks = 8192;
     size_t max_processes = 4096;
@@ -34,9 +36,17 @@ class StackAggregator {
 
   explicit StackAggregator(const Limits& limits) : limits_(limits) {}
 
+  // Where the samples of a stack are counted.
+  struct Position {
+    uint32_t process = kNone;  // of `processes_`; none when there was no room for another
+    uint32_t stack = kNone;    // of the process; none when its samples count as stackless
+  };
+
   // A stack without any frame counts as stackless. REQUIRES: count > 0.
-  void Add(pid_t pid, const StackView& stack, uint64_t count);
+  Position Add(pid_t pid, const StackView& stack, uint64_t count);
   void AddStackless(pid_t pid, uint64_t count);
+  // More samples of a stack that was added before.
+  void AddMore(const Position& position, uint64_t count);
 
   uint64_t lost() const { return lost_; }
   std::vector<ProcessSamples> Take() && { return std::move(processes_); }
@@ -45,18 +55,15 @@ class StackAggregator {
   // Process, and the 128-bit hash of the frames: no two stacks share it in practice, so frames are not
   // compared.
   using StackKey = std::tuple<pid_t, uint64_t, uint64_t>;
-  struct StackPosition {
-    size_t process;
-    size_t stack;
-  };
 
-  // Null, and counted as lost, when there is no room for another process.
-  ProcessSamples* FindOrAddProcess(pid_t pid, uint64_t count);
+  Position FindOrAdd(pid_t pid, const StackView& stack);
+  // kNone when there is no room for another process.
+  uint32_t FindOrAddProcess(pid_t pid);
 
   const Limits limits_;
   std::vector<ProcessSamples> processes_;
-  absl::flat_hash_map<pid_t, size_t> process_index_;
-  absl::flat_hash_map<StackKey, StackPosition> stack_index_;
+  absl::flat_hash_map<pid_t, uint32_t> process_index_;
+  absl::flat_hash_map<StackKey, Position> stack_index_;
   uint64_t lost_ = 0;
 };
 

@@ -64,6 +64,21 @@ TEST(StackAggregatorTest, CountsSamplesOfNewProcessesAsLostWhenFull) {
   EXPECT_THAT(std::move(aggregator).Take(), SizeIs(1));
 }
 
+TEST(StackAggregatorTest, AddsMoreWhereTheFirstOnesWent) {
+  StackAggregator aggregator({.max_stacks = 1, .max_processes = 1});
+  const StackAggregator::Position kept = aggregator.Add(7, {.user = kA}, 1);
+  const StackAggregator::Position stackless = aggregator.Add(7, {.user = kB}, 1);
+  const StackAggregator::Position lost = aggregator.Add(8, {.user = kA}, 1);
+  aggregator.AddMore(kept, 10);
+  aggregator.AddMore(stackless, 20);
+  aggregator.AddMore(lost, 30);
+  EXPECT_EQ(aggregator.lost(), 31u);
+  const std::vector<ProcessSamples> processes = std::move(aggregator).Take();
+  ASSERT_THAT(processes, SizeIs(1));
+  EXPECT_EQ(processes[0].stacks[0].count, 11u);
+  EXPECT_EQ(processes[0].stackless_samples, 21u);
+}
+
 TEST(StackAggregatorTest, CountsAStackWithoutFramesAsStackless) {
   StackAggregator aggregator({});
   aggregator.Add(7, {}, 3);

@@ -63,7 +63,10 @@ def bpf_run(pid):
     """Runs and nanoseconds of the BPF programs that the process holds."""
     programs = set()
     for fd in os.listdir(f"/proc/{pid}/fdinfo"):
-        found = re.search(r"prog_id:\s+(\d+)", read(f"/proc/{pid}/fdinfo/{fd}"))
+        try:
+            found = re.search(r"prog_id:\s+(\d+)", read(f"/proc/{pid}/fdinfo/{fd}"))
+        except FileNotFoundError:
+            continue  # closed meanwhile
         if found:
             programs.add(found.group(1))
     runs = nanoseconds = 0

@@ -2,9 +2,12 @@
 #include <bpf/bpf.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <map>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "agent/capture/ebpf/ebpf_source.h"
 #include "base/unique_fd.h"
@@ -97,7 +100,7 @@ TEST_F(EbpfSourceTest, MeasuresItsOwnTime) {
   EXPECT_LT(capture.kernel_time, kernel * 5);
 }
 
-TEST_F(EbpfSourceTest, KeepsTotalsExactWhenTheStackMapIsFull) {
+TEST_F(EbpfSourceTest, KeepsTotalsExactAboveItsStacks) {
   Create({.max_stacks = 8, .max_processes = 4096});
   SpinProcess spin("forest");
   const Capture capture = Run({.duration = absl::Seconds(2)});
@@ -109,7 +112,7 @@ TEST_F(EbpfSourceTest, KeepsTotalsExactWhenTheStackMapIsFull) {
   EXPECT_GT(SamplesOf(capture, spin.pid()).stackless_samples, 0u);
 }
 
-TEST_F(EbpfSourceTest, CountsWhatIsLostWhenTheProcessMapIsFullToo) {
+TEST_F(EbpfSourceTest, CountsWhatIsLostAboveItsProcessesToo) {
   Create({.max_stacks = 1, .max_processes = 1});
   SpinProcess one("forest");
   SpinProcess two("forest");
@@ -117,6 +120,41 @@ TEST_F(EbpfSourceTest, CountsWhatIsLostWhenTheProcessMapIsFullToo) {
   const Capture capture = Run({.duration = absl::Seconds(2)});
   EXPECT_EQ(CountAll(capture), ProgramInfo().run_cnt);
   EXPECT_GT(Lost(capture, "map_full"), 0u);
+}
+
+// Keeps the capturing thread from the ring buffer once.
+class SlowObserver : public ProcessObserver {
+ public:
+  explicit SlowObserver(SpinProcess& until) : until_(until) {}
+  void OnProcess(pid_t /*pid*/) override {
+    if (!std::exchange(waited_, true)) until_.WaitForCpuTime(absl::Milliseconds(500));
+  }
+
+ private:
+  SpinProcess& until_;
+  bool waited_ = false;
+};
+
+TEST_F(EbpfSourceTest, KeepsTotalsExactWhenTheRingBufferIsFull) {
+  Create({.record_bytes = 4096});
+  SpinProcess mix("mix");
+  SpinProcess forest("forest");
+  SlowObserver observer(mix);
+  const absl::StatusOr<Capture> capture = source_->Run({.duration = absl::Seconds(2)}, observer, stop_);
+  ASSERT_TRUE(capture.ok()) << capture.status();
+  EXPECT_EQ(CountAll(*capture), ProgramInfo().run_cnt);
+  EXPECT_GT(SamplesOf(*capture, forest.pid()).stackless_samples, 0u);
+  EXPECT_GT(SamplesOf(*capture, forest.pid()).stacks.size(), 0u);
+}
+
+TEST_F(EbpfSourceTest, CountsRepeatsOfAStack) {
+  Create({});
+  SpinProcess spin("mix");
+  const Capture capture = Run({.duration = absl::Seconds(1), .frequency_hz = 999, .pids = {spin.pid()}});
+  const ProcessSamples samples = SamplesOf(capture, spin.pid());
+  uint64_t highest = 0;
+  for (const RawStack& stack : samples.stacks) highest = std::max(highest, stack.count);
+  EXPECT_GT(highest, 10u);  // a loop of few instructions
 }
 
 TEST_F(EbpfSourceTest, StartsEachWindowWithEmptyMaps) {

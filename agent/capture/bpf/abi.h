@@ -15,27 +15,46 @@
 #define PL_MAX_USER_FRAMES 127
 /* Deepest seen with file systems over block devices: about 50. 63 makes pl_stack 1536 bytes. */
 #define PL_MAX_KERNEL_FRAMES 63
-/* User frames first, at a fixed place, so that the verifier sees constant bounds. */
-#define PL_FIRST_KERNEL_FRAME PL_MAX_USER_FRAMES
 #define PL_MAX_FRAMES (PL_MAX_USER_FRAMES + PL_MAX_KERNEL_FRAMES)
 
-/* Key of the map `stacks`. */
-struct pl_stack_key {
-  __u64 hash;    /* BPF: of all frames and their numbers */
-  __u32 tgid;    /* BPF: as the agent's pid namespace has it */
-  __u32 padding; /* BPF: 0 */
-};
-PL_STATIC_ASSERT(sizeof(struct pl_stack_key) == 16, "part of the kernel ABI");
+/* The ring buffer `records` carries two kinds, told apart by their first word. */
+#define PL_KIND_NEW_PROCESS 1
+#define PL_KIND_STACK 2
 
-/* Value of the map `stacks`. Frames past the numbers are garbage. */
-struct pl_stack {
-  __u64 count;    /* BPF: samples with this stack */
-  __u32 n_user;   /* BPF: at most PL_MAX_USER_FRAMES */
-  __u16 n_kernel; /* BPF: at most PL_MAX_KERNEL_FRAMES */
-  __u16 joined;   /* BPF: 1 when the frames beyond runtime.mcall are of the goroutine that called it */
-  __u64 frames[PL_MAX_FRAMES]; /* BPF: leaf first; kernel frames from PL_FIRST_KERNEL_FRAME on */
+struct pl_new_process {
+  __u32 kind;    /* BPF: PL_KIND_NEW_PROCESS */
+  __u32 tgid;    /* BPF: as the agent's pid namespace has it */
+  char comm[16]; /* BPF: of the process, with a NUL; empty when another thread than its first was sampled */
 };
-PL_STATIC_ASSERT(sizeof(struct pl_stack) == 1536, "part of the kernel ABI");
+PL_STATIC_ASSERT(sizeof(struct pl_new_process) == 24, "part of the kernel ABI");
+
+/* One sample. Its repeats on the same CPU come in `slot`, when it has one. A record is as long as its frames.
+ */
+struct pl_stack {
+  __u32 kind;                  /* BPF: PL_KIND_STACK */
+  __u32 tgid;                  /* BPF: as the agent's pid namespace has it */
+  __u32 slot;                  /* BPF: CPU * PL_SLOTS + its place there; PL_NO_SLOT when its set is full */
+  __u8 n_user;                 /* BPF: at most PL_MAX_USER_FRAMES */
+  __u8 n_kernel;               /* BPF: at most PL_MAX_KERNEL_FRAMES */
+  __u8 joined;                 /* BPF: 1 when the frames beyond runtime.mcall are of its caller */
+  __u8 padding;                /* BPF: 0 */
+  __u64 frames[PL_MAX_FRAMES]; /* BPF: those of the user, then those of the kernel; leaf first each */
+};
+#define PL_STACK_HEADER_BYTES 16
+#define PL_NO_SLOT 0xffffffffU
+PL_STATIC_ASSERT(sizeof(struct pl_stack) == PL_STACK_HEADER_BYTES + PL_MAX_FRAMES * 8,
+                 "part of the kernel ABI");
+
+/* Counts the samples that are equal to one that went out as a record. Four slots are a cache line, and a set:
+ * a stack's hash chooses the set. One CPU takes 990 samples in a window by default. */
+struct pl_slot {
+  __u64 hash;    /* BPF: of all frames and their numbers */
+  __u32 tgid;    /* BPF: 0 while the slot is free */
+  __u32 repeats; /* BPF: without the first */
+};
+PL_STATIC_ASSERT(sizeof(struct pl_slot) == 16, "part of the kernel ABI");
+#define PL_SLOTS 1024
+#define PL_SLOTS_OF_SET 4
 
 /* Reading the clock twice costs as much as the walk of ten frames. */
 #define PL_RUNS_PER_TIMED_RUN 8
@@ -54,36 +73,38 @@ struct pl_counters {
   __u64 runs;            /* BPF: every sample taken */
   __u64 timed_runs;      /* BPF: the first of each PL_RUNS_PER_TIMED_RUN */
   __u64 timed_ns;        /* BPF: time spent in those */
-  __u64 counted;         /* BPF: went into `stacks` */
+  __u64 counted;         /* BPF: went out as a record, or into a slot */
   __u64 stackless;       /* BPF: went into `processes`: no stack, or no room for it */
   __u64 idle;            /* BPF: skipped, the idle task */
   __u64 not_watched;     /* BPF: skipped by the filter */
   __u64 other_namespace; /* BPF: skipped, its pid means nothing to the agent */
-  __u64 lost_map_full;   /* BPF: neither map had room */
-  __u64 lost_map_busy;   /* BPF: a map refused for another reason */
-  __u64 unannounced;     /* BPF: processes that found no room in `new_processes` */
+  __u64 lost;            /* BPF: neither `records` nor `processes` had room */
+  __u64 unannounced;     /* BPF: processes that found no room in `records` */
 };
-PL_STATIC_ASSERT(sizeof(struct pl_counters) == 88, "part of the kernel ABI");
+PL_STATIC_ASSERT(sizeof(struct pl_counters) == 80, "part of the kernel ABI");
 
+/* The walk of the sample at hand. */
 struct pl_walk {
-  __u64 hash;        /* of the frames so far */
-  __u64 mcall_start; /* of the program, or 0 */
-  __u64 mcall_bytes;
+  __u64 hash; /* of the frames so far */
+  __u32 n_user;
+  __u32 padding;
 };
 
-/* The only element of the per-CPU map `cpus`. */
+/* What `go_programs` has for the process that was sampled last. */
+struct pl_go_cache {
+  struct pl_go_program program; /* all 0 for a process that is not there */
+  __u32 tgid;
+  __u32 generation; /* of `go_programs` */
+};
+
+/* Element of the array `cpus`, by the number of the CPU; the agent has it mapped. */
 struct pl_cpu {
+  struct pl_slot slots[PL_SLOTS]; /* the agent clears them between windows */
   struct pl_counters counters;
+  struct pl_go_cache go;
+  struct pl_walk walk;
   struct pl_stack scratch; /* BPF: the sample at hand */
-  struct pl_walk walk;     /* BPF: the walk of its user stack */
-};
-PL_STATIC_ASSERT(sizeof(struct pl_cpu) == 88 + 1536 + 24, "part of the kernel ABI");
-
-/* Record of the ring buffer `new_processes`. */
-struct pl_new_process {
-  __u32 tgid;    /* BPF */
-  char comm[16]; /* BPF: of the process, with a NUL; empty when another thread than its first was sampled */
-};
-PL_STATIC_ASSERT(sizeof(struct pl_new_process) == 20, "part of the kernel ABI");
+} __attribute__((aligned(64)));
+PL_STATIC_ASSERT(sizeof(struct pl_cpu) % 64 == 0, "one CPU's cache lines are no other's");
 
 #endif /* PILOTLIGHT_AGENT_CAPTURE_BPF_ABI_H_ */

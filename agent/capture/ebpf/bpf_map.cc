@@ -8,7 +8,6 @@
 namespace pilotlight::agent {
 namespace {
 
-// 128 stacks are 192 KiB: few system calls, and small beside the agent.
 constexpr uint32_t kElementsPerCall = 128;
 
 }  // namespace

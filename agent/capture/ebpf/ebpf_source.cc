@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstdarg>
 #include <cstdio>
@@ -14,6 +15,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/cleanup/cleanup.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
@@ -74,6 +76,11 @@ absl::StatusOr<std::vector<UniqueFd>> OpenEvents(uint64_t period_ns, int program
   return events;
 }
 
+uint32_t RecordBytes(int possible_cpus) {
+  constexpr uint32_t kPerCpu = 64 << 10;
+  return std::max<uint32_t>(256 << 10, std::bit_ceil(static_cast<uint32_t>(possible_cpus)) * kPerCpu);
+}
+
 absl::Status SwitchEvents(const std::vector<UniqueFd>& events, unsigned long request) {
   for (const UniqueFd& event : events) {
     if (ioctl(event.get(), request, 0) != 0) return absl::ErrnoToStatus(errno, "switching a perf event");
@@ -90,8 +97,7 @@ pl_counters Difference(const pl_counters& now, const pl_counters& before) {
           .idle = now.idle - before.idle,
           .not_watched = now.not_watched - before.not_watched,
           .other_namespace = now.other_namespace - before.other_namespace,
-          .lost_map_full = now.lost_map_full - before.lost_map_full,
-          .lost_map_busy = now.lost_map_busy - before.lost_map_busy,
+          .lost = now.lost - before.lost,
           .unannounced = now.unannounced - before.unannounced};
 }
 
@@ -104,8 +110,7 @@ void Accumulate(pl_counters& sum, const pl_counters& more) {
   sum.idle += more.idle;
   sum.not_watched += more.not_watched;
   sum.other_namespace += more.other_namespace;
-  sum.lost_map_full += more.lost_map_full;
-  sum.lost_map_busy += more.lost_map_busy;
+  sum.lost += more.lost;
   sum.unannounced += more.unannounced;
 }
 
@@ -115,38 +120,79 @@ void AddLoss(Capture& capture, const char* reason, uint64_t count) {
 
 }  // namespace
 
-// Tells the observer of each process once per window, however many ways it becomes known.
-class EbpfSource::Announcer {
+// What one window has seen so far. Tells the observer of each process once, however many ways it becomes
+// known.
+class EbpfSource::Window {
  public:
-  void BeginWindow(ProcessObserver* observer) {
-    observer_ = observer;
-    announced_.clear();
-  }
-  void EndWindow() { observer_ = nullptr; }
+  Window(const EbpfLimits& limits, size_t slots, uint32_t max_kernel_frames, ProcessObserver& observer)
+      : max_kernel_frames_(std::min<uint32_t>(PL_MAX_KERNEL_FRAMES, max_kernel_frames)),
+        observer_(observer),
+        aggregator_({.max_stacks = limits.max_stacks, .max_processes = limits.max_processes}),
+        positions_(slots) {}
 
-  void Announce(pid_t pid, absl::string_view comm) {
-    if (observer_ == nullptr || !announced_.insert(pid).second) return;
-    if (comm.empty()) {
-      observer_->OnProcess(pid);
-    } else {
-      observer_->OnNamedProcess(pid, comm);
-    }
+  void OnNewProcess(const pl_new_process& record) {
+    Announce(static_cast<pid_t>(record.tgid),
+             absl::string_view(record.comm, strnlen(record.comm, sizeof(record.comm))));
   }
 
-  static int OnRecord(void* announcer, void* data, size_t size) {
-    pl_new_process record;
-    if (size < sizeof(record)) return 0;
-    std::memcpy(&record, data, sizeof(record));
-    static_cast<Announcer*>(announcer)->Announce(
-        static_cast<pid_t>(record.tgid),
-        absl::string_view(record.comm, strnlen(record.comm, sizeof(record.comm))));
-    return 0;
+  void OnStack(const pl_stack& stack) {
+    const absl::Span<const uint64_t> frames(reinterpret_cast<const uint64_t*>(stack.frames), PL_MAX_FRAMES);
+    const StackAggregator::Position position = aggregator_.Add(
+        static_cast<pid_t>(stack.tgid),
+        {.user = frames.subspan(0, stack.n_user),
+         .kernel = frames.subspan(stack.n_user, stack.n_kernel),
+         .truncated = stack.n_user >= PL_MAX_USER_FRAMES || stack.n_kernel >= max_kernel_frames_,
+         .joined_at_mcall = stack.joined != 0},
+        /*count=*/1);
+    if (stack.slot != PL_NO_SLOT) positions_[stack.slot] = position;
+  }
+
+  void OnRepeats(size_t slot, uint64_t count) { aggregator_.AddMore(positions_[slot], count); }
+  void OnStackless(pid_t pid, uint64_t count) { aggregator_.AddStackless(pid, count); }
+
+  uint64_t lost() const { return aggregator_.lost(); }
+
+  std::vector<ProcessSamples> Finish() && {
+    std::vector<ProcessSamples> processes = std::move(aggregator_).Take();
+    // Those that found no room in the ring buffer.
+    for (const ProcessSamples& process : processes) Announce(process.pid, /*comm=*/"");
+    return processes;
   }
 
  private:
-  ProcessObserver* observer_ = nullptr;
+  void Announce(pid_t pid, absl::string_view comm) {
+    if (!announced_.insert(pid).second) return;
+    if (comm.empty()) {
+      observer_.OnProcess(pid);
+    } else {
+      observer_.OnNamedProcess(pid, comm);
+    }
+  }
+
+  const uint32_t max_kernel_frames_;
+  ProcessObserver& observer_;
+  StackAggregator aggregator_;
+  std::vector<StackAggregator::Position> positions_;  // of the stacks in the slots of all CPUs
   absl::flat_hash_set<pid_t> announced_;
 };
+
+int EbpfSource::OnRecord(void* source, void* data, size_t size) {
+  Window* window = static_cast<EbpfSource*>(source)->window_;
+  if (window == nullptr) return 0;
+  uint32_t kind = 0;
+  CHECK(size >= sizeof(kind));  // our own program wrote it
+  std::memcpy(&kind, data, sizeof(kind));
+  if (kind == PL_KIND_NEW_PROCESS) {
+    CHECK(size >= sizeof(pl_new_process));
+    window->OnNewProcess(*static_cast<const pl_new_process*>(data));
+  } else {
+    const pl_stack& stack = *static_cast<const pl_stack*>(data);
+    CHECK(size >= PL_STACK_HEADER_BYTES &&
+          size >= PL_STACK_HEADER_BYTES + (stack.n_user + stack.n_kernel) * sizeof(uint64_t));
+    window->OnStack(stack);
+  }
+  return 0;
+}
 
 void EbpfSource::SkeletonDeleter::operator()(sampler_bpf* skeleton) const { sampler_bpf::destroy(skeleton); }
 void EbpfSource::RingBufferDeleter::operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
@@ -155,8 +201,13 @@ absl::StatusOr<std::unique_ptr<EbpfSource>> EbpfSource::Create(const EbpfLimits&
   libbpf_set_print(LogLibbpf);
   Skeleton skeleton(sampler_bpf::open(nullptr));
   if (skeleton == nullptr) return LoadError(errno);
-  bpf_map__set_max_entries(skeleton->maps.stacks, limits.max_stacks);
+  const int possible_cpus = libbpf_num_possible_cpus();
+  if (possible_cpus <= 0) return absl::InternalError("the number of possible CPUs is not known");
+  const uint32_t record_bytes = limits.record_bytes != 0 ? limits.record_bytes : RecordBytes(possible_cpus);
+  bpf_map__set_max_entries(skeleton->maps.cpus, static_cast<uint32_t>(possible_cpus));
+  bpf_map__set_max_entries(skeleton->maps.records, record_bytes);
   bpf_map__set_max_entries(skeleton->maps.processes, limits.max_processes);
+  skeleton->rodata->records_to_wake = record_bytes / 2;
   skeleton->rodata->has_task_pt_regs =
       libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_task_pt_regs, /*opts=*/nullptr) == 1;
   struct stat pid_namespace {};
@@ -166,20 +217,19 @@ absl::StatusOr<std::unique_ptr<EbpfSource>> EbpfSource::Create(const EbpfLimits&
     spdlog::info("ebpf: only processes of the agent's own pid namespace are seen (hostPID would show all)");
   }
   if (const int error = sampler_bpf::load(skeleton.get()); error != 0) return LoadError(-error);
-  std::unique_ptr<EbpfSource> source(new EbpfSource(limits, std::move(skeleton)));
+  ASSIGN_OR_RETURN(CpuArray cpus, CpuArray::Map(bpf_map__fd(skeleton->maps.cpus), possible_cpus));
+  std::unique_ptr<EbpfSource> source(new EbpfSource(limits, std::move(skeleton), std::move(cpus)));
   RETURN_IF_ERROR(source->OpenRing());
   // Opened and closed for the error: the rights to load and to sample are not the same.
   RETURN_IF_ERROR(OpenEvents(CpuClockPeriodNs(1), source->program_fd()).status());
   return source;
 }
 
-EbpfSource::EbpfSource(const EbpfLimits& limits, Skeleton skeleton)
+EbpfSource::EbpfSource(const EbpfLimits& limits, Skeleton skeleton, CpuArray cpus)
     : limits_(limits),
       max_stack_frames_(MaxStackFrames()),
-      possible_cpus_(libbpf_num_possible_cpus()),
       skeleton_(std::move(skeleton)),
-      announcer_(std::make_unique<Announcer>()),
-      stacks_(bpf_map__fd(skeleton_->maps.stacks), sizeof(pl_stack_key), sizeof(pl_stack)),
+      cpus_(std::move(cpus)),
       processes_(bpf_map__fd(skeleton_->maps.processes), sizeof(uint32_t), sizeof(uint64_t)),
       watched_(bpf_map__fd(skeleton_->maps.watched), sizeof(uint32_t), sizeof(uint8_t)),
       go_programs_(bpf_map__fd(skeleton_->maps.go_programs), sizeof(uint32_t), sizeof(pl_go_program)) {}
@@ -189,58 +239,45 @@ EbpfSource::~EbpfSource() = default;
 int EbpfSource::program_fd() const { return bpf_program__fd(skeleton_->progs.take_sample_at_tick); }
 
 absl::Status EbpfSource::OpenRing() {
-  if (possible_cpus_ <= 0) return absl::InternalError("the number of possible CPUs is not known");
-  new_processes_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.new_processes), &Announcer::OnRecord,
-                                        announcer_.get(), /*opts=*/nullptr));
-  if (new_processes_ == nullptr) return absl::ErrnoToStatus(errno, "mapping the BPF ring buffer");
+  records_.reset(ring_buffer__new(bpf_map__fd(skeleton_->maps.records), &OnRecord, this, /*opts=*/nullptr));
+  if (records_ == nullptr) return absl::ErrnoToStatus(errno, "mapping the BPF ring buffer");
   return absl::OkStatus();
 }
 
 absl::StatusOr<Capture> EbpfSource::Run(const CaptureOptions& options, ProcessObserver& observer,
                                         const StopSignal& stop) {
   RETURN_IF_ERROR(CheckFrequency(options.frequency_hz));
-  if (!drained_) {
-    // Announces to nobody: outside a window the announcer has no observer.
-    ring_buffer__consume(new_processes_.get());
-    Capture discarded;
-    RETURN_IF_ERROR(DrainStacks(discarded));
-  }
+  if (!drained_) RETURN_IF_ERROR(Drain());  // to nobody
   RETURN_IF_ERROR(Watch(options));
-  ASSIGN_OR_RETURN(const pl_counters before, ReadCounters());
+  const pl_counters before = ReadCounters();
   absl::BitGen random;
   SamplingClock clock(options.frequency_hz, MonotonicTime::Now(), random);
   ASSIGN_OR_RETURN(std::vector<UniqueFd> events, OpenEvents(clock.period_ns(), program_fd()));
 
   drained_ = false;
-  announcer_->BeginWindow(&observer);
+  Window window(limits_, cpus_.cpus().size() * PL_SLOTS, max_stack_frames_, observer);
+  window_ = &window;
+  const absl::Cleanup close_window = [this] { window_ = nullptr; };
   Capture capture;
   capture.start = absl::Now();
   capture.period_ns = CpuClockPeriodNs(options.frequency_hz);
-  absl::Status status = SwitchEvents(events, PERF_EVENT_IOC_ENABLE);
+  RETURN_IF_ERROR(SwitchEvents(events, PERF_EVENT_IOC_ENABLE));
   const MonotonicTime began = MonotonicTime::Now();
-  if (status.ok() && options.on_started) options.on_started();
-  if (status.ok()) status = WaitForEnd(began + options.duration, clock, events, stop);
+  if (options.on_started) options.on_started();
+  RETURN_IF_ERROR(WaitForEnd(began + options.duration, clock, events, stop));
   capture.duration = MonotonicTime::Now() - began;
   SwitchEvents(events, PERF_EVENT_IOC_DISABLE).IgnoreError();  // closing does it too, one after the other
   events.clear();
 
-  if (status.ok()) {
-    ring_buffer__consume(new_processes_.get());
-    status = DrainStacks(capture);
+  RETURN_IF_ERROR(Drain());
+  drained_ = true;
+  const pl_counters counted = Difference(ReadCounters(), before);
+  if (counted.timed_runs > 0) {
+    capture.kernel_time = absl::Nanoseconds(counted.timed_ns) * counted.runs / counted.timed_runs;
   }
-  // Those that found no room in the ring buffer.
-  for (const ProcessSamples& process : capture.processes) announcer_->Announce(process.pid, /*comm=*/"");
-  announcer_->EndWindow();
-  RETURN_IF_ERROR(status);
-
-  ASSIGN_OR_RETURN(const pl_counters after, ReadCounters());
-  const pl_counters window = Difference(after, before);
-  if (window.timed_runs > 0) {
-    capture.kernel_time = absl::Nanoseconds(window.timed_ns) * window.runs / window.timed_runs;
-  }
-  AddLoss(capture, "map_full", window.lost_map_full);
-  AddLoss(capture, "map_busy", window.lost_map_busy);
-  if (options.pids.empty()) AddLoss(capture, "other_pid_namespace", window.other_namespace);
+  AddLoss(capture, "map_full", counted.lost + window.lost());
+  if (options.pids.empty()) AddLoss(capture, "other_pid_namespace", counted.other_namespace);
+  capture.processes = std::move(window).Finish();
   return capture;
 }
 
@@ -252,10 +289,12 @@ void EbpfSource::OnGoProgram(pid_t pid, const GoProgram& program) {
   const int error =
       bpf_map__update_elem(skeleton_->maps.go_programs, &tgid, sizeof(tgid), &value, sizeof(value), BPF_ANY);
   if (error != 0) spdlog::debug("ebpf: process {} will not be joined at runtime.mcall: {}", pid, error);
+  ++skeleton_->bss->go_generation;
 }
 
 void EbpfSource::ForgetGoPrograms() {
   go_programs_.Drain([](const void*, const void*) {}).IgnoreError();  // then they are overwritten later
+  ++skeleton_->bss->go_generation;
 }
 
 absl::Status EbpfSource::Watch(const CaptureOptions& options) {
@@ -276,9 +315,8 @@ absl::Status EbpfSource::Watch(const CaptureOptions& options) {
 
 absl::Status EbpfSource::WaitForEnd(MonotonicTime deadline, SamplingClock& clock,
                                     const std::vector<UniqueFd>& events, const StopSignal& stop) {
-  pollfd descriptors[] = {
-      {.fd = stop.fd(), .events = POLLIN, .revents = 0},
-      {.fd = ring_buffer__epoll_fd(new_processes_.get()), .events = POLLIN, .revents = 0}};
+  pollfd descriptors[] = {{.fd = stop.fd(), .events = POLLIN, .revents = 0},
+                          {.fd = ring_buffer__epoll_fd(records_.get()), .events = POLLIN, .revents = 0}};
   while (true) {
     const MonotonicTime now = MonotonicTime::Now();
     if (deadline - now <= absl::ZeroDuration() || stop.stopped()) return absl::OkStatus();
@@ -290,48 +328,33 @@ absl::Status EbpfSource::WaitForEnd(MonotonicTime deadline, SamplingClock& clock
     if (ppoll(descriptors, std::size(descriptors), &timeout, /*sigmask=*/nullptr) < 0 && errno != EINTR) {
       return absl::ErrnoToStatus(errno, "waiting for the window's end");
     }
-    if (descriptors[1].revents != 0) ring_buffer__consume(new_processes_.get());
+    if (descriptors[1].revents != 0) ring_buffer__consume(records_.get());
   }
 }
 
-absl::Status EbpfSource::DrainStacks(Capture& capture) {
-  // The kernel's maps are the limit; what they held fits.
-  StackAggregator aggregator(
-      {.max_stacks = limits_.max_stacks, .max_processes = limits_.max_stacks + limits_.max_processes});
-  const uint32_t kernel_limit = std::min<uint32_t>(PL_MAX_KERNEL_FRAMES, max_stack_frames_);
-  RETURN_IF_ERROR(stacks_.Drain([&](const void* key_bytes, const void* stack_bytes) {
-    const auto& key = *static_cast<const pl_stack_key*>(key_bytes);
-    const auto& stack = *static_cast<const pl_stack*>(stack_bytes);
-    CHECK(stack.n_user <= PL_MAX_USER_FRAMES &&
-          stack.n_kernel <= PL_MAX_KERNEL_FRAMES);  // our own program wrote them
-    const absl::Span<const uint64_t> frames(reinterpret_cast<const uint64_t*>(stack.frames), PL_MAX_FRAMES);
-    aggregator.Add(static_cast<pid_t>(key.tgid),
-                   {.user = frames.subspan(0, stack.n_user),
-                    .kernel = frames.subspan(PL_FIRST_KERNEL_FRAME, stack.n_kernel),
-                    .truncated = stack.n_user >= PL_MAX_USER_FRAMES || stack.n_kernel >= kernel_limit,
-                    .joined_at_mcall = stack.joined != 0},
-                   stack.count);
-  }));
-  RETURN_IF_ERROR(processes_.Drain([&](const void* key_bytes, const void* value_bytes) {
+absl::Status EbpfSource::Drain() {
+  ring_buffer__consume(records_.get());
+  const absl::Span<pl_cpu> cpus = cpus_.cpus();
+  for (size_t cpu = 0; cpu < cpus.size(); ++cpu) {
+    for (size_t i = 0; i < PL_SLOTS; ++i) {
+      pl_slot& slot = cpus[cpu].slots[i];
+      if (slot.tgid == 0) continue;
+      if (window_ != nullptr && slot.repeats > 0) window_->OnRepeats(cpu * PL_SLOTS + i, slot.repeats);
+      slot = {};
+    }
+  }
+  return processes_.Drain([this](const void* key_bytes, const void* value_bytes) {
     uint32_t tgid = 0;
     uint64_t stackless = 0;
     std::memcpy(&tgid, key_bytes, sizeof(tgid));
     std::memcpy(&stackless, value_bytes, sizeof(stackless));
-    if (stackless > 0) aggregator.AddStackless(static_cast<pid_t>(tgid), stackless);
-  }));
-  drained_ = true;
-  capture.processes = std::move(aggregator).Take();
-  return absl::OkStatus();
+    if (window_ != nullptr && stackless > 0) window_->OnStackless(static_cast<pid_t>(tgid), stackless);
+  });
 }
 
-absl::StatusOr<pl_counters> EbpfSource::ReadCounters() const {
-  std::vector<pl_cpu> cpus(static_cast<size_t>(possible_cpus_));
-  const uint32_t only = 0;
-  const int error = bpf_map__lookup_elem(skeleton_->maps.cpus, &only, sizeof(only), cpus.data(),
-                                         cpus.size() * sizeof(pl_cpu), /*flags=*/0);
-  if (error != 0) return absl::ErrnoToStatus(-error, "reading the BPF program's counters");
+pl_counters EbpfSource::ReadCounters() const {
   pl_counters sum{};
-  for (const pl_cpu& cpu : cpus) Accumulate(sum, cpu.counters);
+  for (const pl_cpu& cpu : cpus_.cpus()) Accumulate(sum, cpu.counters);
   return sum;
 }
 

@@ -13,6 +13,7 @@
 #include "agent/capture/bpf/abi.h"
 #include "agent/capture/capture_source.h"
 #include "agent/capture/ebpf/bpf_map.h"
+#include "agent/capture/ebpf/cpu_array.h"
 #include "agent/capture/monotonic_time.h"
 #include "agent/capture/sampling_clock.h"
 #include "base/unique_fd.h"
@@ -22,11 +23,14 @@ struct sampler_bpf;
 
 namespace pilotlight::agent {
 
-// Kernel memory, allocated once: 1.6 kB per stack, 64 bytes per process, 64 KiB, 1.6 kB per possible CPU:
-// 13.6 MiB by default on two CPUs.
+// Kernel memory, allocated once: the ring buffer, 18 KiB per possible CPU, and 64 bytes per process:
+// 0.6 MiB by default on two CPUs. All but the latter is mapped into the agent too, the ring buffer twice.
 struct EbpfLimits {
   uint32_t max_stacks = 8192;  // distinct ones in a window; past it samples become stackless ones
   uint32_t max_processes = 4096;
+  // Of the ring buffer, a power of two of pages; 0 has 64 KiB per possible CPU, at least 256 KiB. While it is
+  // full, the first samples of stacks become stackless ones.
+  uint32_t record_bytes = 0;
 };
 
 // Not thread-safe: one thread captures at a time.
@@ -54,28 +58,29 @@ class EbpfSource : public CaptureSource {
   struct RingBufferDeleter {
     void operator()(ring_buffer* ring) const;
   };
-  class Announcer;
+  class Window;
   using Skeleton = std::unique_ptr<sampler_bpf, SkeletonDeleter>;
 
-  EbpfSource(const EbpfLimits& limits, Skeleton skeleton);
+  EbpfSource(const EbpfLimits& limits, Skeleton skeleton, CpuArray cpus);
   absl::Status OpenRing();
+  static int OnRecord(void* source, void* data, size_t size);
   absl::Status Watch(const CaptureOptions& options);
   absl::Status WaitForEnd(MonotonicTime deadline, SamplingClock& clock, const std::vector<UniqueFd>& events,
                           const StopSignal& stop);
-  absl::Status DrainStacks(Capture& capture);
-  absl::StatusOr<pl_counters> ReadCounters() const;
+  // Empties what a window fills; into `window_`, if there is one.
+  absl::Status Drain();
+  pl_counters ReadCounters() const;
 
   const EbpfLimits limits_;
   const uint32_t max_stack_frames_;
-  const int possible_cpus_;
   Skeleton skeleton_;
-  std::unique_ptr<Announcer> announcer_;
-  std::unique_ptr<ring_buffer, RingBufferDeleter> new_processes_;
-  BpfMapDrain stacks_;
+  const CpuArray cpus_;
+  std::unique_ptr<ring_buffer, RingBufferDeleter> records_;
   BpfMapDrain processes_;
   BpfMapDrain watched_;
   BpfMapDrain go_programs_;
-  bool drained_ = true;  // false while the maps may hold what a failed window left
+  Window* window_ = nullptr;  // the one that is open
+  bool drained_ = true;       // false while the maps may hold what a failed window left
 };
 
 }  // namespace pilotlight::agent

@@ -1,0 +1,22 @@
+/* What each CPU has to itself: a table of counts, counters, and the sample at hand. */
+#ifndef PILOTLIGHT_AGENT_CAPTURE_BPF_CPUS_H_
+#define PILOTLIGHT_AGENT_CAPTURE_BPF_CPUS_H_
+
+#include "abi.h"
+
+/* An array, not a per-CPU one: the agent maps it, and its lookup is no call. The agent sets its size. */
+struct {
+  __uint(type, BPF_MAP_TYPE_ARRAY);
+  __uint(map_flags, BPF_F_MMAPABLE);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct pl_cpu);
+} cpus SEC(".maps");
+
+/* Multiply and fold: each bit of a frame reaches the whole hash within two frames. */
+static __always_inline __u64 mix(__u64 hash, __u64 value) {
+  hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
+  return hash ^ (hash >> 32);
+}
+
+#endif /* PILOTLIGHT_AGENT_CAPTURE_BPF_CPUS_H_ */

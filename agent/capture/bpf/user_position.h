@@ -1,0 +1,45 @@
+/* Where a thread was in user space. */
+#ifndef PILOTLIGHT_AGENT_CAPTURE_BPF_USER_POSITION_H_
+#define PILOTLIGHT_AGENT_CAPTURE_BPF_USER_POSITION_H_
+
+/* The registers that a walk starts from. */
+struct user_position {
+  __u64 ip;
+  __u64 fp;
+  __u64 sp; /* only for the innermost frame */
+};
+
+#define FRAME_BYTES 16 /* the caller's frame pointer, and the address to return to: x86-64, arm64 */
+
+/* Code segments, arch/x86/include/asm/segment.h. */
+#define USER_CS 0x33
+#define USER32_CS 0x23
+
+enum user_stack { NO_USER_STACK, WALK_HERE, WALK_BY_KERNEL };
+
+/* Where the thread is, or was when it entered the kernel. The kernel walks for 32-bit programs, and where it
+ * does not say where its threads came from. */
+static __always_inline enum user_stack find_user_position(struct bpf_perf_event_data* ctx, int in_kernel,
+                                                          struct user_position* position) {
+  /* Before any branch, and each as one word: the verifier takes no other access to the context. */
+  position->ip = *(const volatile __u64*)&PT_REGS_IP(&ctx->regs);
+  position->fp = *(const volatile __u64*)&PT_REGS_FP(&ctx->regs);
+  position->sp = *(const volatile __u64*)&PT_REGS_SP(&ctx->regs);
+#ifdef __TARGET_ARCH_x86
+  __u16 cs = *(const volatile __u64*)&ctx->regs.cs;
+  if (in_kernel) {
+    if (!has_task_pt_regs) return WALK_BY_KERNEL;
+    const struct pt_regs* regs = (const struct pt_regs*)bpf_task_pt_regs(bpf_get_current_task_btf());
+    cs = *(const volatile __u16*)&regs->cs;
+    position->ip = PT_REGS_IP(regs);
+    position->fp = PT_REGS_FP(regs);
+    position->sp = PT_REGS_SP(regs);
+  }
+  if (cs == USER_CS) return WALK_HERE;
+  return cs == USER32_CS ? WALK_BY_KERNEL : NO_USER_STACK; /* That of a kernel thread is 0. */
+#else
+  return in_kernel ? WALK_BY_KERNEL : WALK_HERE;
+#endif
+}
+
+#endif /* PILOTLIGHT_AGENT_CAPTURE_BPF_USER_POSITION_H_ */

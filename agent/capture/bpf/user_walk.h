@@ -1,0 +1,91 @@
+/* Walks the frame pointers of a thread in user space, into its CPU's scratch stack. */
+#ifndef PILOTLIGHT_AGENT_CAPTURE_BPF_USER_WALK_H_
+#define PILOTLIGHT_AGENT_CAPTURE_BPF_USER_WALK_H_
+
+#include "cpus.h"
+#include "go_mcall.h"
+#include "user_position.h"
+
+#define CHUNK_BYTES 256
+#define CHUNK_WORDS (CHUNK_BYTES / 8)
+
+/* Adds the frames from `fp` on to the stack of this `cpu_number`. Returns the `fp` of a frame that returns
+ * into runtime.mcall, where it ends; else 0. Global, so that the verifier looks at it once and by itself.
+ *
+ * Like the kernel's own walk (arch/x86/events/core.c, perf_callchain_user) it ends at the first frame that
+ * cannot be read. Most of the price is in calls, and here one call reads several frames at once. What is read
+ * besides the frames stays on this program's stack. */
+__noinline __u64 walk_frames(__u64 fp, __u32 cpu_number) {
+  struct pl_cpu* cpu = bpf_map_lookup_elem(&cpus, &cpu_number);
+  if (!cpu) return 0; /* The verifier asks. */
+  const __u64 mcall_start = cpu->go.program.mcall_start;
+  const __u32 mcall_bytes = cpu->go.program.mcall_bytes;
+  __u64 hash = cpu->walk.hash;
+  __u32 count = cpu->walk.n_user;
+  __u64 chunk[CHUNK_WORDS];
+  __u64 chunk_start = 0;
+  __u64 chunk_bytes = 0;
+  __u64 in_mcall = 0;
+  for (__u32 i = 0; i < PL_MAX_USER_FRAMES; i++) {
+    /* Or the compiler would keep a pointer to the next frame, whose bounds the verifier does not see. */
+    asm volatile("" : "+r"(count));
+    if (count >= PL_MAX_USER_FRAMES || fp == 0 || fp % sizeof(__u64) != 0) break;
+    __u64 offset = fp - chunk_start;
+    if (chunk_bytes < FRAME_BYTES || offset > chunk_bytes - FRAME_BYTES) {
+      chunk_start = fp;
+      offset = 0;
+      chunk_bytes = CHUNK_BYTES;
+      if (bpf_probe_read_user(chunk, CHUNK_BYTES, (const void*)fp) != 0) {
+        /* Near the end of the stack's memory. */
+        chunk_bytes = FRAME_BYTES;
+        if (bpf_probe_read_user(chunk, FRAME_BYTES, (const void*)fp) != 0) break;
+      }
+    }
+    const __u32 word = (offset / sizeof(__u64)) & (CHUNK_WORDS - 1);
+    if (word > CHUNK_WORDS - 2) break; /* The verifier asks. */
+    const __u64 return_address = chunk[word + 1];
+    if (return_address == 0) break;
+    cpu->scratch.frames[count] = return_address;
+    count++;
+    hash = mix(hash, return_address);
+    if (return_address - mcall_start < mcall_bytes) {
+      in_mcall = fp;
+      break;
+    }
+    if (chunk[word] == fp) break;
+    fp = chunk[word];
+  }
+  cpu->walk.n_user = count;
+  cpu->walk.hash = hash;
+  return in_mcall;
+}
+
+static __always_inline void add_frame(struct pl_cpu* cpu, __u64 ip) {
+  const __u32 count = cpu->walk.n_user;
+  if (count >= PL_MAX_USER_FRAMES) return;
+  cpu->scratch.frames[count] = ip;
+  cpu->walk.n_user = count + 1;
+  cpu->walk.hash = mix(cpu->walk.hash, ip);
+}
+
+/* What bpf_get_stack(BPF_F_USER_STACK) does, at a third of its cost. At a call from runtime.mcall it goes on
+ * with the goroutine, or ends: what the frame pointer has there, before Go 1.25, is of a stack that may have
+ * changed since. */
+static __always_inline void walk_user_stack(struct user_position from, struct pl_cpu* cpu, __u32 cpu_number) {
+  const struct pl_go_program* go = &cpu->go.program;
+  add_frame(cpu, from.ip);
+  struct user_position caller = {.fp = from.fp};
+  if (from.ip - go->mcall_start < go->mcall_bytes) {
+    if (!find_caller_in_mcall(go, from, &caller)) return;
+    cpu->scratch.joined = 1;
+    add_frame(cpu, caller.ip);
+  }
+  const __u64 in_mcall = walk_frames(caller.fp, cpu_number);
+  if (in_mcall != 0 && find_caller_of_mcall(go, in_mcall, &caller)) {
+    cpu->scratch.joined = 1;
+    add_frame(cpu, caller.ip);
+    walk_frames(caller.fp, cpu_number);
+  }
+}
+
+#endif /* PILOTLIGHT_AGENT_CAPTURE_BPF_USER_WALK_H_ */
