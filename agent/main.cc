@@ -53,8 +53,8 @@ void AddCaptureFlags(CLI::App& app, Configuration& configuration) {
       ->capture_default_str();
   app.add_option(
          "--capture.max-overhead", configuration.agent.max_overhead,
-         "Share of the node's CPU time that the agent may use in the mean; captures are skipped beyond "
-         "it. 0 is no limit")
+         "Share of the node's CPU time that the agent may use in the mean; captures get cheaper as it "
+         "runs out, and are skipped beyond it. 0 is no limit")
       ->check(CLI::NonNegativeNumber)
       ->capture_default_str();
 }

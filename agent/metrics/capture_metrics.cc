@@ -19,6 +19,12 @@ CaptureMetrics::CaptureMetrics(const std::vector<std::string>& sources, int cpus
       overhead_ratio_(AddGauges(registry, "pilotlight_capture_overhead_ratio",
                                 "CPU time of the agent, with what BPF spends for it in the kernel, over all "
                                 "CPU time of the node, from one turn to capture to the next.")),
+      throttle_(AddGauges(registry, "pilotlight_capture_throttle",
+                          "Steps by which captures are cheaper than configured, as the budget runs low: 0 is "
+                          "the full rate and length, 3 a quarter of both.")),
+      frequency_(AddGauges(registry, "pilotlight_capture_frequency_hertz",
+                           "Samples a second of each CPU, in the last window.")),
+      duration_(AddGauges(registry, "pilotlight_capture_duration_seconds", "Length of the last window.")),
       window_end_(AddGauges(registry, "pilotlight_capture_last_window_timestamp_seconds",
                             "When the last window was done.")) {
   for (const std::string& source : sources) {
@@ -31,12 +37,14 @@ CaptureMetrics::CaptureMetrics(const std::vector<std::string>& sources, int cpus
   vanished_processes_.Add({});
   vanished_samples_.Add({});
   overhead_ratio_.Add({});
+  throttle_.Add({});
 }
 
 void CaptureMetrics::OnTurn(const TurnReport& report) {
   const std::string source(report.source);
   windows_.Add({{"source", source}, {"outcome", std::string(OutcomeName(report.outcome))}}).Increment();
   SetValue(overhead_ratio_, report.used_cores / cpus_);
+  SetValue(throttle_, report.throttle);
   if (report.outcome != WindowOutcome::kOk) return;
   samples_.Add({{"source", source}}).Increment(static_cast<double>(report.folded->samples));
   for (const LostSamples& lost : *report.lost) {
@@ -45,6 +53,8 @@ void CaptureMetrics::OnTurn(const TurnReport& report) {
   vanished_processes_.Add({}).Increment(static_cast<double>(report.folded->vanished_processes));
   vanished_samples_.Add({}).Increment(static_cast<double>(report.folded->vanished_samples));
   SetValue(window_end_, absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()));
+  SetValue(frequency_, report.capture.frequency_hz);
+  SetValue(duration_, absl::ToDoubleSeconds(report.folded->window.duration));
   targets_.Update(report.folded->window, *report.insights);
 }
 

@@ -28,6 +28,9 @@ class CaptureMetrics : public TurnObserver {
   CounterFamily& vanished_processes_;
   CounterFamily& vanished_samples_;
   GaugeFamily& overhead_ratio_;
+  GaugeFamily& throttle_;
+  GaugeFamily& frequency_;
+  GaugeFamily& duration_;
   GaugeFamily& window_end_;
 };
 

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "agent/schedule/duty_cycle.h"
+#include "agent/schedule/throttle.h"
 #include "base/check.h"
 
 namespace pilotlight::agent {
@@ -46,6 +47,8 @@ void CaptureLoop::TakeTurn(size_t source, const StopSignal& stop) {
   CaptureSource& capture_source = *parts_.sources[source];
   TurnReport report;
   report.source = capture_source.name();
+  report.throttle = ThrottleFor(budget_.left());
+  report.capture = Throttled(options_.capture, report.throttle);
   if (budget_.exhausted()) {
     if (budget_log_.Allow()) {
       spdlog::warn(
@@ -60,7 +63,7 @@ void CaptureLoop::TakeTurn(size_t source, const StopSignal& stop) {
 
   parts_.spool->BeginWindow();
   absl::StatusOr<Capture> capture =
-      capture_source.Run(options_.capture, *parts_.process_observers[source], stop);
+      capture_source.Run(report.capture, *parts_.process_observers[source], stop);
   if (!capture.ok()) {
     parts_.spool->AbandonWindow("capture_failed");
     if (failure_logs_[source].Allow()) {

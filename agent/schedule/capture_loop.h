@@ -47,6 +47,9 @@ struct TurnReport {
   const FoldedWindow* folded = nullptr;                  // with kOk
   const std::vector<SeriesInsight>* insights = nullptr;  // with kOk, one per series
   const std::vector<LostSamples>* lost = nullptr;        // with kOk
+  // How the window was taken, or would have been.
+  CaptureOptions capture;
+  int throttle = 0;       // see Throttled()
   double used_cores = 0;  // the agent's own mean CPU use since the turn before, in cores
 };
 

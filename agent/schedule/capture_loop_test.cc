@@ -45,6 +45,7 @@ class FakeSource : public CaptureSource {
   absl::StatusOr<Capture> Run(const CaptureOptions& options, ProcessObserver& observer,
                               const StopSignal& /*stop*/) override {
     starts.push_back(absl::ToInt64Seconds(timer_.Now()));
+    frequencies.push_back(options.frequency_hz);
     observer.OnProcess(10);
     if (during) during();
     timer_.Advance(options.duration);
@@ -62,6 +63,7 @@ class FakeSource : public CaptureSource {
   }
 
   std::vector<int64_t> starts;
+  std::vector<int> frequencies;
   std::deque<absl::Status> errors;
   std::function<void()> during;
   absl::Time wall_clock = absl::FromUnixSeconds(1000);
@@ -85,6 +87,7 @@ class Recorder : public TurnObserver {
  public:
   void OnTurn(const TurnReport& report) override {
     outcomes.push_back(report.outcome);
+    throttles.push_back(report.throttle);
     used_cores.push_back(report.used_cores);
     if (report.outcome != WindowOutcome::kOk) return;
     samples += report.folded->samples;
@@ -93,6 +96,7 @@ class Recorder : public TurnObserver {
   }
 
   std::vector<WindowOutcome> outcomes;
+  std::vector<int> throttles;
   std::vector<double> used_cores;
   uint64_t samples = 0;
   uint64_t lost_samples = 0;
@@ -212,6 +216,14 @@ TEST_F(CaptureLoopTest, BacksOffWhenItCostsTooMuch) {
               ElementsAre(WindowOutcome::kOk, WindowOutcome::kSkipped, WindowOutcome::kSkipped));
   EXPECT_THAT(source_.starts, ElementsAre(7));
   EXPECT_EQ(Spooled().size(), 1u);
+}
+
+TEST_F(CaptureLoopTest, CapturesLessAsTheBudgetRunsLow) {
+  // Of the 6 s, 2.3 are left after the first window, and 0.1 after the second.
+  source_.during = [this] { cpu_time_ += Milliseconds(source_.starts.size() == 1 ? 3700 : 2800); };
+  Run({&source_});
+  EXPECT_THAT(source_.frequencies, ElementsAre(99, 49, 24));
+  EXPECT_THAT(recorder_.throttles, ElementsAre(0, 1, 3));
 }
 
 TEST_F(CaptureLoopTest, TheKernelsTimeIsPartOfTheCost) {

@@ -19,6 +19,8 @@ class OverheadBudget {
 
   // More was used than allowed: wait.
   bool exhausted() const { return limited_ && balance_ < absl::ZeroDuration(); }
+  // The share of the bucket that is left, at most 1; negative when exhausted. 1 without a limit.
+  double left() const { return limited_ ? absl::FDivDuration(balance_, capacity_) : 1; }
 
  private:
   const bool limited_;

@@ -44,10 +44,20 @@ TEST(OverheadBudgetTest, RecoversAtTheAllowedRate) {
   EXPECT_FALSE(budget.exhausted());
 }
 
+TEST(OverheadBudgetTest, TellsWhatIsLeft) {
+  OverheadBudget budget(0.01, ZeroDuration(), ZeroDuration());
+  EXPECT_DOUBLE_EQ(budget.left(), 1);
+  budget.Settle(ZeroDuration(), Milliseconds(1500), ZeroDuration());
+  EXPECT_DOUBLE_EQ(budget.left(), 0.75);
+  budget.Settle(ZeroDuration(), Seconds(9), ZeroDuration());
+  EXPECT_DOUBLE_EQ(budget.left(), -0.5);
+}
+
 TEST(OverheadBudgetTest, ZeroMeansNoLimit) {
   OverheadBudget budget(0, ZeroDuration(), ZeroDuration());
   budget.Settle(Seconds(1), Minutes(10), ZeroDuration());
   EXPECT_FALSE(budget.exhausted());
+  EXPECT_DOUBLE_EQ(budget.left(), 1);
 }
 
 }  // namespace
