@@ -41,6 +41,7 @@ Agent::Agent(const AgentOptions& options)
       cpus_(static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)))),
       builder_(processes_, symbolizer_, options.uplink.node),
       gc_pauses_([this](const Process& process) { return symbolizer_.GoData(process); }),
+      node_watch_(cpus_),
       target_metrics_(options.metrics, registry_),
       symbol_metrics_(registry_),
       uplink_metrics_(registry_),
@@ -120,7 +121,9 @@ void Agent::Run(const StopSignal& stop) {
                          .builder = &builder_,
                          .spool = spool_.get(),
                          .observer = this,
-                         .timer = &timer_};
+                         .timer = &timer_,
+                         .triggers = {&node_watch_, &window_watch_, &capture_requests_},
+                         .overloaded = [this] { return node_watch_.overloaded(); }};
   for (const auto& source : sources_) {
     parts.sources.push_back(source.get());
     parts.process_observers.push_back(
@@ -137,7 +140,10 @@ void Agent::Run(const StopSignal& stop) {
 
 void Agent::OnTurn(const TurnReport& report) {
   capture_metrics_->OnTurn(report);
-  if (report.outcome == WindowOutcome::kOk) ReadGcPauses(*report.folded);
+  if (report.outcome == WindowOutcome::kOk) {
+    window_watch_.OnWindow(report.folded->window, *report.insights);
+    ReadGcPauses(*report.folded);
+  }
   symbolizer_.EndWindow();
   symbol_metrics_.Update(symbolizer_.stats());
   {
@@ -157,7 +163,11 @@ void Agent::OnTurn(const TurnReport& report) {
 void Agent::ReadGcPauses(const FoldedWindow& folded) {
   for (const auto& process : folded.go_processes) {
     const std::optional<GcPauses> pauses = gc_pauses_.Read(*process, absl::Now());
-    if (pauses.has_value()) target_metrics_.AddGcPauses(process->labels, *pauses);
+    if (!pauses.has_value()) continue;
+    target_metrics_.AddGcPauses(process->labels, *pauses);
+    const auto service = process->labels.find(std::string(kServiceLabel));
+    if (pauses->pauses_ns.empty() || service == process->labels.end()) continue;
+    window_watch_.OnGcPause(service->second, absl::Nanoseconds(*std::ranges::max_element(pauses->pauses_ns)));
   }
   gc_pauses_.EndWindow();
   SetTotal(gc_unreadable_, {}, gc_pauses_.unreadable_processes());

@@ -24,6 +24,9 @@
 #include "agent/symbolize/caching_symbolizer.h"
 #include "agent/symbolize/go_program_finder.h"
 #include "agent/targets/process_table.h"
+#include "agent/trigger/capture_requests.h"
+#include "agent/trigger/node_watch.h"
+#include "agent/trigger/window_watch.h"
 #include "agent/uplink/spool.h"
 #include "agent/uplink/uplink.h"
 #include "base/http_server.h"
@@ -76,6 +79,9 @@ class Agent : private TurnObserver {
   CachingSymbolizer symbolizer_;
   WindowBuilder builder_;
   GcPauseReader gc_pauses_;
+  NodeWatch node_watch_;
+  WindowWatch window_watch_;
+  CaptureRequests capture_requests_;
   SystemTimer timer_;
   TargetMetrics target_metrics_;
   SymbolMetrics symbol_metrics_;

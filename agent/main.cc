@@ -51,6 +51,10 @@ void AddCaptureFlags(CLI::App& app, Configuration& configuration) {
   app.add_option("--capture.frequency", schedule.capture.frequency_hz, "Samples a second of each CPU")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
+  AddDurationFlag(
+      app, "--trigger.interval", schedule.extra.min_interval,
+      "At least this long from one extra capture to the next: they are taken when the node's CPU use, "
+      "the wait for a CPU, the share of runtime.mcall or a GC pause jumps up; 0s takes none");
   app.add_option(
          "--capture.max-overhead", configuration.agent.max_overhead,
          "Share of the node's CPU time that the agent may use in the mean; captures get cheaper as it "

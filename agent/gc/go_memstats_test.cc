@@ -47,7 +47,7 @@ TEST(GoMemStatsTest, RefusesWhatDoesNotFit) {
 }
 
 TEST(GoMemStatsTest, FindsTheRecordAmongOtherData) {
-  std::string memory(8 * 1000, '\x5a');
+  std::string memory(8000, '\x5a');
   memory += GoMemStatsRecord(300, kNow);
   memory += std::string(24, '\0');
   EXPECT_EQ(FindGoMemStats(memory, kNow), 8000u);

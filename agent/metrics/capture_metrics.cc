@@ -16,6 +16,9 @@ CaptureMetrics::CaptureMetrics(const std::vector<std::string>& sources, int cpus
                                       "Sampled processes that ended before anything could be read of them.")),
       vanished_samples_(AddCounters(registry, "pilotlight_capture_vanished_samples_total",
                                     "Samples of such processes: without functions' names.")),
+      triggers_(AddCounters(registry, "pilotlight_capture_triggers_total",
+                            "Extra captures that were asked for: captured, too_soon after another one, "
+                            "over_budget, or overloaded, when the node had no time for them.")),
       overhead_ratio_(AddGauges(registry, "pilotlight_capture_overhead_ratio",
                                 "CPU time of the agent, with what BPF spends for it in the kernel, over all "
                                 "CPU time of the node, from one turn to capture to the next.")),
@@ -34,6 +37,9 @@ CaptureMetrics::CaptureMetrics(const std::vector<std::string>& sources, int cpus
     }
     samples_.Add({{"source", source}});
   }
+  for (const char* trigger : {"cpu", "run_queue", "mcall", "gc_pause", "request"}) {
+    triggers_.Add({{"trigger", trigger}, {"outcome", std::string(OutcomeName(TriggerOutcome::kCaptured))}});
+  }
   vanished_processes_.Add({});
   vanished_samples_.Add({});
   overhead_ratio_.Add({});
@@ -45,6 +51,10 @@ void CaptureMetrics::OnTurn(const TurnReport& report) {
   windows_.Add({{"source", source}, {"outcome", std::string(OutcomeName(report.outcome))}}).Increment();
   SetValue(overhead_ratio_, report.used_cores / cpus_);
   SetValue(throttle_, report.throttle);
+  for (const auto& [key, count] : report.extra_captures) {
+    const auto& [trigger, outcome] = key;
+    SetTotal(triggers_, {{"trigger", trigger}, {"outcome", std::string(OutcomeName(outcome))}}, count);
+  }
   if (report.outcome != WindowOutcome::kOk) return;
   samples_.Add({{"source", source}}).Increment(static_cast<double>(report.folded->samples));
   for (const LostSamples& lost : *report.lost) {

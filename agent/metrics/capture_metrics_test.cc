@@ -52,6 +52,19 @@ TEST_F(CaptureMetricsTest, CountsFailures) {
   EXPECT_THAT(Scrape(), HasSubstr(R"(pilotlight_capture_windows_total{outcome="failed",source="ebpf"} 1)"));
 }
 
+TEST_F(CaptureMetricsTest, TellsWhatBecameOfExtraCaptures) {
+  metrics_.OnTurn({.source = "ebpf",
+                   .outcome = WindowOutcome::kSkipped,
+                   .throttle = 3,
+                   .extra_captures = {{{"cpu", TriggerOutcome::kCaptured}, 2},
+                                      {{"cpu", TriggerOutcome::kOverBudget}, 1}}});
+  EXPECT_THAT(Scrape(),
+              AllOf(HasSubstr(R"(pilotlight_capture_triggers_total{outcome="captured",trigger="cpu"} 2)"),
+                    HasSubstr(R"(pilotlight_capture_triggers_total{outcome="over_budget",trigger="cpu"} 1)"),
+                    HasSubstr(R"(pilotlight_capture_triggers_total{outcome="captured",trigger="mcall"} 0)"),
+                    HasSubstr("pilotlight_capture_throttle 3")));
+}
+
 TEST(UplinkMetricsTest, FollowsWhatTheUplinkCounts) {
   prometheus::Registry registry;
   UplinkMetrics metrics(registry);

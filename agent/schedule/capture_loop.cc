@@ -2,6 +2,7 @@
 
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "agent/schedule/duty_cycle.h"
@@ -9,6 +10,11 @@
 #include "base/check.h"
 
 namespace pilotlight::agent {
+namespace {
+
+constexpr absl::Duration kPollInterval = absl::Milliseconds(500);
+
+}  // namespace
 
 absl::string_view OutcomeName(WindowOutcome outcome) {
   switch (outcome) {
@@ -26,29 +32,47 @@ CaptureLoop::CaptureLoop(const CaptureLoopOptions& options, CaptureLoopParts par
     : options_(options),
       parts_(std::move(parts)),
       budget_(options.max_overhead_cores, parts_.timer->Now(), parts_.cpu_time()),
+      extras_(options.extra, parts_.triggers, parts_.overloaded),
       failure_logs_(parts_.sources.size()) {
   CHECK(!parts_.sources.empty());
 }
 
 void CaptureLoop::Run(const StopSignal& stop) {
   DutyCycle cycle(options_.interval, parts_.sources.size(), parts_.timer->Now(), options_.phase);
-  while (parts_.timer->WaitUntil(cycle.Next().start, stop)) {
-    TakeTurn(cycle.Next().source, stop);
-    cycle.Finish(parts_.timer->Now());
+  while (true) {
+    const Turn turn = cycle.Next();
+    const absl::Duration until =
+        parts_.triggers.empty() ? turn.start : std::min(turn.start, parts_.timer->Now() + kPollInterval);
+    if (!parts_.timer->WaitUntil(until, stop)) return;
+    if (parts_.timer->Now() >= turn.start) {
+      TakeTurn(turn.source, /*extra=*/nullptr, stop);
+      cycle.Finish(parts_.timer->Now());
+    } else if (const auto extra = extras_.Next(parts_.timer->Now(), budget_.left())) {
+      TakeTurn(/*source=*/0, &*extra, stop);
+    }
   }
 }
 
 void CaptureLoop::Report(TurnReport& report, absl::Duration kernel_time) {
   report.used_cores = budget_.Settle(parts_.timer->Now(), parts_.cpu_time(), kernel_time);
+  report.extra_captures = extras_.counts();
   parts_.observer->OnTurn(report);
 }
 
-void CaptureLoop::TakeTurn(size_t source, const StopSignal& stop) {
+void CaptureLoop::TakeTurn(size_t source, const ExtraCapture* extra, const StopSignal& stop) {
   CaptureSource& capture_source = *parts_.sources[source];
   TurnReport report;
   report.source = capture_source.name();
   report.throttle = ThrottleFor(budget_.left());
-  report.capture = Throttled(options_.capture, report.throttle);
+  CaptureOptions wanted = options_.capture;
+  absl::Duration interval = options_.interval;
+  if (extra != nullptr) {
+    report.trigger = extra->trigger;
+    if (extra->duration > absl::ZeroDuration()) wanted.duration = extra->duration;
+    interval = wanted.duration;  // the turns before and after it stand for the rest
+    spdlog::info("extra capture: {}", extra->reason);
+  }
+  report.capture = Throttled(wanted, report.throttle);
   if (budget_.exhausted()) {
     if (budget_log_.Allow()) {
       spdlog::warn(
@@ -75,7 +99,7 @@ void CaptureLoop::TakeTurn(size_t source, const StopSignal& stop) {
     return;
   }
 
-  FoldedWindow folded = parts_.builder->Build(*capture, report.source, options_.interval);
+  FoldedWindow folded = parts_.builder->Build(*capture, report.source, interval);
   parts_.processes->EndWindow();
   const std::vector<SeriesInsight> insights = DeriveInsight(folded.window);
   report.folded = &folded;
@@ -84,6 +108,9 @@ void CaptureLoop::TakeTurn(size_t source, const StopSignal& stop) {
   spdlog::debug("window of {}: {} samples in {} series", std::string(report.source), folded.samples,
                 folded.window.series.size());
   Report(report, capture->kernel_time);
+  if (extra != nullptr) {
+    for (Series& series : folded.window.series) series.labels[kTriggerLabel] = extra->trigger;
+  }
   parts_.spool->Commit(std::move(folded.window));
 }
 

@@ -16,6 +16,7 @@
 #include "agent/schedule/monotonic_timer.h"
 #include "agent/schedule/overhead_budget.h"
 #include "agent/targets/process_table.h"
+#include "agent/trigger/extra_captures.h"
 #include "agent/uplink/log_limit.h"
 #include "agent/uplink/spool.h"
 #include "base/stop_signal.h"
@@ -29,6 +30,7 @@ struct CaptureLoopOptions {
   // the same time.
   absl::Duration phase;
   double max_overhead_cores = 0.01;  // mean CPU use allowed, see OverheadBudget
+  ExtraCaptureOptions extra;
 };
 
 enum class WindowOutcome {
@@ -43,14 +45,16 @@ absl::string_view OutcomeName(WindowOutcome outcome);
 // Everything about one turn that metrics want. Valid only during the call.
 struct TurnReport {
   absl::string_view source;
+  absl::string_view trigger;  // of an extra capture
   WindowOutcome outcome = WindowOutcome::kOk;
   const FoldedWindow* folded = nullptr;                  // with kOk
   const std::vector<SeriesInsight>* insights = nullptr;  // with kOk, one per series
   const std::vector<LostSamples>* lost = nullptr;        // with kOk
   // How the window was taken, or would have been.
   CaptureOptions capture;
-  int throttle = 0;       // see Throttled()
-  double used_cores = 0;  // the agent's own mean CPU use since the turn before, in cores
+  int throttle = 0;                      // see Throttled()
+  double used_cores = 0;                 // the agent's own mean CPU use since the turn before, in cores
+  ExtraCaptures::Counts extra_captures;  // what has become of all of them
 };
 
 class TurnObserver {
@@ -69,6 +73,8 @@ struct CaptureLoopParts {
   Spool* spool = nullptr;
   TurnObserver* observer = nullptr;
   MonotonicTimer* timer = nullptr;
+  std::vector<Trigger*> triggers;  // what may ask for an extra capture, by the first source
+  std::function<bool()> overloaded = [] { return false; };  // the node: no time for extra captures
   std::function<absl::Duration()> cpu_time = ProcessCpuTime;
 };
 
@@ -82,12 +88,14 @@ class CaptureLoop {
   void Run(const StopSignal& stop);
 
  private:
-  void TakeTurn(size_t source, const StopSignal& stop);
+  // `extra` is null for a turn of the duty cycle.
+  void TakeTurn(size_t source, const ExtraCapture* extra, const StopSignal& stop);
   void Report(TurnReport& report, absl::Duration kernel_time);
 
   const CaptureLoopOptions options_;
   const CaptureLoopParts parts_;
   OverheadBudget budget_;
+  ExtraCaptures extras_;
   std::vector<LogLimit> failure_logs_;  // by source
   LogLimit budget_log_;
 };

@@ -88,6 +88,7 @@ class Recorder : public TurnObserver {
   void OnTurn(const TurnReport& report) override {
     outcomes.push_back(report.outcome);
     throttles.push_back(report.throttle);
+    triggers.emplace_back(report.trigger);
     used_cores.push_back(report.used_cores);
     if (report.outcome != WindowOutcome::kOk) return;
     samples += report.folded->samples;
@@ -97,6 +98,7 @@ class Recorder : public TurnObserver {
 
   std::vector<WindowOutcome> outcomes;
   std::vector<int> throttles;
+  std::vector<std::string> triggers;
   std::vector<double> used_cores;
   uint64_t samples = 0;
   uint64_t lost_samples = 0;
@@ -121,6 +123,7 @@ class CaptureLoopTest : public testing::Test {
                                 .spool = spool_.get(),
                                 .observer = &recorder_,
                                 .timer = &timer_,
+                                .triggers = triggers_,
                                 .cpu_time = [this] { return cpu_time_; }});
     loop.Run(stop_);
   }
@@ -145,6 +148,7 @@ class CaptureLoopTest : public testing::Test {
   ManualTimer timer_{absl::Minutes(3)};
   FakeSource source_{"ebpf", timer_};
   CaptureLoopOptions options_;
+  std::vector<Trigger*> triggers_;
   absl::Duration cpu_time_;
   StopSignal stop_;
 };
@@ -224,6 +228,51 @@ TEST_F(CaptureLoopTest, CapturesLessAsTheBudgetRunsLow) {
   Run({&source_});
   EXPECT_THAT(source_.frequencies, ElementsAre(99, 49, 24));
   EXPECT_THAT(recorder_.throttles, ElementsAre(0, 1, 3));
+}
+
+class OneTrigger : public Trigger {
+ public:
+  OneTrigger(absl::Duration at, absl::Duration duration) : at_(at), duration_(duration) {}
+  std::optional<ExtraCapture> Poll(absl::Duration now) override {
+    if (fired_ || now < at_) return std::nullopt;
+    fired_ = true;
+    return ExtraCapture{.trigger = "cpu", .reason = "it jumped", .duration = duration_};
+  }
+
+ private:
+  const absl::Duration at_;
+  const absl::Duration duration_;
+  bool fired_ = false;
+};
+
+TEST_F(CaptureLoopTest, TakesAnExtraCaptureBetweenItsTurns) {
+  OneTrigger trigger(Seconds(30), absl::ZeroDuration());
+  triggers_ = {&trigger};
+  Run({&source_});
+  EXPECT_THAT(source_.starts, ElementsAre(7, 30, 67, 127));
+  const std::vector<Window> windows = Spooled();
+  ASSERT_EQ(windows.size(), 4u);
+  EXPECT_EQ(windows[0].series[0].labels.count("trigger"), 0u);
+  EXPECT_EQ(windows[1].series[0].labels.at("trigger"), "cpu");
+  EXPECT_EQ(windows[1].interval, Seconds(10));
+  EXPECT_EQ(windows[2].series[0].labels.count("trigger"), 0u);
+  EXPECT_THAT(recorder_.triggers, ElementsAre("", "cpu", "", ""));
+}
+
+TEST_F(CaptureLoopTest, AnExtraCaptureMayBeLonger) {
+  OneTrigger trigger(Seconds(60), Seconds(15));
+  triggers_ = {&trigger};
+  Run({&source_});
+  EXPECT_THAT(source_.starts, ElementsAre(7, 60, 75, 127));
+  EXPECT_EQ(Spooled()[1].duration, Seconds(15));
+}
+
+TEST_F(CaptureLoopTest, NoExtraCaptureOverTheBudget) {
+  source_.during = [this] { cpu_time_ += Milliseconds(5000); };
+  OneTrigger trigger(Seconds(30), absl::ZeroDuration());
+  triggers_ = {&trigger};
+  Run({&source_});
+  EXPECT_THAT(recorder_.triggers, testing::Each(""));
 }
 
 TEST_F(CaptureLoopTest, TheKernelsTimeIsPartOfTheCost) {
