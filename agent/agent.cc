@@ -82,7 +82,9 @@ absl::Status Agent::OpenSources() {
 
 absl::Status Agent::OpenUplink() {
   ASSIGN_OR_RETURN(spool_, Spool::Open(options_.spool));
-  ASSIGN_OR_RETURN(uplink_, Uplink::Create(options_.uplink, *spool_));
+  UplinkOptions uplink = options_.uplink;
+  uplink.on_extra_capture = [this](absl::Duration duration) { capture_requests_.Request(duration); };
+  ASSIGN_OR_RETURN(uplink_, Uplink::Create(uplink, *spool_));
   return absl::OkStatus();
 }
 

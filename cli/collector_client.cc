@@ -3,10 +3,12 @@
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
+#include <tuple>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
+#include "pilotlight/v1/agents.grpc.pb.h"
 #include "pilotlight/v1/query.grpc.pb.h"
 #include "profile/wire.h"
 
@@ -113,22 +115,21 @@ std::string LastReason(const std::string& message) {
 class CollectorClient::Connection {
  public:
   Connection(const std::string& address, absl::Duration timeout)
-      : address_(address), timeout_(timeout), stub_(v1::Query::NewStub(OpenChannel(address))) {}
+      : Connection(address, timeout, OpenChannel(address)) {}
 
-  v1::Query::Stub& stub() { return *stub_; }
+  v1::Query::Stub& query() { return std::get<v1::Query::Stub>(stubs_); }
 
   void SetDeadline(grpc::ClientContext& context) const {
     context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout_));
   }
 
-  template <typename Request, typename Response>
-  absl::StatusOr<Response> Call(grpc::Status (v1::Query::Stub::*method)(grpc::ClientContext*, const Request&,
-                                                                        Response*),
+  template <typename Stub, typename Request, typename Response>
+  absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                                 const Request& request) {
     grpc::ClientContext context;
     SetDeadline(context);
     Response response;
-    RETURN_IF_ERROR(Explain((*stub_.*method)(&context, request, &response)));
+    RETURN_IF_ERROR(Explain((std::get<Stub>(stubs_).*method)(&context, request, &response)));
     return response;
   }
 
@@ -153,9 +154,13 @@ class CollectorClient::Connection {
   }
 
  private:
+  Connection(const std::string& address, absl::Duration timeout,
+             const std::shared_ptr<grpc::Channel>& channel)
+      : address_(address), timeout_(timeout), stubs_(channel, channel) {}
+
   const std::string address_;
   const absl::Duration timeout_;
-  const std::unique_ptr<v1::Query::Stub> stub_;
+  std::tuple<v1::Query::Stub, v1::Agents::Stub> stubs_;
 };
 
 CollectorClient::CollectorClient(std::string address, absl::Duration timeout)
@@ -231,7 +236,7 @@ absl::StatusOr<std::string> CollectorClient::Export(const Selection& selection, 
   grpc::ClientContext context;
   connection_->SetDeadline(context);
   const std::unique_ptr<grpc::ClientReader<v1::ExportResponse>> reader =
-      connection_->stub().Export(&context, request);
+      connection_->query().Export(&context, request);
   std::string bytes;
   v1::ExportResponse response;
   while (reader->Read(&response)) bytes += response.part();
@@ -268,6 +273,24 @@ absl::StatusOr<std::vector<std::string>> CollectorClient::ProfileTypes(const Sel
   for (const v1::ProfileType& type : response.types())
     types.push_back(pilotlight::FromProto(type).ToString());
   return types;
+}
+
+absl::StatusOr<std::vector<ConnectedAgent>> CollectorClient::Agents() {
+  ASSIGN_OR_RETURN(const v1::ListAgentsResponse response,
+                   connection_->Call(&v1::Agents::Stub::List, v1::ListAgentsRequest()));
+  std::vector<ConnectedAgent> agents;
+  for (const v1::Agent& agent : response.agents()) {
+    agents.push_back(
+        {agent.agent(), agent.version(), agent.node(), absl::FromUnixNanos(agent.connected_unix_ns())});
+  }
+  return agents;
+}
+
+absl::Status CollectorClient::Capture(const std::string& node, absl::Duration duration) {
+  v1::CaptureRequest request;
+  request.set_node(node);
+  request.set_duration_ns(absl::ToInt64Nanoseconds(duration));
+  return connection_->Call(&v1::Agents::Stub::Capture, request).status();
 }
 
 }  // namespace pilotlight::cli

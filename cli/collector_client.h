@@ -1,4 +1,4 @@
-// The collector's Query service, without gRPC in sight: that stays in collector_client.cc.
+// The collector's Query and Agents services, without gRPC in sight: that stays in collector_client.cc.
 #pragma once
 
 #include <cstdint>
@@ -64,6 +64,13 @@ struct SeriesAnswer {
   ProfileType type;
 };
 
+struct ConnectedAgent {
+  std::string agent;
+  std::string version;
+  std::string node;
+  absl::Time since;
+};
+
 // Errors: InvalidArgument for a question that makes no sense, in the collector's words; Unavailable and
 // DeadlineExceeded name the address and what to do.
 class CollectorClient {
@@ -82,6 +89,9 @@ class CollectorClient {
   absl::StatusOr<std::vector<std::string>> LabelNames(const Selection& selection);
   absl::StatusOr<std::vector<std::string>> LabelValues(const std::string& name, const Selection& selection);
   absl::StatusOr<std::vector<std::string>> ProfileTypes(const Selection& selection);
+  absl::StatusOr<std::vector<ConnectedAgent>> Agents();
+  // Asks the node's agents for an extra capture; zero is as long as any other. NotFound when there is none.
+  absl::Status Capture(const std::string& node, absl::Duration duration);
 
  private:
   class Connection;

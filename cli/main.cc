@@ -62,6 +62,8 @@ int Main(int argc, const char* const* argv) {
   AddDoctorCommand(app, run);
   AddQueryCommand(app, run);
   AddLabelsCommand(app, run);
+  AddAgentsCommand(app, run);
+  AddCaptureCommand(app, run);
   AddRecordCommand(app, std::move(command_line), run);
   app.add_subcommand("version", "Print the version")->callback([&run] {
     run = [] {

@@ -23,6 +23,10 @@ void AddQueryFlags(CLI::App& app, QueryFlags& flags) {
       ->type_name("TIME")
       ->excludes(since);
   app.add_option("--to", flags.to, "End, in the same forms; now when not given")->type_name("TIME");
+  AddCollectorFlags(app, flags);
+}
+
+void AddCollectorFlags(CLI::App& app, QueryFlags& flags) {
   app.add_option("--collector", flags.collector, "The collector's gRPC address")
       ->type_name("HOST:PORT")
       ->envname("PILOTLIGHT_COLLECTOR")

@@ -22,7 +22,9 @@ struct QueryFlags {
   std::string ignore;
 };
 
-// --collector, --timeout, --since, --from, --to, --selector.
+// --collector, --timeout.
+void AddCollectorFlags(CLI::App& app, QueryFlags& flags);
+// Those and --since, --from, --to, --selector.
 void AddQueryFlags(CLI::App& app, QueryFlags& flags);
 void AddTypeFlag(CLI::App& app, QueryFlags& flags);
 // --focus and --ignore.

@@ -13,6 +13,7 @@
 #include "base/http_server.h"
 #include "base/status_macros.h"
 #include "base/stop_signal.h"
+#include "collector/api/agents_service.h"
 #include "collector/api/grpc_server.h"
 #include "collector/api/http_api.h"
 #include "collector/api/ingest_service.h"
@@ -54,6 +55,7 @@ class Collector::Impl {
         ingest_context_(store, options.ingest, clock, ingest_metrics_),
         engine_(store, clock, options.query),
         ingest_service_(ingest_context_, options.ingest_threads),
+        agents_service_(MakeAgentsService(ingest_service_)),
         query_service_(MakeQueryService(engine_, query_metrics_)),
         http_server_({.listen_address = options.web_listen_address, .threads = kHttpThreads}) {}
 
@@ -78,7 +80,8 @@ class Collector::Impl {
         .max_message_bytes = TransportLimit(options_.ingest.max_message_bytes),
         .max_threads = static_cast<int>(options_.query.max_concurrent) + kSpareThreads};
     ASSIGN_OR_RETURN(grpc_server_,
-                     GrpcServer::Start(grpc_options, {&ingest_service_.service(), query_service_.get()}));
+                     GrpcServer::Start(grpc_options, {&ingest_service_.service(), agents_service_.get(),
+                                                      query_service_.get()}));
     housekeeping_thread_ = std::thread([this] { KeepHouse(); });
     return absl::OkStatus();
   }
@@ -109,6 +112,7 @@ class Collector::Impl {
   IngestContext ingest_context_;
   QueryEngine engine_;
   IngestService ingest_service_;
+  std::unique_ptr<grpc::Service> agents_service_;
   std::unique_ptr<grpc::Service> query_service_;
   HttpServer http_server_;
   std::unique_ptr<GrpcServer> grpc_server_;

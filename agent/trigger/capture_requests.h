@@ -15,7 +15,7 @@ inline constexpr absl::Duration kLongestRequest = absl::Minutes(1);
 // Trigger "request". Thread-safe; of several requests before a capture the longest one is taken for all.
 class CaptureRequests : public Trigger {
  public:
-  // At most kLongestRequest; zero takes the usual duration.
+  // At most kLongestRequest; zero, or less, takes the usual duration.
   void Request(absl::Duration duration) {
     const MutexLock lock(mutex_);
     duration_ = std::max(duration_.value_or(absl::ZeroDuration()), std::min(duration, kLongestRequest));

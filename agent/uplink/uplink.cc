@@ -274,6 +274,10 @@ void Uplink::Sender::OnStarted(Session& session) {
 
 void Uplink::Sender::OnResponse(Session& session) {
   const v1::StreamResponse& response = session.response;
+  if (response.has_extra_capture()) {
+    options_.on_extra_capture(absl::Nanoseconds(response.extra_capture().duration_ns()));
+    return;
+  }
   const bool refused = response.has_refusal();
   if (!refused && !response.has_acknowledgement()) return;  // of a newer protocol
   const std::string& boot = refused ? response.refusal().boot() : response.acknowledgement().boot();

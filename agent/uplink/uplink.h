@@ -11,6 +11,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -25,6 +26,8 @@ struct UplinkOptions {
   std::string collector;  // HOST:PORT, or a gRPC name such as dns:///HOST:PORT or unix:/PATH
   std::string version;    // of the agent's program
   std::string node;       // its machine
+  // The collector wants an extra capture, of this duration or, if zero, the usual. In the uplink's thread.
+  std::function<void(absl::Duration)> on_extra_capture = [](absl::Duration) {};
   size_t max_in_flight = 16;
   // The stream's dictionary starts anew past this; with one more window it is well below the 64 MiB of the
   // collector.

@@ -4,8 +4,12 @@
 #include <grpcpp/grpcpp.h>
 #include <spdlog/spdlog.h>
 
+#include <algorithm>
 #include <chrono>
+#include <deque>
+#include <optional>
 #include <string>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -85,7 +89,8 @@ class StreamRegistry {
 // Finish() was called and no operation is under way.
 //
 // Stop() may come at any time, but Finish() must not come before another operation is started. So whoever
-// works for the stream has a hold on it, and when it is to stop, the one who lets go last finishes it.
+// works for the stream has a hold on it, and when it is to stop, the one who lets go last finishes it. It
+// must not come while a message is being written either: then it waits for that.
 class StreamReactor : public Reactor, public std::enable_shared_from_this<StreamReactor> {
  public:
   StreamReactor(IngestContext& context, WorkerPool& pool, StreamRegistry& registry, std::string peer)
@@ -103,6 +108,23 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
     }
     StartRead(&request_);
     LetGo();
+  }
+
+  // Sends a message that answers nothing. False when the stream is ending, or its agent does not read.
+  bool Push(const v1::StreamResponse& message) {
+    {
+      const MutexLock lock(mutex_);
+      if (finished_ || stopping_ || outgoing_.size() >= kMaxOutgoing) return false;
+      ++holds_;
+    }
+    Write(message, /*is_answer=*/false);
+    return true;
+  }
+
+  // Nothing before the hello.
+  std::optional<ConnectedAgent> agent() {
+    const MutexLock lock(mutex_);
+    return connected_;
   }
 
   void Stop() {
@@ -132,10 +154,24 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
     pool_.Run([self = shared_from_this()] { self->Process(); });
   }
 
+  static constexpr size_t kMaxOutgoing = 16;
+  struct Outgoing {
+    grpc::ByteBuffer message;
+    bool is_answer = false;
+  };
+
   // In the pool.
   void Process() {
+    const bool knows_agent = !stream_.agent().empty();
     IngestStream::Outcome outcome = ReceiveRequest();
     request_.Clear();
+    if (!knows_agent && !stream_.agent().empty()) {
+      const MutexLock lock(mutex_);
+      connected_ = {.agent = stream_.agent(),
+                    .version = stream_.version(),
+                    .node = stream_.node(),
+                    .since = context_.clock().Now()};
+    }
     end_ = std::move(outcome.status);
     if (!end_.ok()) {
       WarnSeldom(absl::StrCat("ended the stream of agent \"", stream_.agent(), "\" (", peer_,
@@ -145,15 +181,24 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
       Continue();
       return;
     }
+    Write(*outcome.response, /*is_answer=*/true);
+  }
+
+  // One message is under way at a time; the others wait. REQUIRES: the caller has a hold, which goes over to
+  // the message.
+  void Write(const v1::StreamResponse& message, bool is_answer) {
+    Outgoing outgoing{.message = {}, .is_answer = is_answer};
     bool own_buffer = false;
-    response_.Clear();  // gRPC aborts when it serializes a longer answer into a buffer that is not empty
-    grpc::SerializationTraits<v1::StreamResponse>::Serialize(*outcome.response, &response_, &own_buffer);
+    grpc::SerializationTraits<v1::StreamResponse>::Serialize(message, &outgoing.message, &own_buffer);
+    const grpc::ByteBuffer* first = nullptr;
     {
-      // gRPC orders this thread's work before what follows the write, but ThreadSanitizer cannot see into it;
-      // it sees this lock and the one in Continue().
       const MutexLock lock(mutex_);
+      outgoing_.push_back(std::move(outgoing));
+      if (writing_ || finished_) return;
+      writing_ = true;
+      first = &outgoing_.front().message;
     }
-    StartWrite(&response_);
+    StartWrite(first);
   }
 
   IngestStream::Outcome ReceiveRequest() {
@@ -167,11 +212,33 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
   }
 
   void OnWriteDone(bool ok) override {
-    if (!ok) {
-      FinishOnce(grpc::Status(grpc::StatusCode::CANCELLED, "the agent is gone"));
+    const auto self = shared_from_this();
+    bool was_answer = false;
+    const grpc::ByteBuffer* next = nullptr;
+    std::optional<grpc::Status> final_status;
+    {
+      const MutexLock lock(mutex_);
+      was_answer = outgoing_.front().is_answer;
+      outgoing_.pop_front();
+      if (finished_) {
+        final_status = std::move(final_status_);
+      } else if (ok && !outgoing_.empty()) {
+        next = &outgoing_.front().message;
+      }
+      writing_ = next != nullptr;
+    }
+    if (final_status.has_value()) {
+      Finish(*final_status);
       return;
     }
-    Continue();
+    if (next != nullptr) StartWrite(next);
+    if (was_answer && !ok) {
+      FinishOnce(grpc::Status(grpc::StatusCode::CANCELLED, "the agent is gone"));
+    } else if (was_answer) {
+      Continue();
+    } else {
+      LetGo();  // when the agent is gone, the read says so
+    }
   }
 
   void Continue() {
@@ -203,6 +270,10 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
       const MutexLock lock(mutex_);
       if (finished_) return;
       finished_ = true;
+      if (writing_) {
+        final_status_ = status;
+        return;
+      }
     }
     Finish(status);
   }
@@ -218,7 +289,6 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
   const std::string peer_;
   IngestStream stream_;
   grpc::ByteBuffer request_;
-  grpc::ByteBuffer response_;
   absl::Status end_;
   bool open_ = false;
 
@@ -226,6 +296,10 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
   int holds_ ABSL_GUARDED_BY(mutex_) = 1;  // Begin() has the first
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
+  bool writing_ ABSL_GUARDED_BY(mutex_) = false;
+  std::deque<Outgoing> outgoing_ ABSL_GUARDED_BY(mutex_);             // the first is being written
+  std::optional<grpc::Status> final_status_ ABSL_GUARDED_BY(mutex_);  // of a finish that waits for a write
+  std::optional<ConnectedAgent> connected_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace
@@ -241,6 +315,26 @@ class IngestService::Impl : public v1::Ingest::WithRawCallbackMethod_Stream<v1::
     if (registry_.stopping()) stream->Stop();
     stream->Begin();
     return stream.get();
+  }
+
+  std::vector<ConnectedAgent> agents() {
+    std::vector<ConnectedAgent> agents;
+    for (const auto& stream : registry_.All()) {
+      if (auto agent = stream->agent()) agents.push_back(*std::move(agent));
+    }
+    std::ranges::sort(agents, {}, [](const ConnectedAgent& a) { return std::tie(a.node, a.agent); });
+    return agents;
+  }
+
+  size_t RequestCapture(const std::string& node, absl::Duration duration) {
+    v1::StreamResponse message;
+    message.mutable_extra_capture()->set_duration_ns(absl::ToInt64Nanoseconds(duration));
+    size_t asked = 0;
+    for (const auto& stream : registry_.All()) {
+      const auto agent = stream->agent();
+      if (agent.has_value() && agent->node == node && stream->Push(message)) ++asked;
+    }
+    return asked;
   }
 
   bool Stop(absl::Duration patience) {
@@ -261,6 +355,12 @@ IngestService::IngestService(IngestContext& context, size_t threads)
 IngestService::~IngestService() = default;
 
 grpc::Service& IngestService::service() { return *impl_; }
+
+std::vector<ConnectedAgent> IngestService::agents() { return impl_->agents(); }
+
+size_t IngestService::RequestCapture(const std::string& node, absl::Duration duration) {
+  return impl_->RequestCapture(node, duration);
+}
 
 bool IngestService::Stop(absl::Duration patience) { return impl_->Stop(patience); }
 

@@ -3,6 +3,8 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 #include "collector/ingest/ingest_stream.h"
@@ -13,6 +15,13 @@ class Service;
 
 namespace pilotlight::collector {
 
+struct ConnectedAgent {
+  std::string agent;
+  std::string version;
+  std::string node;
+  absl::Time since;
+};
+
 class IngestService {
  public:
   // `context` must outlive it; so must this the server that the service is registered with.
@@ -20,6 +29,11 @@ class IngestService {
   ~IngestService();
 
   grpc::Service& service();
+
+  // Both thread-safe. By node, then agent.
+  std::vector<ConnectedAgent> agents();
+  // Asks the node's agents for an extra capture. Returns how many there are.
+  size_t RequestCapture(const std::string& node, absl::Duration duration);
 
   // Ends all streams, and those to come, with UNAVAILABLE, each after the window it is just storing. False
   // when some are still there after `patience`.

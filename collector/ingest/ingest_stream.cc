@@ -1,5 +1,6 @@
 #include "collector/ingest/ingest_stream.h"
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -9,7 +10,7 @@
 namespace pilotlight::collector {
 namespace {
 
-constexpr size_t kMaxAgentNameBytes = 256;
+constexpr size_t kMaxHelloNameBytes = 256;
 
 v1::StreamResponse Acknowledge(const std::string& boot, uint64_t sequence) {
   v1::StreamResponse response;
@@ -86,12 +87,15 @@ IngestStream::Outcome IngestStream::Receive(const v1::StreamRequest& request, si
 
 IngestStream::Outcome IngestStream::ReceiveHello(const v1::Hello& hello) {
   if (!agent_.empty()) return End(BreakReason::kProtocol, absl::InvalidArgumentError("a second hello"));
-  if (hello.agent().empty() || hello.agent().size() > kMaxAgentNameBytes) {
-    return End(BreakReason::kProtocol,
-               absl::InvalidArgumentError(
-                   absl::StrCat("the hello must name its agent, in at most ", kMaxAgentNameBytes, " bytes")));
+  const size_t longest = std::max({hello.agent().size(), hello.version().size(), hello.node().size()});
+  if (hello.agent().empty() || longest > kMaxHelloNameBytes) {
+    return End(BreakReason::kProtocol, absl::InvalidArgumentError(absl::StrCat(
+                                           "the hello must name its agent; agent, version and node may have ",
+                                           kMaxHelloNameBytes, " bytes each")));
   }
   agent_ = hello.agent();
+  version_ = hello.version();
+  node_ = hello.node();
   return {};
 }
 

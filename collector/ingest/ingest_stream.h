@@ -69,6 +69,8 @@ class IngestStream {
 
   // Empty before the hello.
   const std::string& agent() const { return agent_; }
+  const std::string& version() const { return version_; }
+  const std::string& node() const { return node_; }
 
  private:
   Outcome ReceiveHello(const v1::Hello& hello);
@@ -83,6 +85,8 @@ class IngestStream {
   size_t charged_bytes_ = 0;
   bool has_decoded_ = false;
   std::string agent_;
+  std::string version_;
+  std::string node_;
 };
 
 }  // namespace pilotlight::collector

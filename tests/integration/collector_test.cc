@@ -294,6 +294,50 @@ TEST_F(CollectorTest, ManyAgentsAtOnceLoseNothing) {
   EXPECT_EQ(Samples("{}"), kAgents * kWindows);
 }
 
+TEST_F(CollectorTest, ARequestForACaptureReachesTheAgentsOfItsNodeAmongTheirAnswers) {
+  AgentsClient agents(collector_->grpc_port());
+  AgentStream asked(collector_->grpc_port(), "asked");
+  AgentStream other(collector_->grpc_port(), "other");
+  asked.SendHello("node-1");
+  other.SendHello("node-2");
+  constexpr uint64_t kRounds = 10;
+  for (uint64_t round = 1; round <= kRounds; ++round) {
+    asked.Send(WindowOf("shop", kNow, {{"main", 1}}), round);
+    other.Send(WindowOf("shop", kNow, {{"main", 1}}), round);
+    // The hello came before; from the first acknowledgement on the agent is known.
+    if (round == 1) {
+      ASSERT_TRUE(other.Receive()->has_acknowledgement());
+      ASSERT_TRUE(asked.Receive()->has_acknowledgement());
+    }
+    ASSERT_TRUE(agents.Capture("node-1", absl::Seconds(3)).ok());
+  }
+  uint64_t captures = 0;
+  for (uint64_t i = 0; i < 2 * kRounds - 1; ++i) {
+    const v1::StreamResponse response = asked.Receive().value();
+    if (!response.has_extra_capture()) continue;
+    ++captures;
+    EXPECT_EQ(absl::Nanoseconds(response.extra_capture().duration_ns()), absl::Seconds(3));
+  }
+  EXPECT_EQ(captures, kRounds);
+  for (uint64_t round = 2; round <= kRounds; ++round) {
+    EXPECT_EQ(other.Receive()->acknowledgement().sequence(), round);
+  }
+  const std::vector<v1::Agent> list = agents.List();
+  ASSERT_EQ(list.size(), 2u);
+  EXPECT_EQ(list[0].agent(), "asked");
+  EXPECT_EQ(list[0].node(), "node-1");
+  EXPECT_EQ(absl::FromUnixNanos(list[0].connected_unix_ns()), kNow);
+}
+
+TEST_F(CollectorTest, ACaptureThatNobodyCanTakeIsAnError) {
+  AgentsClient agents(collector_->grpc_port());
+  EXPECT_EQ(agents.Capture("nowhere", absl::Seconds(3)).error_code(), grpc::StatusCode::NOT_FOUND);
+  for (const absl::Duration wrong : {absl::Seconds(61), absl::Seconds(-1)}) {
+    EXPECT_EQ(agents.Capture("nowhere", wrong).error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  }
+  EXPECT_TRUE(agents.List().empty());
+}
+
 TEST_F(CollectorTest, AnswersTopSeriesLabelsAndTypes) {
   Deliver("a", WindowOf("shop", kNow - absl::Minutes(2), {{"main;checkout", 6}, {"main;search", 2}}), 1);
   Deliver("b", WindowOf("mail", kNow - absl::Minutes(1), {{"main;send", 1}}), 1);

@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <set>
 #include <thread>
 
@@ -92,6 +93,21 @@ TEST_F(UplinkTest, SaysWhoItIs) {
   EXPECT_EQ(collector.hello().agent(), spool_->agent());
   EXPECT_EQ(collector.hello().version(), "0.1.0");
   EXPECT_EQ(collector.hello().node(), "node-1");
+}
+
+TEST_F(UplinkTest, PassesOnRequestsForCapturesAndGoesOnDelivering) {
+  ScriptedIngest collector;
+  collector.set_extra_capture(absl::Seconds(3));
+  std::atomic<int> wishes{0};
+  options_.on_extra_capture = [&wishes](absl::Duration duration) {
+    EXPECT_EQ(duration, absl::Seconds(3));
+    ++wishes;
+  };
+  Connect(collector.Start());
+  Take(kTen);
+  AwaitEmptySpool();
+  EXPECT_EQ(wishes, 10);
+  EXPECT_EQ(uplink_->stats().acknowledged_windows, 10u);
 }
 
 TEST_F(UplinkTest, SendsANameOncePerStream) {

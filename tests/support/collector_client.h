@@ -10,9 +10,12 @@
 #include <optional>
 #include <string>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "absl/time/time.h"
+#include "pilotlight/v1/agents.grpc.pb.h"
 #include "pilotlight/v1/ingest.grpc.pb.h"
 #include "pilotlight/v1/query.grpc.pb.h"
 #include "profile/wire.h"
@@ -38,9 +41,10 @@ class AgentStream {
   }
   ~AgentStream() { context_.TryCancel(); }
 
-  bool SendHello() {
+  bool SendHello(const std::string& node = "") {
     v1::StreamRequest request;
     request.mutable_hello()->set_agent(agent_);
+    request.mutable_hello()->set_node(node);
     return stream_->Write(request);
   }
 
@@ -128,6 +132,29 @@ class RawCall : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::ByteBuffe
   std::condition_variable ended_;
   bool done_ = false;
   RawAnswer answer_;
+};
+
+class AgentsClient {
+ public:
+  explicit AgentsClient(int port) : stub_(v1::Agents::NewStub(ConnectTo(port))) {}
+
+  std::vector<v1::Agent> List() {
+    v1::ListAgentsResponse response;
+    grpc::ClientContext context;
+    stub_->List(&context, {}, &response);
+    return {response.agents().begin(), response.agents().end()};
+  }
+  grpc::Status Capture(const std::string& node, absl::Duration duration) {
+    v1::CaptureRequest request;
+    request.set_node(node);
+    request.set_duration_ns(absl::ToInt64Nanoseconds(duration));
+    v1::CaptureResponse response;
+    grpc::ClientContext context;
+    return stub_->Capture(&context, request, &response);
+  }
+
+ private:
+  std::unique_ptr<v1::Agents::Stub> stub_;
 };
 
 // Questions, with a readable failure.

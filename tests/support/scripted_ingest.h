@@ -51,6 +51,8 @@ class ScriptedIngest : public v1::Ingest::Service {
     server_->Shutdown(std::chrono::system_clock::now());
     server_.reset();
   }
+  // Asks for a capture of this duration before each acknowledgement.
+  void set_extra_capture(absl::Duration duration) { extra_capture_ = duration; }
   void set_max_message_bytes(int bytes) { max_message_bytes_ = bytes; }
 
   // Blocks until `done` holds for the tags of the stored windows, in the order of their arrival.
@@ -96,6 +98,11 @@ class ScriptedIngest : public v1::Ingest::Service {
       v1::StreamResponse response;
       switch (Take(*window, request.window(), stream)) {
         case Answer::kStore:
+          if (extra_capture_ > absl::ZeroDuration()) {
+            v1::StreamResponse wish;
+            wish.mutable_extra_capture()->set_duration_ns(absl::ToInt64Nanoseconds(extra_capture_));
+            peer->Write(wish);
+          }
           response.mutable_acknowledgement()->set_boot(window->boot);
           response.mutable_acknowledgement()->set_sequence(window->sequence);
           peer->Write(response);
@@ -147,6 +154,7 @@ class ScriptedIngest : public v1::Ingest::Service {
   const Script script_;
   int port_ = 0;
   int max_message_bytes_ = 0;
+  absl::Duration extra_capture_;
   std::unique_ptr<grpc::Server> server_;
 
   mutable Mutex mutex_;
