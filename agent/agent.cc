@@ -83,7 +83,9 @@ absl::Status Agent::OpenSources() {
 absl::Status Agent::OpenUplink() {
   ASSIGN_OR_RETURN(spool_, Spool::Open(options_.spool));
   UplinkOptions uplink = options_.uplink;
-  uplink.on_extra_capture = [this](absl::Duration duration) { capture_requests_.Request(duration); };
+  uplink.on_command = [this](const v1::Command& command, CommandDone done) {
+    command_handler_.Handle(command, std::move(done));
+  };
   ASSIGN_OR_RETURN(uplink_, Uplink::Create(uplink, *spool_));
   return absl::OkStatus();
 }

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "agent/capture/pprof/pprof_target.h"
+#include "agent/command_handler.h"
 #include "agent/fold/window_builder.h"
 #include "agent/gc/gc_pause_reader.h"
 #include "agent/metrics/capture_metrics.h"
@@ -82,6 +83,7 @@ class Agent : private TurnObserver {
   NodeWatch node_watch_;
   WindowWatch window_watch_;
   CaptureRequests capture_requests_;
+  CommandHandler command_handler_{capture_requests_};
   SystemTimer timer_;
   TargetMetrics target_metrics_;
   SymbolMetrics symbol_metrics_;

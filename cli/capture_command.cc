@@ -1,5 +1,7 @@
 #include <unistd.h>
 
+#include <functional>
+#include <future>
 #include <iostream>
 #include <memory>
 #include <utility>
@@ -25,11 +27,11 @@ constexpr const char* kExamples = R"(Examples:
 The agent takes the profile besides its own windows, for as long as its CPU budget allows; it is stored
 like any other, with the label trigger="request".)";
 
-// The agent may be in one of its own windows, and the profile takes a moment to be stored.
-constexpr absl::Duration kPatience = absl::Seconds(75);
-constexpr absl::Duration kPollInterval = absl::Milliseconds(300);
-// The node's clock may be so far behind ours.
-constexpr absl::Duration kClockSkew = absl::Seconds(5);
+// The agent may first have to end a window of its own.
+constexpr absl::Duration kLongestWindow = absl::Minutes(1);
+// A window that was taken reaches the store within moments, unless the collector has no room.
+constexpr absl::Duration kDeliveryTime = absl::Seconds(20);
+constexpr absl::Duration kPollInterval = absl::Milliseconds(200);
 
 struct CaptureFlags {
   QueryFlags query;
@@ -39,52 +41,53 @@ struct CaptureFlags {
   std::string format = "table";
 };
 
-absl::StatusOr<TopAnswer> AwaitWindow(CollectorClient& client, const Selection& selection,
-                                      uint64_t windows_before, const CaptureFlags& flags) {
-  const absl::Time deadline = absl::Now() + flags.length + kPatience;
-  const bool progress = IsTerminal(STDERR_FILENO);
+// Shows on a terminal that time passes, until `work` has its result.
+template <typename Result>
+Result WithProgress(const std::string& what, const std::function<Result()>& work) {
+  std::future<Result> result = std::async(std::launch::async, work);
+  if (!IsTerminal(STDERR_FILENO)) return result.get();
   const absl::Time began = absl::Now();
+  while (result.wait_for(absl::ToChronoMilliseconds(kPollInterval)) != std::future_status::ready) {
+    std::cerr << "\r\x1b[K" << what << ", " << absl::ToInt64Seconds(absl::Now() - began) << "s" << std::flush;
+  }
+  std::cerr << "\r\x1b[K" << std::flush;
+  return result.get();
+}
+
+// The profile of the captured window, once it is stored.
+absl::StatusOr<TopAnswer> AwaitWindow(CollectorClient& client, const Selection& selection, uint32_t limit) {
+  const absl::Time deadline = absl::Now() + kDeliveryTime;
   while (absl::Now() < deadline) {
-    absl::StatusOr<TopAnswer> answer =
-        client.Top(selection, TopOrder::kFlat, flags.limit == 0 ? UINT32_MAX : flags.limit);
-    const bool done = !answer.ok() || answer->quality.windows > windows_before;
-    if (progress) {
-      std::cerr << "\r\x1b[K";
-      if (!done) {
-        std::cerr << "capturing on " << flags.node << ", " << absl::ToInt64Seconds(absl::Now() - began)
-                  << "s";
-      }
-      std::cerr << std::flush;
-    }
-    if (done) return answer;
+    absl::StatusOr<TopAnswer> answer = client.Top(selection, TopOrder::kFlat, limit);
+    if (!answer.ok() || answer->quality.windows > 0) return answer;
     absl::SleepFor(kPollInterval);
   }
   return absl::DeadlineExceededError(
-      absl::StrCat("the agent of ", flags.node, " was asked, but no window has come within ",
-                   absl::FormatDuration(flags.length + kPatience),
-                   ": its CPU budget may be used up (pilotlight_capture_triggers_total{trigger=\"request\"} "
-                   "on its /metrics)"));
+      absl::StrCat("the agent has taken the profile, but the collector has not stored it within ",
+                   absl::FormatDuration(kDeliveryTime), ": see pilotlight_uplink_* on the agent's /metrics"));
 }
 
 int RunCapture(const CLI::App& command, const CaptureFlags& flags) {
-  CollectorClient client(flags.query.collector, flags.query.timeout);
-  const absl::Time now = absl::Now();
-  const Selection selection{
-      .selector = absl::StrCat("{node=\"", absl::Utf8SafeCEscape(flags.node), "\", trigger=\"request\"}"),
-      .profile_type = "",
-      .span = {now - kClockSkew, now + flags.length + kPatience + kClockSkew},
-      .focus = "",
-      .ignore = ""};
-  const absl::StatusOr<TopAnswer> before = client.Top(selection, TopOrder::kFlat, 1);
-  if (!before.ok()) return FailQuery(command, before.status());
-  if (const absl::Status asked = client.Capture(flags.node, flags.length); !asked.ok()) {
-    return FailQuery(command, asked);
+  CollectorClient agents(flags.query.collector, flags.query.timeout + kLongestWindow + flags.length);
+  const absl::StatusOr<CapturedWindow> window = WithProgress<absl::StatusOr<CapturedWindow>>(
+      absl::StrCat("capturing on ", flags.node), [&] { return agents.Capture(flags.node, flags.length); });
+  if (!window.ok()) return FailQuery(command, window.status());
+  if (window->samples == 0) {
+    std::cerr << "Nothing ran on " << flags.node << " for "
+              << absl::FormatDuration(window->span.end - window->span.start) << ": there is no sample.\n";
   }
-  absl::StatusOr<TopAnswer> answer = AwaitWindow(client, selection, before->quality.windows, flags);
-  if (!answer.ok()) return FailQuery(command, answer.status());
   TopView view;
-  view.subject = selection.selector;
-  view.answer = *std::move(answer);
+  view.subject = absl::StrCat("{node=\"", absl::Utf8SafeCEscape(flags.node), "\", trigger=\"request\"}");
+  view.span = window->span;
+  if (window->samples > 0) {
+    const Selection selection{
+        .selector = view.subject, .profile_type = "", .span = window->span, .focus = "", .ignore = ""};
+    CollectorClient queries(flags.query.collector, flags.query.timeout);
+    absl::StatusOr<TopAnswer> answer =
+        AwaitWindow(queries, selection, flags.limit == 0 ? UINT32_MAX : flags.limit);
+    if (!answer.ok()) return FailQuery(command, answer.status());
+    view.answer = *std::move(answer);
+  }
   const std::string text = flags.format == "json" ? TopJson(view)
                                                   : TopText(view, TerminalWidth(STDOUT_FILENO),
                                                             UseColour(STDOUT_FILENO), absl::LocalTimeZone());

@@ -286,11 +286,23 @@ absl::StatusOr<std::vector<ConnectedAgent>> CollectorClient::Agents() {
   return agents;
 }
 
-absl::Status CollectorClient::Capture(const std::string& node, absl::Duration duration) {
+absl::StatusOr<CapturedWindow> CollectorClient::Capture(const std::string& node, absl::Duration duration) {
   v1::CaptureRequest request;
   request.set_node(node);
   request.set_duration_ns(absl::ToInt64Nanoseconds(duration));
-  return connection_->Call(&v1::Agents::Stub::Capture, request).status();
+  ASSIGN_OR_RETURN(const v1::CaptureResponse response,
+                   connection_->Call(&v1::Agents::Stub::Capture, request));
+  const v1::ExtraCapture& capture = response.capture();
+  const absl::Time start = absl::FromUnixNanos(capture.start_unix_ns());
+  return CapturedWindow{.span = {start, start + absl::Nanoseconds(capture.duration_ns())},
+                        .samples = capture.samples()};
+}
+
+absl::StatusOr<v1::NodeInspection> CollectorClient::Inspect(const std::string& node) {
+  v1::InspectRequest request;
+  request.set_node(node);
+  ASSIGN_OR_RETURN(v1::InspectResponse response, connection_->Call(&v1::Agents::Stub::Inspect, request));
+  return std::move(*response.mutable_inspection());
 }
 
 }  // namespace pilotlight::cli

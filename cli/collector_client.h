@@ -14,6 +14,10 @@
 #include "profile/profile.h"
 #include "profile/top.h"
 
+namespace pilotlight::v1 {
+class NodeInspection;
+}
+
 namespace pilotlight::cli {
 
 // What is asked for; see Selection in query.proto.
@@ -71,6 +75,11 @@ struct ConnectedAgent {
   absl::Time since;
 };
 
+struct CapturedWindow {
+  TimeSpan span;
+  uint64_t samples = 0;
+};
+
 // Errors: InvalidArgument for a question that makes no sense, in the collector's words; Unavailable and
 // DeadlineExceeded name the address and what to do.
 class CollectorClient {
@@ -90,8 +99,11 @@ class CollectorClient {
   absl::StatusOr<std::vector<std::string>> LabelValues(const std::string& name, const Selection& selection);
   absl::StatusOr<std::vector<std::string>> ProfileTypes(const Selection& selection);
   absl::StatusOr<std::vector<ConnectedAgent>> Agents();
-  // Asks the node's agents for an extra capture; zero is as long as any other. NotFound when there is none.
-  absl::Status Capture(const std::string& node, absl::Duration duration);
+  // Waits for an extra capture by the node's agent; zero is as long as any other. NotFound when there is
+  // none, ResourceExhausted when it may not use more CPU.
+  absl::StatusOr<CapturedWindow> Capture(const std::string& node, absl::Duration duration);
+  // What `pilotlight doctor` says on that node. NotFound as above.
+  absl::StatusOr<v1::NodeInspection> Inspect(const std::string& node);
 
  private:
   class Connection;

@@ -1,12 +1,16 @@
 #include <unistd.h>
 
+#include <algorithm>
 #include <iostream>
 #include <memory>
 
 #include "absl/status/status.h"
+#include "agent/inspect/inspection_wire.h"
+#include "base/status_macros.h"
 #include "cli/commands.h"
 #include "cli/doctor_view.h"
 #include "cli/output.h"
+#include "cli/query_flags.h"
 #include "cli/terminal.h"
 
 namespace pilotlight::cli {
@@ -15,39 +19,43 @@ namespace {
 constexpr const char* kExamples = R"(Examples:
   pilotlight doctor                what would be seen of this node, and how well
   pilotlight doctor --pid 1234     of one process
+  pilotlight doctor --node worker-3 --collector profiles:7171    of another node, as its agent sees it
   pilotlight doctor -o json | jq '.programs[] | select(.names != "all")'
 
-Looks at this node with your own rights: run it as the agent would run. The exit code is 1 when no
+Without --node it looks at this node with your own rights: run it as the agent would run. The exit code is 1 when no
 capture source would work. "names" says which functions of the main program have names, "frame
 pointers" which of them do not cut a stack short.)";
 
 struct DoctorFlags {
+  QueryFlags query;
+  std::string node;
   std::vector<pid_t> pids;
   size_t limit = 20;
   std::string format = "table";
 };
 
-int RunDoctor(const DoctorFlags& flags) {
-  const std::vector<pid_t> pids = flags.pids.empty() ? agent::ListProcesses() : flags.pids;
-  std::vector<agent::ProcessReport> processes;
-  for (const pid_t pid : pids) {
-    absl::StatusOr<agent::ProcessReport> process = agent::InspectProcess(pid);
-    if (process.ok()) {
-      processes.push_back(*std::move(process));
-    } else if (!flags.pids.empty()) {
-      return Fail(process.status());
-    }
+absl::StatusOr<agent::Inspection> Inspect(const DoctorFlags& flags) {
+  if (!flags.node.empty()) {
+    CollectorClient client(flags.query.collector, flags.query.timeout);
+    ASSIGN_OR_RETURN(const v1::NodeInspection inspection, client.Inspect(flags.node));
+    return agent::DecodeInspection(inspection);
   }
-  const std::vector<ProgramReport> programs = GroupByExecutable(std::move(processes));
-  const agent::NodeReport node = agent::InspectNode();
+  if (!flags.pids.empty()) return agent::InspectThese(flags.pids);
+  return agent::InspectAll();
+}
+
+int RunDoctor(const CLI::App& command, const DoctorFlags& flags) {
+  const absl::StatusOr<agent::Inspection> inspection = Inspect(flags);
+  if (!inspection.ok()) return FailQuery(command, inspection.status());
   const std::string text =
       flags.format == "json"
-          ? DoctorJson(node, programs)
-          : DoctorText(node, programs, flags.limit, TerminalWidth(STDOUT_FILENO), UseColour(STDOUT_FILENO));
+          ? DoctorJson(*inspection)
+          : DoctorText(*inspection, flags.limit, TerminalWidth(STDOUT_FILENO), UseColour(STDOUT_FILENO));
   if (const absl::Status written = WriteOutput(text, "-"); !written.ok()) return Fail(written);
-  const bool works = std::any_of(node.sources.begin(), node.sources.end(),
-                                 [](const agent::SourceReport& source) { return source.status.ok(); });
-  return works ? 0 : 1;
+  return std::ranges::any_of(inspection->node.sources,
+                             [](const agent::SourceReport& source) { return source.status.ok(); })
+             ? 0
+             : 1;
 }
 
 }  // namespace
@@ -57,7 +65,12 @@ void AddDoctorCommand(CLI::App& app, Run& run) {
   CLI::App* const command =
       app.add_subcommand("doctor", "What would be seen of this node's processes, and what would help");
   command->footer(kExamples);
-  command->add_option("--pid", flags->pids, "Only this process; may be repeated")->type_name("PID");
+  CLI::Option* const pid =
+      command->add_option("--pid", flags->pids, "Only this process; may be repeated")->type_name("PID");
+  command->add_option("--node", flags->node, "That node, as its agent sees it; asked through the collector")
+      ->type_name("NODE")
+      ->excludes(pid);
+  AddCollectorFlags(*command, flags->query);
   command->add_option("-n", flags->limit, "How many programs, 0 for all")
       ->type_name("COUNT")
       ->capture_default_str();
@@ -65,7 +78,8 @@ void AddDoctorCommand(CLI::App& app, Run& run) {
       ->check(CLI::IsMember({"table", "json"}))
       ->type_name("FORMAT")
       ->capture_default_str();
-  command->callback([flags, &run] { run = [flags] { return RunDoctor(*flags); }; });
+  command->callback(
+      [command, flags, &run] { run = [command, flags] { return RunDoctor(*command, *flags); }; });
 }
 
 }  // namespace pilotlight::cli

@@ -1,9 +1,8 @@
 #include "cli/doctor_view.h"
 
 #include <algorithm>
-#include <map>
 #include <nlohmann/json.hpp>
-#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -71,25 +70,8 @@ std::string NodeText(const agent::NodeReport& node, bool colour) {
 
 }  // namespace
 
-std::vector<ProgramReport> GroupByExecutable(std::vector<agent::ProcessReport> processes) {
-  std::map<std::pair<std::string, std::string>, ProgramReport> groups;
-  for (agent::ProcessReport& process : processes) {
-    const absl::Duration cpu_time = process.cpu_time;
-    const auto [group, is_new] = groups.try_emplace({process.executable, process.service});
-    ProgramReport& program = group->second;
-    program.cpu_time += cpu_time;
-    if (!is_new) ++program.processes;
-    if (is_new || cpu_time > program.process.cpu_time) program.process = std::move(process);
-  }
-  std::vector<ProgramReport> programs;
-  programs.reserve(groups.size());
-  for (auto& [key, program] : groups) programs.push_back(std::move(program));
-  std::ranges::stable_sort(programs, std::greater<>(), &ProgramReport::cpu_time);
-  return programs;
-}
-
-std::string DoctorText(const agent::NodeReport& node, const std::vector<ProgramReport>& programs,
-                       size_t limit, size_t width, bool colour) {
+std::string DoctorText(const agent::Inspection& inspection, size_t limit, size_t width, bool colour) {
+  const std::vector<agent::ProgramReport>& programs = inspection.programs;
   Table table({{"CPU used", Align::kRight},
                {"pid", Align::kRight},
                {"program", Align::kLeft, /*shrinks=*/true},
@@ -99,7 +81,7 @@ std::string DoctorText(const agent::NodeReport& node, const std::vector<ProgramR
   const size_t shown = limit == 0 ? programs.size() : std::min(limit, programs.size());
   std::vector<std::string> advice;
   for (size_t i = 0; i < shown; ++i) {
-    const ProgramReport& program = programs[i];
+    const agent::ProgramReport& program = programs[i];
     const agent::ProcessReport& process = program.process;
     table.AddRow(
         {{FormatValue(absl::ToInt64Nanoseconds(program.cpu_time), "nanoseconds")},
@@ -112,7 +94,7 @@ std::string DoctorText(const agent::NodeReport& node, const std::vector<ProgramR
     advice.push_back(
         absl::StrCat("  ", ToDisplayText(process.service), ": ", absl::StrJoin(process.advice, "; ")));
   }
-  std::string text = absl::StrCat(NodeText(node, colour), "\n", table.Render(width, colour));
+  std::string text = absl::StrCat(NodeText(inspection.node, colour), "\n", table.Render(width, colour));
   if (shown < programs.size()) {
     const std::string more = FormatCount(static_cast<int64_t>(programs.size() - shown));
     absl::StrAppend(&text,
@@ -123,7 +105,8 @@ std::string DoctorText(const agent::NodeReport& node, const std::vector<ProgramR
   return text;
 }
 
-std::string DoctorJson(const agent::NodeReport& node, const std::vector<ProgramReport>& programs) {
+std::string DoctorJson(const agent::Inspection& inspection) {
+  const agent::NodeReport& node = inspection.node;
   nlohmann::json json = {{"kernel", node.kernel},
                          {"sources", nlohmann::json::array()},
                          {"rights", nlohmann::json::array()},
@@ -142,7 +125,7 @@ std::string DoctorJson(const agent::NodeReport& node, const std::vector<ProgramR
   } else {
     json["kernel_symbols"] = std::string(node.kernel_symbols.message());
   }
-  for (const ProgramReport& program : programs) {
+  for (const agent::ProgramReport& program : inspection.programs) {
     const agent::ProcessReport& process = program.process;
     json["programs"].push_back({{"service", ToValidUtf8(process.service)},
                                 {"executable", ToValidUtf8(process.executable)},

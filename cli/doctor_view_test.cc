@@ -23,21 +23,13 @@ agent::ProcessReport Process(pid_t pid, const std::string& name, int seconds) {
           .advice = {"keep the symbol table"}};
 }
 
-TEST(DoctorViewTest, GroupsTheProcessesOfAProgramByTheBusiest) {
-  const auto programs = GroupByExecutable({Process(1, "a", 1), Process(2, "b", 5), Process(3, "a", 7)});
-  ASSERT_EQ(programs.size(), 2u);
-  EXPECT_EQ(programs[0].process.pid, 3);
-  EXPECT_EQ(programs[0].processes, 2u);
-  EXPECT_EQ(programs[0].cpu_time, absl::Seconds(8));
-  EXPECT_EQ(programs[1].process.service, "b");
-}
-
 TEST(DoctorViewTest, SaysWhatWorksAndWhatWouldHelp) {
   agent::NodeReport node;
   node.kernel = "Linux 6.1 x86_64";
   node.sources = {{"ebpf", absl::PermissionDeniedError("needs CAP_BPF")}, {"perf", absl::OkStatus()}};
-  const std::string text = DoctorText(node, GroupByExecutable({Process(1, "a", 1), Process(2, "b", 5)}),
-                                      /*limit=*/1, /*width=*/0, /*colour=*/false);
+  const std::string text =
+      DoctorText({node, agent::GroupByExecutable({Process(1, "a", 1), Process(2, "b", 5)})},
+                 /*limit=*/1, /*width=*/0, /*colour=*/false);
   EXPECT_THAT(text,
               AllOf(HasSubstr("NO   capture by ebpf: needs CAP_BPF\n"), HasSubstr("yes  capture by perf\n"),
                     HasSubstr("b        native   exported  none"), HasSubstr("and 1 more programs"),
@@ -49,7 +41,7 @@ TEST(DoctorViewTest, JsonHasTheSame) {
   node.sources = {{"ebpf", absl::PermissionDeniedError("needs CAP_BPF")}};
   node.kernel_symbols = absl::PermissionDeniedError("hidden");
   const nlohmann::json json =
-      nlohmann::json::parse(DoctorJson(node, GroupByExecutable({Process(1, "a", 1)})));
+      nlohmann::json::parse(DoctorJson({node, agent::GroupByExecutable({Process(1, "a", 1)})}));
   EXPECT_EQ(json["sources"][0]["works"], false);
   EXPECT_EQ(json["kernel_symbols"], "hidden");
   EXPECT_EQ(json["programs"][0]["names"], "exported");

@@ -82,6 +82,7 @@ void CaptureLoop::TakeTurn(size_t source, const ExtraCapture* extra, const StopS
     }
     report.outcome = WindowOutcome::kSkipped;
     Report(report, absl::ZeroDuration());
+    if (extra != nullptr) extra->done(OverBudget());
     return;
   }
 
@@ -96,6 +97,7 @@ void CaptureLoop::TakeTurn(size_t source, const ExtraCapture* extra, const StopS
     }
     report.outcome = WindowOutcome::kFailed;
     Report(report, absl::ZeroDuration());
+    if (extra != nullptr) extra->done(capture.status());
     return;
   }
 
@@ -108,10 +110,12 @@ void CaptureLoop::TakeTurn(size_t source, const ExtraCapture* extra, const StopS
   spdlog::debug("window of {}: {} samples in {} series", std::string(report.source), folded.samples,
                 folded.window.series.size());
   Report(report, capture->kernel_time);
+  const CapturedWindow captured = {folded.window.start, folded.window.duration, folded.samples};
   if (extra != nullptr) {
     for (Series& series : folded.window.series) series.labels[kTriggerLabel] = extra->trigger;
   }
   parts_.spool->Commit(std::move(folded.window));
+  if (extra != nullptr) extra->done(captured);
 }
 
 }  // namespace pilotlight::agent

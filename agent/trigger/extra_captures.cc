@@ -16,6 +16,11 @@ absl::string_view OutcomeName(TriggerOutcome outcome) {
   return "unknown";
 }
 
+absl::Status OverBudget() {
+  return absl::ResourceExhaustedError(
+      "the agent has used all the CPU that --capture.max-overhead allows; try again in a minute");
+}
+
 ExtraCaptures::ExtraCaptures(const ExtraCaptureOptions& options, std::vector<Trigger*> triggers,
                              std::function<bool()> overloaded)
     : options_(options), triggers_(std::move(triggers)), overloaded_(std::move(overloaded)) {}
@@ -40,6 +45,7 @@ std::optional<ExtraCapture> ExtraCaptures::Next(absl::Duration now, double budge
   const ExtraCapture& extra = waiting_->extra;
   if (budget_left < (extra.requested ? 0 : options_.min_budget_left)) {
     Count(extra, TriggerOutcome::kOverBudget);
+    extra.done(OverBudget());
     waiting_.reset();
     return std::nullopt;
   }

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "agent/trigger/trigger.h"
@@ -29,6 +30,8 @@ enum class TriggerOutcome {
 };
 // The value of the metrics' label `outcome`.
 absl::string_view OutcomeName(TriggerOutcome outcome);
+// What the one hears who asked for it.
+absl::Status OverBudget();
 
 // Not thread-safe.
 class ExtraCaptures {

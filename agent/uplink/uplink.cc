@@ -44,16 +44,50 @@ struct InFlight {
   uint64_t sequence = 0;
 };
 
+// What waits to be sent on one stream. Thread-safe; outlives the stream when someone is late.
+class CommandResults {
+ public:
+  explicit CommandResults(EventQueue& queue) : queue_(&queue) {}
+
+  void Put(v1::CommandResult result) {
+    const MutexLock lock(mutex_);
+    if (queue_ == nullptr) return;
+    results_.push_back(std::move(result));
+    queue_->Wake();
+  }
+  std::optional<v1::CommandResult> Take() {
+    const MutexLock lock(mutex_);
+    if (results_.empty()) return std::nullopt;
+    v1::CommandResult result = std::move(results_.front());
+    results_.pop_front();
+    return result;
+  }
+  // Nothing is taken any more, and the queue not used.
+  void Close() {
+    const MutexLock lock(mutex_);
+    queue_ = nullptr;
+  }
+
+ private:
+  Mutex mutex_;
+  EventQueue* queue_ ABSL_GUARDED_BY(mutex_);
+  std::deque<v1::CommandResult> results_ ABSL_GUARDED_BY(mutex_);
+};
+
 // One stream's state, of the sender's thread.
 struct Session {
   Session(const UplinkOptions& options, EventQueue& queue)
-      : stream(options.collector, queue), encoder(options.max_dictionary_bytes) {}
+      : stream(options.collector, queue),
+        encoder(options.max_dictionary_bytes),
+        results(std::make_shared<CommandResults>(queue)) {}
+  ~Session() { results->Close(); }
 
   IngestStream stream;
   WindowEncoder encoder;
   v1::StreamRequest request;    // of the write that is going on
   v1::StreamResponse response;  // of the read that is going on
   std::deque<InFlight> in_flight;
+  const std::shared_ptr<CommandResults> results;
   uint64_t cursor = 0;  // the last window sent, by its position
   Monotonic::time_point last_progress = Monotonic::now();
   std::string trouble;  // why we cancelled it
@@ -86,6 +120,7 @@ class Uplink::Sender {
   void Advance(Session& session);
   void OnStarted(Session& session);
   void OnResponse(Session& session);
+  void OnCommand(const Session& session, const v1::Command& command);
   void OnFinished(Session& session);
   void Blame(uint64_t position, const absl::Status& status, size_t in_flight);
   void Report(const absl::Status& status, const std::string& trouble);
@@ -227,6 +262,14 @@ void Uplink::Sender::Advance(Session& session) {
   }
   if (!session.started || session.writing || session.half_closed || session.cancelled) return;
 
+  if (std::optional<v1::CommandResult> result = session.results->Take(); result.has_value()) {
+    session.request.Clear();
+    *session.request.mutable_command_result() = *std::move(result);
+    if (session.in_flight.empty()) session.last_progress = Monotonic::now();
+    session.writing = true;
+    session.stream.Write(session.request);
+    return;
+  }
   const size_t limit = careful_windows_ > 0 ? 1 : options_.max_in_flight;
   if (session.in_flight.size() >= limit) return;
   if (std::optional<SpooledWindow> next = spool_.NextAfter(session.cursor); next.has_value()) {
@@ -274,8 +317,8 @@ void Uplink::Sender::OnStarted(Session& session) {
 
 void Uplink::Sender::OnResponse(Session& session) {
   const v1::StreamResponse& response = session.response;
-  if (response.has_extra_capture()) {
-    options_.on_extra_capture(absl::Nanoseconds(response.extra_capture().duration_ns()));
+  if (response.has_command()) {
+    OnCommand(session, response.command());
     return;
   }
   const bool refused = response.has_refusal();
@@ -301,6 +344,14 @@ void Uplink::Sender::OnResponse(Session& session) {
   } else {
     spool_.Remove(position);
   }
+}
+
+void Uplink::Sender::OnCommand(const Session& session, const v1::Command& command) {
+  if (!options_.on_command) return;
+  options_.on_command(command, [results = session.results, id = command.id()](v1::CommandResult result) {
+    result.set_id(id);
+    results->Put(std::move(result));
+  });
 }
 
 void Uplink::Sender::OnFinished(Session& session) {

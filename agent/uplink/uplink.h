@@ -20,14 +20,24 @@
 #include "absl/time/time.h"
 #include "agent/uplink/spool.h"
 
-namespace pilotlight::agent {
+namespace pilotlight {
+namespace v1 {
+class Command;
+class CommandResult;
+}  // namespace v1
+
+namespace agent {
+
+// To be called once, in any thread and at any time; the result's id is set by the callee. It goes to who
+// asked, if the stream is still there.
+using CommandDone = std::function<void(v1::CommandResult)>;
 
 struct UplinkOptions {
   std::string collector;  // HOST:PORT, or a gRPC name such as dns:///HOST:PORT or unix:/PATH
   std::string version;    // of the agent's program
   std::string node;       // its machine
-  // The collector wants an extra capture, of this duration or, if zero, the usual. In the uplink's thread.
-  std::function<void(absl::Duration)> on_extra_capture = [](absl::Duration) {};
+  // What somebody asks of the agent through the collector. In the uplink's thread; must be quick.
+  std::function<void(const v1::Command&, CommandDone)> on_command;
   size_t max_in_flight = 16;
   // The stream's dictionary starts anew past this; with one more window it is well below the 64 MiB of the
   // collector.
@@ -74,4 +84,5 @@ class Uplink {
   std::unique_ptr<Sender> sender_;
 };
 
-}  // namespace pilotlight::agent
+}  // namespace agent
+}  // namespace pilotlight

@@ -110,15 +110,25 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
     LetGo();
   }
 
-  // Sends a message that answers nothing. False when the stream is ending, or its agent does not read.
-  bool Push(const v1::StreamResponse& message) {
+  // See IngestService::Ask().
+  void Ask(const v1::Command& command, CommandDone done) {
+    v1::StreamResponse message;
+    *message.mutable_command() = command;
+    absl::Status refusal;
     {
       const MutexLock lock(mutex_);
-      if (finished_ || stopping_ || outgoing_.size() >= kMaxOutgoing) return false;
-      ++holds_;
+      if (finished_ || stopping_) {
+        refusal = Gone();
+      } else if (asked_.size() >= kMaxAsked) {
+        refusal = absl::ResourceExhaustedError("the agent has not answered many others yet");
+      } else {
+        message.mutable_command()->set_id(++last_command_);
+        asked_.emplace(last_command_, std::move(done));
+        ++holds_;
+      }
     }
+    if (!refusal.ok()) return done(refusal);
     Write(message, /*is_answer=*/false);
-    return true;
   }
 
   // Nothing before the hello.
@@ -137,6 +147,7 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
   }
 
  private:
+  static absl::Status Gone() { return absl::UnavailableError("the agent has gone; it may be back soon"); }
   static grpc::Status Unavailable() {
     return grpc::Status(grpc::StatusCode::UNAVAILABLE, "the collector is shutting down");
   }
@@ -154,7 +165,7 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
     pool_.Run([self = shared_from_this()] { self->Process(); });
   }
 
-  static constexpr size_t kMaxOutgoing = 16;
+  static constexpr size_t kMaxAsked = 16;
   struct Outgoing {
     grpc::ByteBuffer message;
     bool is_answer = false;
@@ -208,7 +219,24 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
     if (!grpc::SerializationTraits<v1::StreamRequest>::Deserialize(&request_, message).ok()) {
       return stream_.ReceiveGarbage();
     }
+    if (message->has_command_result()) {
+      TakeResult(message->command_result());
+      return {};
+    }
     return stream_.Receive(*message, bytes);
+  }
+
+  // One that nobody waits for is ignored.
+  void TakeResult(const v1::CommandResult& result) {
+    CommandDone done;
+    {
+      const MutexLock lock(mutex_);
+      const auto asked = asked_.find(result.id());
+      if (asked == asked_.end()) return;
+      done = std::move(asked->second);
+      asked_.erase(asked);
+    }
+    done(result);
   }
 
   void OnWriteDone(bool ok) override {
@@ -279,6 +307,12 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
   }
 
   void OnDone() override {
+    absl::flat_hash_map<uint64_t, CommandDone> asked;
+    {
+      const MutexLock lock(mutex_);
+      asked = std::move(asked_);
+    }
+    for (const auto& [id, done] : asked) done(Gone());
     if (open_) context_.CloseStream();
     registry_.Remove(this);
   }
@@ -300,6 +334,8 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
   std::deque<Outgoing> outgoing_ ABSL_GUARDED_BY(mutex_);             // the first is being written
   std::optional<grpc::Status> final_status_ ABSL_GUARDED_BY(mutex_);  // of a finish that waits for a write
   std::optional<ConnectedAgent> connected_ ABSL_GUARDED_BY(mutex_);
+  uint64_t last_command_ ABSL_GUARDED_BY(mutex_) = 0;
+  absl::flat_hash_map<uint64_t, CommandDone> asked_ ABSL_GUARDED_BY(mutex_);  // by the command's id
 };
 
 }  // namespace
@@ -326,15 +362,21 @@ class IngestService::Impl : public v1::Ingest::WithRawCallbackMethod_Stream<v1::
     return agents;
   }
 
-  size_t RequestCapture(const std::string& node, absl::Duration duration) {
-    v1::StreamResponse message;
-    message.mutable_extra_capture()->set_duration_ns(absl::ToInt64Nanoseconds(duration));
-    size_t asked = 0;
+  void Ask(const std::string& node, const v1::Command& command, CommandDone done) {
+    std::shared_ptr<StreamReactor> last;
+    absl::Time last_since = absl::InfinitePast();
+    size_t connected = 0;
     for (const auto& stream : registry_.All()) {
       const auto agent = stream->agent();
-      if (agent.has_value() && agent->node == node && stream->Push(message)) ++asked;
+      if (!agent.has_value()) continue;
+      ++connected;
+      if (agent->node != node || agent->since < last_since) continue;
+      last = stream;
+      last_since = agent->since;
     }
-    return asked;
+    if (last != nullptr) return last->Ask(command, std::move(done));
+    done(absl::NotFoundError(absl::StrCat("no agent of node \"", node, "\" among the ", connected,
+                                          " that are connected; pilotlight agents lists them")));
   }
 
   bool Stop(absl::Duration patience) {
@@ -358,8 +400,8 @@ grpc::Service& IngestService::service() { return *impl_; }
 
 std::vector<ConnectedAgent> IngestService::agents() { return impl_->agents(); }
 
-size_t IngestService::RequestCapture(const std::string& node, absl::Duration duration) {
-  return impl_->RequestCapture(node, duration);
+void IngestService::Ask(const std::string& node, const v1::Command& command, CommandDone done) {
+  impl_->Ask(node, command, std::move(done));
 }
 
 bool IngestService::Stop(absl::Duration patience) { return impl_->Stop(patience); }

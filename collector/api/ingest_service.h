@@ -2,12 +2,15 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
 
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "collector/ingest/ingest_stream.h"
+#include "pilotlight/v1/command.pb.h"
 
 namespace grpc {
 class Service;
@@ -22,6 +25,8 @@ struct ConnectedAgent {
   absl::Time since;
 };
 
+using CommandDone = std::function<void(const absl::StatusOr<v1::CommandResult>&)>;
+
 class IngestService {
  public:
   // `context` must outlive it; so must this the server that the service is registered with.
@@ -32,8 +37,10 @@ class IngestService {
 
   // Both thread-safe. By node, then agent.
   std::vector<ConnectedAgent> agents();
-  // Asks the node's agents for an extra capture. Returns how many there are.
-  size_t RequestCapture(const std::string& node, absl::Duration duration);
+  // Asks that of the node's agents that connected last. `done` is called once, in any thread, with the
+  // agent's result or an error: NotFound, ResourceExhausted when too many wait for an answer, Unavailable
+  // when the agent has gone.
+  void Ask(const std::string& node, const v1::Command& command, CommandDone done);
 
   // Ends all streams, and those to come, with UNAVAILABLE, each after the window it is just storing. False
   // when some are still there after `patience`.

@@ -78,6 +78,7 @@ IngestStream::Outcome IngestStream::Receive(const v1::StreamRequest& request, si
       return ReceiveHello(request.hello());
     case v1::StreamRequest::kWindow:
       return ReceiveWindow(request.window(), message_bytes);
+    case v1::StreamRequest::kCommandResult:  // the caller's
     case v1::StreamRequest::MESSAGE_NOT_SET:
       break;
   }

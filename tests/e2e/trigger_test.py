@@ -1,4 +1,5 @@
-"""Extra captures: a spike of CPU between two windows is caught within 2 s of its start, and a person gets one."""
+"""Extra captures: a spike of CPU between two windows is caught within 2 s of its start, and a person gets one, and a
+look at the node."""
 
 import json
 import re
@@ -63,6 +64,9 @@ def a_person_gets_one(collector, node):
     quality = json.loads(answer.stdout)["quality"]
     # Each label set has watched for the whole capture.
     assert 1.9 < quality["watched_seconds"] / quality["windows"] < 2.5, quality
+    doctor = pilotlight(collector, "doctor", "--node", node, "-o", "json")
+    assert doctor.returncode == 0, doctor
+    assert "pilotlight-agent" in [program["service"] for program in json.loads(doctor.stdout)["programs"]], doctor
     unknown = pilotlight(collector, "capture", "--node", "nowhere")
     assert unknown.returncode == 1 and 'no agent of node "nowhere"' in unknown.stderr, unknown
     assert pilotlight(collector, "capture", "--node", node, "--for", "2m").returncode == 2

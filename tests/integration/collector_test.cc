@@ -294,39 +294,82 @@ TEST_F(CollectorTest, ManyAgentsAtOnceLoseNothing) {
   EXPECT_EQ(Samples("{}"), kAgents * kWindows);
 }
 
-TEST_F(CollectorTest, ARequestForACaptureReachesTheAgentsOfItsNodeAmongTheirAnswers) {
-  AgentsClient agents(collector_->grpc_port());
-  AgentStream asked(collector_->grpc_port(), "asked");
-  AgentStream other(collector_->grpc_port(), "other");
-  asked.SendHello("node-1");
-  other.SendHello("node-2");
-  constexpr uint64_t kRounds = 10;
-  for (uint64_t round = 1; round <= kRounds; ++round) {
-    asked.Send(WindowOf("shop", kNow, {{"main", 1}}), round);
-    other.Send(WindowOf("shop", kNow, {{"main", 1}}), round);
-    // The hello came before; from the first acknowledgement on the agent is known.
-    if (round == 1) {
-      ASSERT_TRUE(other.Receive()->has_acknowledgement());
-      ASSERT_TRUE(asked.Receive()->has_acknowledgement());
-    }
-    ASSERT_TRUE(agents.Capture("node-1", absl::Seconds(3)).ok());
+// An agent that is known to the collector.
+class ReadyAgent : public AgentStream {
+ public:
+  ReadyAgent(int port, const std::string& agent, const std::string& node, const Window& window)
+      : AgentStream(port, agent) {
+    SendHello(node);
+    Send(window, 1);
+    EXPECT_TRUE(Receive()->has_acknowledgement());
   }
-  uint64_t captures = 0;
-  for (uint64_t i = 0; i < 2 * kRounds - 1; ++i) {
+};
+
+TEST_F(CollectorTest, ACommandReachesTheAgentAmongItsWindowsAndItsResultWhoAsked) {
+  const Window window = WindowOf("shop", kNow, {{"main", 1}});
+  ReadyAgent asked(collector_->grpc_port(), "asked", "node-1", window);
+  ReadyAgent other(collector_->grpc_port(), "other", "node-2", window);
+  constexpr uint64_t kCommands = 10;
+  std::vector<std::thread> people;
+  std::atomic<uint64_t> samples{0};
+  for (uint64_t i = 0; i < kCommands; ++i) {
+    people.emplace_back([this, &samples] {
+      AgentsClient agents(collector_->grpc_port());
+      EXPECT_TRUE(agents.Capture("node-1", absl::Seconds(3)).ok());
+      samples += agents.response().capture().samples();
+    });
+    asked.Send(window, i + 2);
+    other.Send(window, i + 2);
+  }
+  uint64_t commands = 0;
+  for (uint64_t i = 0; i < 2 * kCommands; ++i) {
     const v1::StreamResponse response = asked.Receive().value();
-    if (!response.has_extra_capture()) continue;
-    ++captures;
-    EXPECT_EQ(absl::Nanoseconds(response.extra_capture().duration_ns()), absl::Seconds(3));
+    if (!response.has_command()) continue;
+    ++commands;
+    EXPECT_EQ(absl::Nanoseconds(response.command().capture().duration_ns()), absl::Seconds(3));
+    asked.SendCapture(response.command().id() + 1'000'000, 1);  // of nobody
+    asked.SendCapture(response.command().id(), 7);
   }
-  EXPECT_EQ(captures, kRounds);
-  for (uint64_t round = 2; round <= kRounds; ++round) {
-    EXPECT_EQ(other.Receive()->acknowledgement().sequence(), round);
+  EXPECT_EQ(commands, kCommands);
+  for (std::thread& person : people) person.join();
+  EXPECT_EQ(samples, 7 * kCommands);
+  for (uint64_t i = 0; i < kCommands; ++i) {
+    EXPECT_EQ(other.Receive()->acknowledgement().sequence(), i + 2);
   }
-  const std::vector<v1::Agent> list = agents.List();
+}
+
+TEST_F(CollectorTest, ListsTheConnectedAgents) {
+  const Window window = WindowOf("shop", kNow, {{"main", 1}});
+  const ReadyAgent two(collector_->grpc_port(), "two", "node-2", window);
+  const ReadyAgent one(collector_->grpc_port(), "one", "node-1", window);
+  const std::vector<v1::Agent> list = AgentsClient(collector_->grpc_port()).List();
   ASSERT_EQ(list.size(), 2u);
-  EXPECT_EQ(list[0].agent(), "asked");
+  EXPECT_EQ(list[0].agent(), "one");
   EXPECT_EQ(list[0].node(), "node-1");
   EXPECT_EQ(absl::FromUnixNanos(list[0].connected_unix_ns()), kNow);
+}
+
+TEST_F(CollectorTest, ACommandToAnAgentThatGoesAwayFails) {
+  auto agent = std::make_unique<ReadyAgent>(collector_->grpc_port(), "a", "node-1",
+                                            WindowOf("shop", kNow, {{"main", 1}}));
+  grpc::Status status;
+  std::thread person(
+      [&] { status = AgentsClient(collector_->grpc_port()).Capture("node-1", absl::Seconds(3)); });
+  EXPECT_TRUE(agent->Receive()->has_command());
+  agent.reset();
+  person.join();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE) << status.error_message();
+}
+
+TEST_F(CollectorTest, ShuttingDownEndsCommands) {
+  ReadyAgent agent(collector_->grpc_port(), "a", "node-1", WindowOf("shop", kNow, {{"main", 1}}));
+  grpc::Status status;
+  std::thread person(
+      [&] { status = AgentsClient(collector_->grpc_port()).Capture("node-1", absl::Seconds(3)); });
+  EXPECT_TRUE(agent.Receive()->has_command());
+  Stop();
+  person.join();
+  EXPECT_EQ(status.error_code(), grpc::StatusCode::UNAVAILABLE) << status.error_message();
 }
 
 TEST_F(CollectorTest, ACaptureThatNobodyCanTakeIsAnError) {

@@ -6,7 +6,7 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <atomic>
+#include <future>
 #include <set>
 #include <thread>
 
@@ -95,19 +95,46 @@ TEST_F(UplinkTest, SaysWhoItIs) {
   EXPECT_EQ(collector.hello().node(), "node-1");
 }
 
-TEST_F(UplinkTest, PassesOnRequestsForCapturesAndGoesOnDelivering) {
+TEST_F(UplinkTest, AnswersCommandsFromAnyThreadAndGoesOnDelivering) {
   ScriptedIngest collector;
-  collector.set_extra_capture(absl::Seconds(3));
-  std::atomic<int> wishes{0};
-  options_.on_extra_capture = [&wishes](absl::Duration duration) {
-    EXPECT_EQ(duration, absl::Seconds(3));
-    ++wishes;
+  collector.set_sends_commands();
+  std::vector<std::thread> workers;
+  options_.on_command = [&workers](const v1::Command& command, CommandDone done) {
+    EXPECT_TRUE(command.has_inspect());
+    workers.emplace_back([done = std::move(done)] {
+      v1::CommandResult result;
+      result.set_message("done");
+      done(std::move(result));
+    });
   };
   Connect(collector.Start());
   Take(kTen);
+  const auto results = collector.WaitForResults(10);
+  for (const auto& [id, result] : results) EXPECT_EQ(result.message(), "done");
   AwaitEmptySpool();
-  EXPECT_EQ(wishes, 10);
   EXPECT_EQ(uplink_->stats().acknowledged_windows, 10u);
+  uplink_.reset();
+  for (std::thread& worker : workers) worker.join();
+}
+
+TEST_F(UplinkTest, AResultThatComesTooLateIsDropped) {
+  ScriptedIngest collector;
+  collector.set_sends_commands();
+  std::promise<CommandDone> late;
+  options_.on_command = [&late, first = true](const v1::Command&, CommandDone done) mutable {
+    if (std::exchange(first, false)) late.set_value(std::move(done));
+  };
+  Connect(collector.Start());
+  Take({"a"});
+  const CommandDone done = late.get_future().get();
+  collector.Stop();
+  Await([this] { return !uplink_->stats().connected; });
+  done({});
+  collector.Start();
+  Take({"b"});
+  EXPECT_EQ(collector.WaitForCount(2).back(), "b");
+  uplink_.reset();
+  done({});
 }
 
 TEST_F(UplinkTest, SendsANameOncePerStream) {

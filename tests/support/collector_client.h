@@ -57,6 +57,13 @@ class AgentStream {
     request.mutable_window()->set_sequence(sequence);
     return stream_->Write(request);
   }
+  // Answers a command with this many samples.
+  bool SendCapture(uint64_t command, uint64_t samples) {
+    v1::StreamRequest request;
+    request.mutable_command_result()->set_id(command);
+    request.mutable_command_result()->mutable_capture()->set_samples(samples);
+    return stream_->Write(request);
+  }
   bool SendRequest(const v1::StreamRequest& request) { return stream_->Write(request); }
 
   // Nothing when the stream has ended.
@@ -148,13 +155,15 @@ class AgentsClient {
     v1::CaptureRequest request;
     request.set_node(node);
     request.set_duration_ns(absl::ToInt64Nanoseconds(duration));
-    v1::CaptureResponse response;
     grpc::ClientContext context;
-    return stub_->Capture(&context, request, &response);
+    return stub_->Capture(&context, request, &response_);
   }
+  // The answer of the last Capture().
+  const v1::CaptureResponse& response() const { return response_; }
 
  private:
   std::unique_ptr<v1::Agents::Stub> stub_;
+  v1::CaptureResponse response_;
 };
 
 // Questions, with a readable failure.

@@ -51,8 +51,14 @@ class ScriptedIngest : public v1::Ingest::Service {
     server_->Shutdown(std::chrono::system_clock::now());
     server_.reset();
   }
-  // Asks for a capture of this duration before each acknowledgement.
-  void set_extra_capture(absl::Duration duration) { extra_capture_ = duration; }
+  // Sends a command before each acknowledgement, its id the window's sequence.
+  void set_sends_commands() { sends_commands_ = true; }
+  // Blocks until this many results of commands are there, by their ids.
+  std::map<uint64_t, v1::CommandResult> WaitForResults(size_t count) {
+    const MutexLock lock(mutex_);
+    while (results_.size() < count) changed_.Wait(mutex_);
+    return results_;
+  }
   void set_max_message_bytes(int bytes) { max_message_bytes_ = bytes; }
 
   // Blocks until `done` holds for the tags of the stored windows, in the order of their arrival.
@@ -91,6 +97,12 @@ class ScriptedIngest : public v1::Ingest::Service {
     }
     const int stream = Hello(request.hello());
     while (peer->Read(&request)) {
+      if (request.has_command_result()) {
+        const MutexLock lock(mutex_);
+        results_[request.command_result().id()] = request.command_result();
+        changed_.NotifyAll();
+        continue;
+      }
       const absl::StatusOr<Window> window = decoder.Decode(request.window());
       if (!window.ok()) {
         return {grpc::StatusCode::INVALID_ARGUMENT, std::string(window.status().message())};
@@ -98,10 +110,11 @@ class ScriptedIngest : public v1::Ingest::Service {
       v1::StreamResponse response;
       switch (Take(*window, request.window(), stream)) {
         case Answer::kStore:
-          if (extra_capture_ > absl::ZeroDuration()) {
-            v1::StreamResponse wish;
-            wish.mutable_extra_capture()->set_duration_ns(absl::ToInt64Nanoseconds(extra_capture_));
-            peer->Write(wish);
+          if (sends_commands_) {
+            v1::StreamResponse command;
+            command.mutable_command()->set_id(window->sequence);
+            command.mutable_command()->mutable_inspect();
+            peer->Write(command);
           }
           response.mutable_acknowledgement()->set_boot(window->boot);
           response.mutable_acknowledgement()->set_sequence(window->sequence);
@@ -154,7 +167,7 @@ class ScriptedIngest : public v1::Ingest::Service {
   const Script script_;
   int port_ = 0;
   int max_message_bytes_ = 0;
-  absl::Duration extra_capture_;
+  bool sends_commands_ = false;
   std::unique_ptr<grpc::Server> server_;
 
   mutable Mutex mutex_;
@@ -162,6 +175,7 @@ class ScriptedIngest : public v1::Ingest::Service {
   int streams_ ABSL_GUARDED_BY(mutex_) = 0;
   v1::Hello hello_ ABSL_GUARDED_BY(mutex_);
   std::vector<std::string> tags_ ABSL_GUARDED_BY(mutex_);
+  std::map<uint64_t, v1::CommandResult> results_ ABSL_GUARDED_BY(mutex_);
   std::vector<int> dictionary_strings_ ABSL_GUARDED_BY(mutex_);
   std::map<std::pair<std::string, std::string>, uint64_t> last_sequences_ ABSL_GUARDED_BY(mutex_);
 };
