@@ -54,7 +54,18 @@ constexpr GoClassRow kTable[] = {
     {GoClass::kScheduler, "runtime.injectglist*"},
     {GoClass::kScheduler, "runtime.newproc*"},
     {GoClass::kScheduler, "runtime.gopreempt_m"},
-    {GoClass::kScheduler, "runtime.asyncPreempt*"},
+    // Not its caller asyncPreempt: a Go program's own profiling signal often comes together with the one that
+    // preempts, and then finds the interrupted function as if it had called asyncPreempt.
+    {GoClass::kScheduler, "runtime.asyncPreempt2"},
+
+    {GoClass::kStack, "runtime.morestack*"},
+    {GoClass::kStack, "runtime.newstack*"},
+    {GoClass::kStack, "runtime.copystack*"},
+    {GoClass::kStack, "runtime.shrinkstack*"},
+    {GoClass::kStack, "runtime.adjustframe*"},
+    {GoClass::kStack, "runtime.adjustpointers*"},
+    {GoClass::kStack, "runtime.stackalloc*"},
+    {GoClass::kStack, "runtime.stackfree*"},
 
     {GoClass::kLock, "sync.(*Mutex).lockSlow"},             // to 1.23
     {GoClass::kLock, "sync.(*Mutex).unlockSlow"},           // to 1.23
@@ -70,6 +81,10 @@ constexpr GoClassRow kTable[] = {
     {GoClass::kLock, "runtime.notifyList*"},
     {GoClass::kLock, "sync.runtime_notifyList*"},
 
+    {GoClass::kCgo, "runtime.cgocall"},
+    {GoClass::kCgo, "runtime.asmcgocall*"},
+    {GoClass::kCgo, "runtime._ExternalCode"},  // a frame that only net/http/pprof makes up
+
     {GoClass::kSyscall, "syscall.Syscall*"},
     {GoClass::kSyscall, "syscall.RawSyscall*"},
     {GoClass::kSyscall, "syscall.rawSyscall*"},
@@ -79,6 +94,8 @@ constexpr GoClassRow kTable[] = {
     {GoClass::kSyscall, "internal/runtime/syscall/linux.Syscall6"},  // from 1.26
     {GoClass::kSyscall, "runtime.entersyscall*"},
     {GoClass::kSyscall, "runtime.exitsyscall*"},
+    {GoClass::kSyscall, "runtime.netpoll*"},
+    {GoClass::kSyscall, "internal/poll.runtime_poll*"},
 
     {GoClass::kAlloc, "runtime.mallocgc*"},
     {GoClass::kAlloc, "runtime.newobject"},
@@ -106,7 +123,8 @@ bool MayBeOfTheRuntime(absl::string_view function) {
 absl::Span<const GoClassRow> GoClassTable() { return kTable; }
 
 absl::string_view GoClassName(GoClass go_class) {
-  constexpr absl::string_view kNames[] = {"gc", "mcall", "scheduler", "lock", "syscall", "alloc", "user"};
+  constexpr absl::string_view kNames[] = {"gc",  "mcall",   "scheduler", "stack", "lock",
+                                          "cgo", "syscall", "alloc",     "user"};
   static_assert(std::size(kNames) == kGoClasses);
   return kNames[static_cast<size_t>(go_class)];
 }

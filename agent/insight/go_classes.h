@@ -15,8 +15,10 @@ enum class GoClass : uint8_t {
   kGc,         // marking, assists, write barriers, sweeping, scavenging; not finalizers, they are user code
   kMcall,      // runtime.mcall is in the stack: a goroutine parked, yielded or ended, and what came of it
   kScheduler,  // scheduling outside mcall: waking, spinning, sysmon, starting goroutines
+  kStack,      // growing, shrinking and copying goroutines' stacks
   kLock,       // CPU burned on locks, not the waiting
-  kSyscall,    // with the kernel's frames below it
+  kCgo,        // C code that Go called; Go code that C calls is judged as any other
+  kSyscall,    // with the kernel's frames below it, and waiting for the network poller
   kAlloc,
   kUser,  // everything else
 };

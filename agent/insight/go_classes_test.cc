@@ -41,9 +41,10 @@ TEST(GoClassTableTest, EveryClassHasAName) {
 }
 
 TEST(ClassifyGoFunctionTest, LeavesNeighboursOfTheTableToTheUser) {
-  for (const absl::string_view function : {"main.main", "runtime.mcallX", "runtime.goexit", "runtime.main",
-                                           "runtime.runFinalizers", "runtime.runfinq", "runtime.memmove",
-                                           "sync.(*Mutex).Lock", "synchro.Run", "internal/poll.(*FD).Read"}) {
+  for (const absl::string_view function :
+       {"main.main", "runtime.mcallX", "runtime.goexit", "runtime.main", "runtime.asyncPreempt",
+        "runtime.runFinalizers", "runtime.runfinq", "runtime.memmove", "sync.(*Mutex).Lock", "synchro.Run",
+        "internal/poll.(*FD).Read"}) {
     EXPECT_EQ(ClassifyGoFunction(function), GoClass::kUser) << function;
   }
 }

@@ -1,0 +1,3 @@
+module pilotlight.dev/workloads/classes
+
+go 1.18
