@@ -74,6 +74,11 @@ absl::Status Agent::OpenSources() {
                      PprofSource::Create({.targets = options_.pprof_targets}));
     sources_.push_back(std::move(pprof));
   }
+  if (!options_.pull_kinds.empty()) {
+    auto pull = std::make_unique<PullSource>(PullOptions{.kinds = options_.pull_kinds});
+    pull_ = pull.get();
+    sources_.push_back(std::move(pull));
+  }
   std::vector<std::string> names;
   for (const auto& source : sources_) names.emplace_back(source->name());
   capture_metrics_ = std::make_unique<CaptureMetrics>(names, cpus_, target_metrics_, registry_);
@@ -147,6 +152,9 @@ void Agent::OnTurn(const TurnReport& report) {
   if (report.outcome == WindowOutcome::kOk) {
     window_watch_.OnWindow(report.folded->window, *report.insights);
     ReadGcPauses(*report.folded);
+    if (pull_ != nullptr) {
+      for (const auto& process : report.folded->go_processes) pull_->OnGoProcess(process);
+    }
   }
   symbolizer_.EndWindow();
   symbol_metrics_.Update(symbolizer_.stats());

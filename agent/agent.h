@@ -20,6 +20,7 @@
 #include "agent/metrics/symbol_metrics.h"
 #include "agent/metrics/target_metrics.h"
 #include "agent/metrics/uplink_metrics.h"
+#include "agent/pull/pull_source.h"
 #include "agent/schedule/capture_loop.h"
 #include "agent/status_page.h"
 #include "agent/symbolize/caching_symbolizer.h"
@@ -40,7 +41,9 @@ struct AgentOptions {
   // "auto", "ebpf" or "perf", which watch the node; empty for none of them.
   std::string node_source = "auto";
   std::vector<PprofTarget> pprof_targets;  // asked for their own profiles when there are any
-  CaptureLoopOptions schedule;             // its max_overhead_cores is set from:
+  // Kinds of profiles (kPullKinds) that are pulled from the Go programs of this node that serve them.
+  std::vector<std::string> pull_kinds;
+  CaptureLoopOptions schedule;  // its max_overhead_cores is set from:
   // Share of the node's CPU time that the agent may use in the mean, as pilotlight_capture_overhead_ratio
   // tells it: what sampling costs grows with the number of CPUs. 0 is no limit.
   double max_overhead = 0.005;
@@ -75,6 +78,7 @@ class Agent : private TurnObserver {
   const int cpus_;
   prometheus::Registry registry_;
   std::vector<std::unique_ptr<CaptureSource>> sources_;
+  PullSource* pull_ = nullptr;  // one of them
   ProcessTable processes_;
   std::vector<std::unique_ptr<GoProgramFinder>> go_program_finders_;  // by source
   CachingSymbolizer symbolizer_;

@@ -45,6 +45,13 @@ void AddCaptureFlags(CLI::App& app, Configuration& configuration) {
                  "SERVICE=URL of a Go program's pprof endpoint, such as shop=http://localhost:6060; may be "
                  "repeated")
       ->type_name("SERVICE=URL");
+  app.add_option("--pprof.discover", configuration.agent.pull_kinds,
+                 "Profiles to pull from the Go programs of this node that serve net/http/pprof, also on the "
+                 "localhost of their pods: goroutine, heap, mutex, block; a comma-separated list. Needs "
+                 "CAP_SYS_ADMIN for pods. A goroutine profile stops its program for a moment")
+      ->delimiter(',')
+      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kPullKinds), std::end(kPullKinds))))
+      ->type_name("KIND,…");
   CaptureLoopOptions& schedule = configuration.agent.schedule;
   AddDurationFlag(app, "--capture.duration", schedule.capture.duration, "Length of one capture");
   AddDurationFlag(app, "--capture.interval", schedule.interval, "From one capture's start to the next one's");

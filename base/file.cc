@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
@@ -20,20 +21,26 @@ absl::StatusOr<UniqueFd> OpenReadOnly(const std::string& path) {
   return fd;
 }
 
-absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit) {
+absl::StatusOr<std::string> ReadFileStart(const std::string& path, size_t limit) {
   ASSIGN_OR_RETURN(const UniqueFd fd, OpenReadOnly(path));
   std::string contents;
   char buffer[size_t{16} << 10];
-  while (true) {
-    const ssize_t count = ::read(fd.get(), buffer, sizeof(buffer));
+  while (contents.size() < limit) {
+    const ssize_t count = ::read(fd.get(), buffer, std::min(sizeof(buffer), limit - contents.size()));
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) return absl::ErrnoToStatus(errno, path);
-    if (count == 0) return contents;
-    if (contents.size() + static_cast<size_t>(count) > limit) {
-      return absl::OutOfRangeError(absl::StrCat(path, ": larger than ", limit, " bytes"));
-    }
+    if (count == 0) break;
     contents.append(buffer, static_cast<size_t>(count));
   }
+  return contents;
+}
+
+absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit) {
+  ASSIGN_OR_RETURN(std::string contents, ReadFileStart(path, limit + 1));
+  if (contents.size() > limit) {
+    return absl::OutOfRangeError(absl::StrCat(path, ": larger than ", limit, " bytes"));
+  }
+  return contents;
 }
 
 absl::Status WriteFileDurably(const std::string& path, absl::string_view contents) {

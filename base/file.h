@@ -15,6 +15,8 @@ absl::StatusOr<UniqueFd> OpenReadOnly(const std::string& path);
 
 // Works for /proc files too, whose size is not known beforehand. OutOfRange when there is more than `limit`.
 absl::StatusOr<std::string> ReadFile(const std::string& path, size_t limit = size_t{64} << 20);
+// At most its first `limit` bytes.
+absl::StatusOr<std::string> ReadFileStart(const std::string& path, size_t limit);
 
 // Writes beside `path`, syncs, renames over it and syncs the directory: after OK it survives power loss.
 absl::Status WriteFileDurably(const std::string& path, absl::string_view contents);

@@ -88,6 +88,9 @@ absl::StatusOr<OneAnswer> GetOnce(const HttpUrl& url, const HttpGetOptions& opti
   }
   if (result) {
     answer.result.status = result->status;
+    for (const auto& [name, value] : result->headers) {
+      answer.result.headers[absl::AsciiStrToLower(name)] = value;
+    }
     answer.location = result->get_header_value("Location");
     return answer;
   }

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -29,6 +30,7 @@ struct HttpGetOptions {
 
 struct HttpGetResult {
   int status = 0;
+  std::map<std::string, std::string> headers;  // names in lower case; of several, the last one
   std::string body;
 };
 

@@ -77,7 +77,8 @@ std::string DoctorText(const agent::Inspection& inspection, size_t limit, size_t
                {"program", Align::kLeft, /*shrinks=*/true},
                {"runtime", Align::kLeft},
                {"names", Align::kLeft},
-               {"frame pointers", Align::kLeft}});
+               {"frame pointers", Align::kLeft},
+               {"pprof", Align::kLeft}});
   const size_t shown = limit == 0 ? programs.size() : std::min(limit, programs.size());
   std::vector<std::string> advice;
   for (size_t i = 0; i < shown; ++i) {
@@ -89,7 +90,8 @@ std::string DoctorText(const agent::Inspection& inspection, size_t limit, size_t
          {program.processes == 1 ? process.service : absl::StrCat(process.service, " ×", program.processes)},
          {process.runtime},
          {NameOf(process.names), StyleOf(process.names)},
-         {NameOf(process.frame_pointers), StyleOf(process.frame_pointers)}});
+         {NameOf(process.frame_pointers), StyleOf(process.frame_pointers)},
+         {process.pprof.empty() ? "–" : process.pprof}});
     if (process.advice.empty()) continue;
     advice.push_back(
         absl::StrCat("  ", ToDisplayText(process.service), ": ", absl::StrJoin(process.advice, "; ")));
@@ -136,6 +138,7 @@ std::string DoctorJson(const agent::Inspection& inspection) {
                                 {"names", NameOf(process.names)},
                                 {"stripped", process.stripped},
                                 {"frame_pointers", NameOf(process.frame_pointers)},
+                                {"pprof", process.pprof},
                                 {"advice", process.advice}});
   }
   return json.dump(2) + "\n";

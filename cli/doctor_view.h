@@ -15,7 +15,8 @@ std::string DoctorText(const agent::Inspection& inspection, size_t limit, size_t
 //  "kernel_symbols": true or the reason why not,
 //  "programs": [{"service", "executable", "pid", "processes", "cpu_seconds", "runtime",
 //                "names": "all" | "exported" | "none" | "unreadable", "stripped",
-//                "frame_pointers": "all" | "some" | "none" | "unknown", "advice": […]}]}
+//                "frame_pointers": "all" | "some" | "none" | "unknown",
+//                "pprof": "HOST:PORT" or "", "advice": […]}]}
 std::string DoctorJson(const agent::Inspection& inspection);
 
 }  // namespace pilotlight::cli

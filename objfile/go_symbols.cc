@@ -303,6 +303,14 @@ std::optional<GoSymbols::Function> GoSymbols::FindFunction(uint64_t address) con
   return location.has_value() ? FunctionAt(location->index) : std::nullopt;
 }
 
+bool GoSymbols::HasFunction(absl::string_view name) const {
+  for (uint32_t i = 0; i < function_count(); ++i) {
+    const std::optional<Function> function = FunctionAt(i);
+    if (function.has_value() && function->name == name) return true;
+  }
+  return false;
+}
+
 std::optional<GoSymbols::Function> GoSymbols::FunctionAt(uint32_t index) const {
   const std::optional<Location> location = LocationAt(index);
   Record record;

@@ -63,6 +63,8 @@ class GoSymbols {
   std::optional<Function> FindFunction(uint64_t address) const;
   // By its number in the table, 0 to function_count() - 1.
   std::optional<Function> FunctionAt(uint32_t index) const;
+  // Looks at all of them.
+  bool HasFunction(absl::string_view name) const;
   uint32_t function_count() const { return tables_.function_count; }
 
   bool IsMcall(const Function& function) const { return function.func_id == mcall_id_; }

@@ -23,6 +23,13 @@ absl::StatusOr<ProfileType> ProfileType::Parse(absl::string_view text) {
   return ProfileType{parts[0], parts[1], parts[2], parts[3], parts[4]};
 }
 
+bool IsInstantaneous(const ProfileType& type) {
+  if (type.sample_type == "inuse_space" || type.sample_type == "inuse_objects") return true;
+  if (type.sample_unit == "nanoseconds" || type.sample_unit == "bytes") return false;
+  constexpr absl::string_view kEvents[] = {"samples", "alloc_objects", "contentions"};
+  return std::ranges::find(kEvents, type.sample_type) == std::end(kEvents);
+}
+
 void MergeSamples(std::vector<Sample>& samples) {
   std::ranges::sort(samples, {}, &Sample::node);
   size_t kept = 0;

@@ -33,6 +33,11 @@ struct ProfileType {
   friend auto operator<=>(const ProfileType&, const ProfileType&) = default;
 };
 
+// Whether its values tell what is there at a moment (goroutines, memory in use), rather than what has
+// happened over a time: the former are not to be added up over time. Judged as Pyroscope's data source does:
+// what is neither time nor bytes is of a moment, but for what is known.
+bool IsInstantaneous(const ProfileType& type);
+
 // `count` events (samples, allocations, contentions) with `value` in all, in the type's sample unit.
 // For CPU: value = count × period. Statistics use the count, people look at the value.
 struct Sample {

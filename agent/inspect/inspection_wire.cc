@@ -87,6 +87,7 @@ void Encode(const ProgramReport& program, ProgramInspection& message) {
   message.set_names(Encode(process.names));
   message.set_frame_pointers(Encode(process.frame_pointers));
   message.set_stripped(process.stripped);
+  message.set_pprof(process.pprof);
   for (const std::string& advice : process.advice) message.add_advice(ToValidUtf8(advice));
 }
 
@@ -101,6 +102,7 @@ ProgramReport Decode(const ProgramInspection& message) {
                      .names = Decode(message.names()),
                      .frame_pointers = Decode(message.frame_pointers()),
                      .stripped = message.stripped(),
+                     .pprof = message.pprof(),
                      .cpu_time = program.cpu_time,
                      .advice = {message.advice().begin(), message.advice().end()}};
   return program;

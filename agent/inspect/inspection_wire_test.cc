@@ -14,6 +14,7 @@ ProgramReport Program(NameCoverage names, FramePointers frame_pointers) {
                      .names = names,
                      .frame_pointers = frame_pointers,
                      .stripped = true,
+                     .pprof = "127.0.0.1:6060",
                      .advice = {"do this", "and that"}};
   program.processes = 3;
   program.cpu_time = absl::Seconds(5);
@@ -45,6 +46,7 @@ TEST(InspectionWireTest, ComesBackAsItWas) {
     EXPECT_EQ(got.process.names, sent.process.names);
     EXPECT_EQ(got.process.frame_pointers, sent.process.frame_pointers);
     EXPECT_EQ(got.process.service, "shop");
+    EXPECT_EQ(got.process.pprof, "127.0.0.1:6060");
     EXPECT_EQ(got.process.advice, sent.process.advice);
     EXPECT_EQ(got.processes, 3u);
     EXPECT_EQ(got.cpu_time, absl::Seconds(5));

@@ -11,6 +11,7 @@ namespace pilotlight::agent {
 namespace {
 
 constexpr Capability kCapSysPtrace = {"CAP_SYS_PTRACE", 19};
+constexpr Capability kCapSysAdmin = {"CAP_SYS_ADMIN", 21};
 constexpr Capability kCapSyslog = {"CAP_SYSLOG", 34};
 
 constexpr struct {
@@ -21,6 +22,7 @@ constexpr struct {
     {kCapPerfmon, "sampling the whole node, by eBPF or perf"},
     {kCapSysPtrace, "binaries and GC pauses of other users' processes"},
     {kCapSyslog, "names of kernel functions"},
+    {kCapSysAdmin, "the pprof endpoints of pods: --pprof.discover and doctor"},
 };
 
 }  // namespace

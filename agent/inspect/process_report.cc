@@ -15,6 +15,7 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
+#include "agent/capture/pprof/pprof_probe.h"
 #include "agent/symbolize/binary_opener.h"
 #include "base/status_macros.h"
 #include "objfile/elf_symbols.h"
@@ -78,6 +79,16 @@ void InspectGo(const GoSymbols& go, ProcessReport& report) {
   }
 }
 
+void InspectPprof(pid_t pid, const std::string& proc_root, ProcessReport& report) {
+  const absl::StatusOr<ListeningPort> port = FindPprofPort(pid, proc_root);
+  if (port.ok()) {
+    report.pprof = absl::StrCat(port->host, ":", port->port);
+  } else {
+    report.advice.push_back(
+        absl::StrCat("its pprof endpoint was not found: ", port.status().message(), ", over plain HTTP"));
+  }
+}
+
 void InspectNative(const ElfFile& elf, ProcessReport& report) {
   if (!report.stripped) {
     report.names = NameCoverage::kAll;
@@ -92,13 +103,6 @@ void InspectNative(const ElfFile& elf, ProcessReport& report) {
   if (report.frame_pointers == FramePointers::kNone || report.frame_pointers == FramePointers::kSome) {
     report.advice.emplace_back("stacks are cut short: build with -fno-omit-frame-pointer");
   }
-}
-
-const Mapping* MainMapping(const Process& process) {
-  for (const Mapping& mapping : process.maps.mappings()) {
-    if (mapping.inode != 0 && mapping.path == process.executable) return &mapping;
-  }
-  return nullptr;
 }
 
 }  // namespace
@@ -146,12 +150,7 @@ absl::StatusOr<ProcessReport> InspectProcess(pid_t pid, const std::string& proc_
   report.service = service == process->labels.end() ? process->comm : service->second;
   report.cpu_time = CpuTimeOf(pid);
 
-  const Mapping* const mapping = MainMapping(*process);
-  absl::StatusOr<std::unique_ptr<ElfFile>> elf = absl::NotFoundError("");
-  if (mapping != nullptr) {
-    absl::StatusOr<UniqueFd> fd = OpenMappedFile(*process, *mapping, proc_root);
-    if (fd.ok()) elf = ElfFile::FromFd(*std::move(fd));
-  }
+  const absl::StatusOr<std::unique_ptr<ElfFile>> elf = OpenMainBinary(*process, proc_root);
   if (!elf.ok()) {
     report.advice.emplace_back("its binary cannot be read: run as root, or with CAP_SYS_PTRACE");
     return report;
@@ -160,6 +159,7 @@ absl::StatusOr<ProcessReport> InspectProcess(pid_t pid, const std::string& proc_
   const absl::StatusOr<std::unique_ptr<GoSymbols>> go = GoSymbols::Create(**elf);
   if (go.ok()) {
     InspectGo(**go, report);
+    if ((*go)->HasFunction("net/http/pprof.Index")) InspectPprof(pid, proc_root, report);
     return report;
   }
   if (const KnownRuntime* const runtime = FindRuntime(*process); runtime != nullptr) {

@@ -26,11 +26,13 @@ struct ProcessReport {
   NameCoverage names = NameCoverage::kUnreadable;
   FramePointers frame_pointers = FramePointers::kUnknown;
   bool stripped = false;  // has no symbol table of its own
+  std::string pprof;      // "127.0.0.1:6060" in its network, where it serves net/http/pprof; empty if nowhere
   absl::Duration cpu_time;
   std::vector<std::string> advice;  // sentences; empty when nothing is missing
 };
 
-// NotFound when the process is gone, or is a thread of the kernel. Costs one look at its main binary.
+// NotFound when the process is gone, or is a thread of the kernel. Costs one look at its main binary, and
+// when that has net/http/pprof, a request to its ports (see FindPprofPort()).
 absl::StatusOr<ProcessReport> InspectProcess(pid_t pid, const std::string& proc_root = "/proc");
 
 // Judged by how functions begin, a few hundred of those that have names. kUnknown without any, and for other

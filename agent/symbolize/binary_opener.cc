@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <optional>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
@@ -86,6 +87,16 @@ absl::StatusOr<UniqueFd> OpenMappedFile(const Process& process, const Mapping& m
     if (other.ok() && CheckIsMapped(other->get(), mapping, /*lenient=*/false).ok()) return other;
   }
   return fd.status();
+}
+
+absl::StatusOr<std::unique_ptr<ElfFile>> OpenMainBinary(const Process& process,
+                                                        const std::string& proc_root) {
+  for (const Mapping& mapping : process.maps.mappings()) {
+    if (mapping.inode == 0 || mapping.path != process.executable) continue;
+    ASSIGN_OR_RETURN(UniqueFd fd, OpenMappedFile(process, mapping, proc_root));
+    return ElfFile::FromFd(std::move(fd));
+  }
+  return absl::NotFoundError("its main program is not mapped");
 }
 
 }  // namespace pilotlight::agent

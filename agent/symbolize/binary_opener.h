@@ -1,11 +1,13 @@
 // Opening the file behind a mapping of another process, whatever its mount namespace.
 #pragma once
 
+#include <memory>
 #include <string>
 
 #include "absl/status/statusor.h"
 #include "agent/targets/process_table.h"
 #include "base/unique_fd.h"
+#include "objfile/elf_file.h"
 
 namespace pilotlight::agent {
 
@@ -17,5 +19,8 @@ namespace pilotlight::agent {
 // PermissionDenied, NotFound, or FailedPrecondition when the path holds another file by now.
 absl::StatusOr<UniqueFd> OpenMappedFile(const Process& process, const Mapping& mapping,
                                         const std::string& proc_root);
+
+// The main program. NotFound when it is not among the mappings, else as above and as ElfFile::FromFd().
+absl::StatusOr<std::unique_ptr<ElfFile>> OpenMainBinary(const Process& process, const std::string& proc_root);
 
 }  // namespace pilotlight::agent

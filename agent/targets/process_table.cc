@@ -61,6 +61,11 @@ std::string ServiceName(const Process& process) {
 
 }  // namespace
 
+bool IsAlive(const Process& process, const std::string& proc_root) {
+  const std::optional<ProcessStat> stat = ReadStat(process.pid, proc_root);
+  return stat.has_value() && stat->start_ticks == process.start_ticks;
+}
+
 void ProcessTable::OnProcess(pid_t pid) {
   const std::optional<ProcessStat> stat = ReadStat(pid, proc_root_);
   const std::string executable = ReadExecutable(pid, proc_root_);

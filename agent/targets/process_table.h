@@ -26,6 +26,9 @@ struct Process {
   Labels labels;  // service_name and what else is known
 };
 
+// False also when its pid is another's by now.
+bool IsAlive(const Process& process, const std::string& proc_root = "/proc");
+
 // Thread-safe. Keeps a vanished process until the window after the one that it was last seen in, so that
 // its samples can still be named.
 class ProcessTable : public ProcessObserver {

@@ -67,6 +67,8 @@ class ProfileStore {
   // ResourceExhausted: no room now, try later. InvalidArgument: can never be stored.
   virtual absl::StatusOr<AppendOutcome> Append(const Window& window) = 0;
 
+  // Of a type that is instantaneous (IsInstantaneous()) only the newest window of each label set counts, and
+  // for SelectSeries() the newest of each step.
   virtual absl::StatusOr<MergedProfile> Merge(const StoreSelection& selection) = 0;
   // Groups by the values of `group_by`; steps are counted from span.start. REQUIRES: step > 0.
   // `select_samples`, when set, drops the stacks that are not to be counted (focus, ignore). It judges by the

@@ -16,7 +16,8 @@ bool InSpan(const Window& window, const TimeSpan& span) {
   return window.start >= span.start && window.start < span.end;
 }
 
-double Estimate(int64_t value, const Window& window) {
+double Estimate(const ProfileType& type, int64_t value, const Window& window) {
+  if (IsInstantaneous(type)) return static_cast<double>(value);
   return static_cast<double>(value) * absl::FDivDuration(window.interval, window.duration);
 }
 
@@ -90,6 +91,10 @@ Window MakeRandomWindow(std::mt19937& random, const std::string& agent, const st
         sample.value = static_cast<int64_t>(Pick(random, 1u << 30)) - (1 << 20);
       }
     }
+    if (!allocations && Pick(random, 4) == 0) {
+      series.type = ProfileType{"goroutine", "goroutine", "count", "goroutine", "count"};
+      series.period = 1;
+    }
     series.loss = {Pick(random, 3), Pick(random, 5), Pick(random, 1000), Pick(random, 100)};
   }
   return window;
@@ -124,6 +129,16 @@ std::map<std::string, uint64_t> CountsByStack(const Profile& profile) {
   return counts;
 }
 
+bool NaiveStore::IsNewest(const Window& window, const Series& series, TimeSpan span) const {
+  if (!IsInstantaneous(series.type)) return true;
+  return std::ranges::none_of(windows_, [&](const Window* other) {
+    return InSpan(*other, span) && other->start > window.start &&
+           std::ranges::any_of(other->series, [&](const Series& one) {
+             return one.type == series.type && one.labels == series.labels;
+           });
+  });
+}
+
 MergedProfile NaiveStore::Merge(const StoreSelection& selection) const {
   MergedProfile merged;
   merged.profile.type = selection.type;
@@ -133,9 +148,10 @@ MergedProfile NaiveStore::Merge(const StoreSelection& selection) const {
     std::set<Labels> label_sets;
     for (const Series& series : window->series) {
       if (series.type != selection.type || !AllMatch(selection.matchers, series.labels)) continue;
+      if (!IsNewest(*window, series, selection.span)) continue;
       Profile profile = ToProfile(*window, series);
       label_sets.insert(series.labels);
-      merged.coverage.estimated_value += Estimate(Totals(series.samples).value, *window);
+      merged.coverage.estimated_value += Estimate(series.type, Totals(series.samples).value, *window);
       // MergeProfile() takes a profile without samples and duration for a new one.
       if (first) merged.profile.duration = absl::ZeroDuration();
       CHECK(MergeProfile(profile, merged.profile).ok());
@@ -162,13 +178,15 @@ std::vector<TimeSeries> NaiveStore::SelectSeries(const StoreSelection& selection
       }
       absl::Duration rest;
       const int64_t number = absl::IDivDuration(window->start - selection.span.start, step, &rest);
+      const absl::Time step_start = selection.span.start + number * step;
+      if (!IsNewest(*window, series, {step_start, std::min(step_start + step, selection.span.end)})) continue;
       SeriesPoint& point = groups[group][number];
       point.start = selection.span.start + number * step;
       for (const auto& [stack, sums] : ContentOf(window->trie, series.samples)) {
         if (stack.find(std::string(only_stacks_with)) == std::string::npos) continue;
         point.count += sums.first;
         point.value += sums.second;
-        point.estimated_value += Estimate(sums.second, *window);
+        point.estimated_value += Estimate(series.type, sums.second, *window);
       }
     }
   }

@@ -50,6 +50,9 @@ class NaiveStore {
   std::vector<ProfileType> ProfileTypes(TimeSpan span) const;
 
  private:
+  // Or of a type of which all count.
+  bool IsNewest(const Window& window, const Series& series, TimeSpan span) const;
+
   std::vector<const Window*> windows_;
 };
 

@@ -35,7 +35,7 @@ class MemoryStore : public ProfileStore {
     MergedProfile merged;
     merged.profile.type = selection.type;
     for (const Part& part : parts_) {
-      if (!Selected(part, selection)) continue;
+      if (!Selected(part, selection) || !IsNewest(part, selection.span, selection)) continue;
       RETURN_IF_ERROR(MergeProfile(part.profile, merged.profile));
       ++merged.coverage.windows;
       merged.coverage.watched += part.duration;
@@ -59,6 +59,8 @@ class MemoryStore : public ProfileStore {
       std::vector<Sample> samples = part.profile.samples;
       if (select_samples) select_samples(part.profile.trie, samples);
       const int64_t number = (part.start - selection.span.start) / step;
+      const absl::Time step_start = selection.span.start + number * step;
+      if (!IsNewest(part, {step_start, step_start + step}, selection)) continue;
       SeriesPoint& point = groups[group][number];
       point.start = selection.span.start + number * step;
       point.count += Totals(samples).count;
@@ -131,7 +133,17 @@ class MemoryStore : public ProfileStore {
     return Within(part, selection.span) && part.profile.type == selection.type &&
            AllMatch(selection.matchers, part.profile.labels);
   }
+  // Or of a type of which all count.
+  bool IsNewest(const Part& part, TimeSpan span, const StoreSelection& selection) const
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_) {
+    if (!IsInstantaneous(part.profile.type)) return true;
+    return std::ranges::none_of(parts_, [&](const Part& other) {
+      return Selected(other, selection) && Within(other, span) && other.start > part.start &&
+             other.profile.labels == part.profile.labels;
+    });
+  }
   static double Estimated(const Part& part, const std::vector<Sample>& samples) {
+    if (IsInstantaneous(part.profile.type)) return static_cast<double>(Totals(samples).value);
     return static_cast<double>(Totals(samples).value) * absl::FDivDuration(part.interval, part.duration);
   }
   void ForEachLabel(const TimeSpan& span, const std::vector<Matcher>& matchers,

@@ -7,10 +7,9 @@
 #include <utility>
 
 #include "absl/container/flat_hash_set.h"
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
+#include "agent/capture/pprof/pprof_failure.h"
 #include "base/http_client.h"
 #include "exporters/pprof.h"
 #include "spdlog/spdlog.h"
@@ -19,55 +18,6 @@ namespace pilotlight::agent {
 namespace {
 
 constexpr absl::Duration kLogInterval = absl::Minutes(1);
-
-// The first line of a body, fit for a log.
-std::string FirstLine(absl::string_view body) {
-  std::string line(body.substr(0, std::min<size_t>(body.find('\n'), 200)));
-  for (char& c : line) {
-    if (!absl::ascii_isprint(static_cast<unsigned char>(c))) c = '?';
-  }
-  return line;
-}
-
-struct Failure {
-  std::string reason;
-  std::string advice;
-};
-
-Failure FailureOf(const absl::Status& status) {
-  const std::string message(status.message());
-  switch (status.code()) {
-    case absl::StatusCode::kCancelled:
-      return {"stopped", message};
-    case absl::StatusCode::kDeadlineExceeded:
-      return {"timeout", absl::StrCat(message, "; is the program overloaded, or a proxy in between?")};
-    case absl::StatusCode::kOutOfRange:
-      return {"too_large", message};
-    case absl::StatusCode::kFailedPrecondition:
-      return {"redirect", absl::StrCat(message, "; give the final URL")};
-    default:
-      return {"unreachable", absl::StrCat(message,
-                                          "; a program that listens on localhost only can be asked from "
-                                          "its own host or pod only")};
-  }
-}
-
-Failure FailureOf(const HttpGetResult& answer) {
-  const std::string said = FirstLine(answer.body);
-  // The texts are of net/http/pprof and runtime/pprof.
-  if (answer.status == 404) {
-    return {"no_endpoint",
-            "no pprof there: the program must import net/http/pprof and serve its handlers at this port"};
-  }
-  if (absl::StrContains(answer.body, "already in use")) {
-    return {"busy", "another CPU profile of this program is running; a program can take one at a time"};
-  }
-  if (absl::StrContains(answer.body, "WriteTimeout")) {
-    return {"write_timeout",
-            "the server's WriteTimeout is shorter than the profile: raise it or take shorter profiles"};
-  }
-  return {"http_error", absl::StrCat("HTTP status ", answer.status, ": ", said)};
-}
 
 }  // namespace
 
@@ -124,7 +74,7 @@ absl::StatusOr<Capture> PprofSource::Run(const CaptureOptions& options, ProcessO
 
 PprofSource::Answer PprofSource::Pull(const PprofTarget& target, absl::Duration duration,
                                       const StopSignal& stop) const {
-  const auto failed = [](Failure failure) {
+  const auto failed = [](PprofFailure failure) {
     return Answer{
         .profiles = {}, .lost_reason = std::move(failure.reason), .advice = std::move(failure.advice)};
   };
@@ -132,8 +82,8 @@ PprofSource::Answer PprofSource::Pull(const PprofTarget& target, absl::Duration 
                                .timeout = PprofSeconds(duration) + options_.grace,
                                .max_body_bytes = options_.max_body_bytes};
   const absl::StatusOr<HttpGetResult> answer = HttpGet(target.ProfileUrl(duration), http, stop);
-  if (!answer.ok()) return failed(FailureOf(answer.status()));
-  if (answer->status != 200) return failed(FailureOf(*answer));
+  if (!answer.ok()) return failed(PprofFailureOf(answer.status()));
+  if (answer->status != 200) return failed(PprofFailureOf(*answer));
   absl::StatusOr<std::vector<Profile>> profiles = ReadPprof(answer->body);
   if (!profiles.ok()) {
     return failed(

@@ -126,6 +126,7 @@ TEST_P(PropertyTest, AnswersAreThoseOfTheNaiveStore) {
     SCOPED_TRACE(selector);
     selection.matchers = *ParseSelector(selector);
     if (Pick(4) == 0) selection.type = ProfileType{"memory", "alloc_space", "bytes", "space", "bytes"};
+    if (Pick(4) == 0) selection.type = ProfileType{"goroutine", "goroutine", "count", "goroutine", "count"};
 
     ExpectEqual(*(*store)->Merge(selection), naive.Merge(selection));
     const absl::Duration step = absl::Minutes(1 + static_cast<int64_t>(Pick(600)));

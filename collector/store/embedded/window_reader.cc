@@ -12,8 +12,8 @@
 namespace pilotlight::collector {
 namespace {
 
-double Estimate(int64_t value, const WindowRecord& window) {
-  if (window.duration_ns <= 0) return static_cast<double>(value);
+double Estimate(const ProfileType& type, int64_t value, const WindowRecord& window) {
+  if (window.duration_ns <= 0 || IsInstantaneous(type)) return static_cast<double>(value);
   return static_cast<double>(value) * static_cast<double>(window.interval_ns) /
          static_cast<double>(window.duration_ns);
 }
@@ -33,6 +33,27 @@ void KeepShared(const Labels& labels, std::optional<Labels>& shared) {
 bool DecodeAll(const std::vector<const SeriesInRecord*>& series, std::vector<Sample>& samples) {
   samples.clear();
   return std::ranges::all_of(series, [&](const SeriesInRecord* one) { return DecodeSamples(*one, samples); });
+}
+
+std::vector<std::string> ValuesOf(const Labels& labels, const std::vector<std::string>& names) {
+  std::vector<std::string> values;
+  for (const std::string& name : names) {
+    const auto label = labels.find(name);
+    values.push_back(label == labels.end() ? std::string() : label->second);
+  }
+  return values;
+}
+
+// A label set's value in one step, of an instantaneous type.
+struct NewestPoint {
+  uint64_t start_ns = 0;
+  SeriesPoint point;
+};
+
+void Add(const SeriesPoint& from, SeriesPoint& to) {
+  to.count += from.count;
+  to.value += from.value;
+  to.estimated_value += from.estimated_value;
 }
 
 // Points of one group by the number of their step.
@@ -119,6 +140,29 @@ void WindowReader::ForEachWindow(RecordScan& scan, const ChosenBlock& chosen, co
   }
 }
 
+std::map<Labels, uint64_t> WindowReader::NewestStarts(rocksdb::DB& rocks, RecordScan& scan,
+                                                      const std::vector<BlockKey>& keys, const Range& range,
+                                                      const Choose& choose) {
+  std::map<Labels, uint64_t> newest;
+  for (const BlockKey& key : keys) {
+    const ChosenBlock chosen = ChooseSeries(rocks, key, choose);
+    if (chosen.ids.empty()) continue;
+    std::vector<uint64_t> last(chosen.chosen.size());
+    ForEachWindow(
+        scan, chosen, range,
+        [&](uint64_t start_ns, const WindowRecord&, const std::vector<const SeriesInRecord*>& series) {
+          for (const SeriesInRecord* one : series) last[one->id] = std::max(last[one->id], start_ns);
+          return true;
+        });
+    const MutexLock lock(chosen.block->mutex);
+    for (const uint32_t id : chosen.ids) {
+      uint64_t& start = newest[chosen.block->series.identity(id)->labels];
+      start = std::max(start, last[id]);
+    }
+  }
+  return newest;
+}
+
 absl::StatusOr<MergedProfile> WindowReader::Merge(const StoreSelection& selection) {
   const Range range = RangeOf(selection.span);
   MergedProfile merged;
@@ -139,14 +183,31 @@ absl::StatusOr<MergedProfile> WindowReader::Merge(const StoreSelection& selectio
   RecordScan scan(use.rocks(), counters_);
   NodeSums sums;
   std::vector<Sample> samples;
-  for (const BlockKey& key : FindBlocks(range, selection.matchers)) {
+  std::vector<const SeriesInRecord*> newest_series;
+  const std::vector<BlockKey> keys = FindBlocks(range, selection.matchers);
+  const bool newest_only = IsInstantaneous(selection.type);
+  std::map<Labels, uint64_t> newest;
+  if (newest_only) newest = NewestStarts(use.rocks(), scan, keys, range, choose);
+  for (const BlockKey& key : keys) {
     const ChosenBlock chosen = ChooseSeries(use.rocks(), key, choose);
     if (chosen.ids.empty()) continue;
+    std::vector<uint64_t> newest_of(chosen.chosen.size());
+    if (newest_only) {
+      const MutexLock lock(chosen.block->mutex);
+      for (const uint32_t id : chosen.ids) newest_of[id] = newest[chosen.block->series.identity(id)->labels];
+    }
     std::vector<bool> seen(chosen.chosen.size());
     sums.Clear();
     ForEachWindow(
         scan, chosen, range,
-        [&](uint64_t start_ns, const WindowRecord& window, const std::vector<const SeriesInRecord*>& series) {
+        [&](uint64_t start_ns, const WindowRecord& window, const std::vector<const SeriesInRecord*>& all) {
+          if (newest_only) {
+            newest_series = all;
+            std::erase_if(newest_series,
+                          [&](const SeriesInRecord* one) { return newest_of[one->id] != start_ns; });
+            if (newest_series.empty()) return true;
+          }
+          const std::vector<const SeriesInRecord*>& series = newest_only ? newest_series : all;
           if (!DecodeAll(series, samples)) return false;
           sums.Add(samples);
           first_start = std::min(first_start, start_ns);
@@ -158,7 +219,7 @@ absl::StatusOr<MergedProfile> WindowReader::Merge(const StoreSelection& selectio
             profile.loss += one->loss;
             ++merged.coverage.windows;
             merged.coverage.watched += absl::Nanoseconds(window.duration_ns);
-            merged.coverage.estimated_value += Estimate(one->total.value, window);
+            merged.coverage.estimated_value += Estimate(selection.type, one->total.value, window);
           }
           return true;
         });
@@ -201,7 +262,9 @@ absl::StatusOr<std::vector<TimeSeries>> WindowReader::SelectSeries(
   const Choose choose = [&](const SeriesIdentity& identity) {
     return identity.type == selection.type && AllMatch(selection.matchers, identity.labels);
   };
+  const bool newest_only = IsInstantaneous(selection.type);
   std::map<std::vector<std::string>, Group> groups;
+  std::map<Labels, std::map<int64_t, NewestPoint>> newest;  // by label set and step
 
   const Database::Use use(database_);
   RETURN_IF_ERROR(use.status());
@@ -212,20 +275,18 @@ absl::StatusOr<std::vector<TimeSeries>> WindowReader::SelectSeries(
     if (chosen.ids.empty()) continue;
 
     std::vector<Group*> group_of(chosen.chosen.size());
+    std::vector<std::map<int64_t, NewestPoint>*> newest_of(chosen.chosen.size());
     {
       const MutexLock lock(chosen.block->mutex);
       for (const uint32_t id : chosen.ids) {
         const Labels& labels = chosen.block->series.identity(id)->labels;
-        std::vector<std::string> values;
-        Labels group_labels;
-        for (const std::string& name : group_by) {
-          const auto label = labels.find(name);
-          values.push_back(label == labels.end() ? std::string() : label->second);
-          if (!values.back().empty()) group_labels[name] = values.back();
-        }
+        const std::vector<std::string> values = ValuesOf(labels, group_by);
         Group& group = groups[values];
-        group.labels = std::move(group_labels);
+        for (size_t i = 0; i < values.size(); ++i) {
+          if (!values[i].empty()) group.labels[group_by[i]] = values[i];
+        }
         group_of[id] = &group;
+        if (newest_only) newest_of[id] = &newest[labels];
       }
     }
 
@@ -276,13 +337,24 @@ absl::StatusOr<std::vector<TimeSeries>> WindowReader::SelectSeries(
               });
               total = Totals(samples);
             }
-            SeriesPoint& point = group_of[one->id]->points[number];
-            point.count += total.count;
-            point.value += total.value;
-            point.estimated_value += Estimate(total.value, window);
+            const SeriesPoint point = {.count = total.count,
+                                       .value = total.value,
+                                       .estimated_value = Estimate(selection.type, total.value, window)};
+            if (!newest_only) {
+              Add(point, group_of[one->id]->points[number]);
+              continue;
+            }
+            NewestPoint& known = (*newest_of[one->id])[number];
+            if (start_ns > known.start_ns) known = {start_ns, {}};
+            if (start_ns == known.start_ns) Add(point, known.point);
           }
           return true;
         });
+  }
+
+  for (const auto& [labels, points] : newest) {
+    Group& group = groups[ValuesOf(labels, group_by)];
+    for (const auto& [number, known] : points) Add(known.point, group.points[number]);
   }
 
   std::vector<TimeSeries> result;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <string>
 #include <vector>
@@ -57,6 +58,10 @@ class WindowReader {
   // Ends early when `visit` sets `*stop`.
   void ForEachWindow(RecordScan& scan, const ChosenBlock& chosen, const Range& range, const Visit& visit,
                      const bool* stop = nullptr);
+  // When the newest window of each label set that `choose` takes starts, of those in the range.
+  std::map<Labels, uint64_t> NewestStarts(rocksdb::DB& rocks, RecordScan& scan,
+                                          const std::vector<BlockKey>& keys, const Range& range,
+                                          const Choose& choose);
   void NoteSize(Block& block);
 
   Database& database_;

@@ -1,0 +1,3 @@
+module pilotlight.dev/workloads/waiters
+
+go 1.18
