@@ -73,6 +73,8 @@ def record(*arguments):
 def two_proportions(hits, total, other_hits, other_total):
     """The difference of two shares in standard errors, pooled: the z of the two-proportion test."""
     pooled = (hits + other_hits) / (total + other_total)
+    if pooled in (0, 1):
+        return 0
     return (hits / total - other_hits / other_total) / math.sqrt(
         pooled * (1 - pooled) * (1 / total + 1 / other_total))
 
