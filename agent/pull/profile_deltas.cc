@@ -20,7 +20,7 @@ std::vector<uint64_t> StackHashes(const StackTrie& trie) {
 
 }  // namespace
 
-std::optional<Profile> ProfileDeltas::Since(const std::string& source, Profile now) {
+std::optional<Profile> ProfileDeltas::Since(const std::string& owner, Profile now) {
   const std::vector<uint64_t> hashes = StackHashes(now.trie);
   Sums sums;
   for (const Sample& sample : now.samples) {
@@ -28,20 +28,18 @@ std::optional<Profile> ProfileDeltas::Since(const std::string& source, Profile n
     count += sample.count;
     value += sample.value;
   }
-  const auto [it, is_new] = last_.try_emplace(source);
-  stacks_ -= it->second.sums.size();
+  const auto [it, is_new] = last_.try_emplace({owner, now.type});
+  stacks_ -= it->second.size();
   if (stacks_ + sums.size() > max_stacks_) {
     last_.erase(it);
     return std::nullopt;
   }
   stacks_ += sums.size();
-  const Sums before = std::exchange(it->second.sums, std::move(sums));
-  it->second.used = true;
+  Sums left = std::exchange(it->second, std::move(sums));
   if (is_new) return std::nullopt;
 
   MergeSamples(now.samples);
   std::vector<Sample> grown;
-  absl::flat_hash_map<uint64_t, std::pair<uint64_t, int64_t>> left = before;
   for (Sample sample : now.samples) {
     const auto found = left.find(hashes[sample.node]);
     if (found != left.end()) {
@@ -60,10 +58,10 @@ std::optional<Profile> ProfileDeltas::Since(const std::string& source, Profile n
   return now;
 }
 
-void ProfileDeltas::EndRound() {
-  absl::erase_if(last_, [this](auto& entry) {
-    if (std::exchange(entry.second.used, false)) return false;
-    stacks_ -= entry.second.sums.size();
+void ProfileDeltas::Retain(const absl::flat_hash_set<std::string>& owners) {
+  std::erase_if(last_, [&](const auto& entry) {
+    if (owners.contains(entry.first.first)) return false;
+    stacks_ -= entry.second.size();
     return true;
   });
 }

@@ -39,12 +39,15 @@ TEST(ProfileDeltasTest, TellsWhatWasAddedSinceTheLastLook) {
   EXPECT_THAT(Content(*deltas.Since("a", Counted({{"main;f", 7}, {"main;g", 1}, {"main;h", 3}}))), IsEmpty());
 }
 
-TEST(ProfileDeltasTest, KeepsSourcesApart) {
+TEST(ProfileDeltasTest, KeepsOwnersAndTypesApart) {
   ProfileDeltas deltas;
   EXPECT_FALSE(deltas.Since("a", Counted({{"main;f", 5}})).has_value());
   EXPECT_FALSE(deltas.Since("b", Counted({{"main;f", 9}})).has_value());
   EXPECT_THAT(Content(*deltas.Since("a", Counted({{"main;f", 6}}))),
               UnorderedElementsAre(Pair("f", Pair(1, 10))));
+  Profile other = Counted({{"main;f", 6}});
+  other.type.name = "other";
+  EXPECT_FALSE(deltas.Since("a", std::move(other)).has_value());
 }
 
 TEST(ProfileDeltasTest, WhatShrinksCountsNothing) {
@@ -55,14 +58,14 @@ TEST(ProfileDeltasTest, WhatShrinksCountsNothing) {
               UnorderedElementsAre(Pair("f", Pair(2, 20))));
 }
 
-TEST(ProfileDeltasTest, ForgetsASourceThatIsNotAskedForARound) {
+TEST(ProfileDeltasTest, ForgetsTheOthers) {
   ProfileDeltas deltas;
   deltas.Since("a", Counted({{"main;f", 5}}));
-  deltas.EndRound();
+  deltas.Since("b", Counted({{"main;f", 5}}));
+  deltas.Retain({"a"});
   EXPECT_EQ(deltas.stacks(), 1u);
-  deltas.EndRound();
-  EXPECT_EQ(deltas.stacks(), 0u);
-  EXPECT_FALSE(deltas.Since("a", Counted({{"main;f", 6}})).has_value());
+  EXPECT_TRUE(deltas.Since("a", Counted({{"main;f", 6}})).has_value());
+  EXPECT_FALSE(deltas.Since("b", Counted({{"main;f", 6}})).has_value());
 }
 
 TEST(ProfileDeltasTest, ItsMemoryIsBounded) {

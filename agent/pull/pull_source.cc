@@ -13,22 +13,34 @@
 #include "spdlog/spdlog.h"
 
 namespace pilotlight::agent {
+namespace {
 
-PullSource::PullSource(PullOptions options) : options_(std::move(options)) {}
+// Small enough for the agent's own memory, whatever the program sends.
+constexpr PprofLimits kLimits = {.max_bytes = size_t{32} << 20,
+                                 .max_samples = 200'000,
+                                 .max_strings = 200'000,
+                                 .max_locations = 200'000,
+                                 .max_nodes = 400'000};
+
+std::string OwnerOf(const GoEndpoint& endpoint) {
+  return absl::StrCat(endpoint.pid, "/", endpoint.start_ticks);
+}
+
+}  // namespace
+
+PullSource::PullSource(PullOptions options) : options_(std::move(options)), endpoints_(options_.probe) {}
 
 void PullSource::Keep(std::vector<Profile> profiles, const std::string& kind, const GoEndpoint& endpoint,
                       std::vector<Profile>& kept) {
   for (Profile& profile : profiles) {
     // Files of mutex and block profiles look alike.
     if (kind == "mutex" || kind == "block") profile.type.name = kind;
-    const std::string type = profile.type.ToString();
     profile.labels = endpoint.labels;
     if (IsInstantaneous(profile.type)) {
       kept.push_back(std::move(profile));
       continue;
     }
-    std::optional<Profile> grown =
-        deltas_.Since(absl::StrCat(endpoint.pid, "/", endpoint.start_ticks, "/", type), std::move(profile));
+    std::optional<Profile> grown = deltas_.Since(OwnerOf(endpoint), std::move(profile));
     if (grown.has_value() && !grown->samples.empty()) kept.push_back(*std::move(grown));
   }
 }
@@ -57,7 +69,7 @@ std::vector<Profile> PullSource::Pull(const GoEndpoint& endpoint, const StopSign
         fail(kind, PprofFailureOf(*answer));
         continue;
       }
-      absl::StatusOr<std::vector<Profile>> profiles = ReadPprof(answer->body);
+      absl::StatusOr<std::vector<Profile>> profiles = ReadPprof(answer->body, kLimits);
       if (!profiles.ok()) {
         fail(kind, {"bad_profile", std::string(profiles.status().message())});
         continue;
@@ -77,12 +89,15 @@ absl::StatusOr<Capture> PullSource::Run(const CaptureOptions& options, ProcessOb
   const MonotonicTime begun = MonotonicTime::Now();
   std::vector<GoEndpoint> endpoints = endpoints_.Round(
       begun - origin_, [this](const Process& process) { return IsAlive(process, options_.proc_root); });
-  std::ranges::rotate(endpoints, std::ranges::find_if(endpoints, [this](const GoEndpoint& endpoint) {
-                        return endpoint.pid > last_pid_;
-                      }));
+  std::rotate(endpoints.begin(),
+              std::ranges::find(endpoints, true,
+                                [this](const GoEndpoint& endpoint) { return endpoint.pid > last_pid_; }),
+              endpoints.end());
   Capture capture;
   std::vector<std::string> lost;
+  absl::flat_hash_set<std::string> owners;
   for (const GoEndpoint& endpoint : endpoints) {
+    owners.insert(OwnerOf(endpoint));
     if (stop.stopped() || MonotonicTime::Now() - begun >= options.duration) {
       lost.emplace_back(stop.stopped() ? "stopped" : "not_its_turn");
       continue;
@@ -90,7 +105,7 @@ absl::StatusOr<Capture> PullSource::Run(const CaptureOptions& options, ProcessOb
     last_pid_ = endpoint.pid;
     for (Profile& profile : Pull(endpoint, stop, lost)) capture.profiles.push_back(std::move(profile));
   }
-  deltas_.EndRound();
+  deltas_.Retain(owners);
   std::map<std::string, uint64_t> lost_by_reason;
   for (const std::string& reason : lost) ++lost_by_reason[reason];
   for (const auto& [reason, count] : lost_by_reason) {

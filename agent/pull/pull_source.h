@@ -23,6 +23,7 @@ struct PullOptions {
   absl::Duration timeout = absl::Seconds(5);  // of one profile
   size_t max_body_bytes = size_t{8} << 20;    // of one gzipped profile
   std::string proc_root = "/proc";
+  GoEndpoints::Probe probe = GoEndpoints::SystemProbe();
 };
 
 // One profile of one process at a time. What is there now (goroutines, heap in use) is taken as it is; what

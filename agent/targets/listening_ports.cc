@@ -101,7 +101,7 @@ std::vector<ListeningPort> ListeningPorts(pid_t pid, const std::string& proc_roo
     }
   }
   std::ranges::sort(ports);
-  ports.erase(std::ranges::unique(ports).begin(), ports.end());
+  ports.erase(std::unique(ports.begin(), ports.end()), ports.end());
   if (ports.size() > kMaxListeningPorts) ports.resize(kMaxListeningPorts);
   return ports;
 }

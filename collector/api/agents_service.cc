@@ -91,7 +91,7 @@ class AgentsService final : public v1::Agents::CallbackService {
     }
     v1::Command command;
     command.mutable_capture()->set_duration_ns(request->duration_ns());
-    ingest_.Ask(request->node(), command, std::move(done));
+    ingest_.Ask(request->node(), command, done);
     return reactor;
   }
 
@@ -100,7 +100,7 @@ class AgentsService final : public v1::Agents::CallbackService {
     auto [reactor, done] = Call<v1::InspectResponse>::Start(response);
     v1::Command command;
     command.mutable_inspect();
-    ingest_.Ask(request->node(), command, std::move(done));
+    ingest_.Ask(request->node(), command, done);
     return reactor;
   }
 

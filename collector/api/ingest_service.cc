@@ -111,7 +111,7 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
   }
 
   // See IngestService::Ask().
-  void Ask(const v1::Command& command, CommandDone done) {
+  void Ask(const v1::Command& command, const CommandDone& done) {
     v1::StreamResponse message;
     *message.mutable_command() = command;
     absl::Status refusal;
@@ -123,7 +123,7 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
         refusal = absl::ResourceExhaustedError("the agent has not answered many others yet");
       } else {
         message.mutable_command()->set_id(++last_command_);
-        asked_.emplace(last_command_, std::move(done));
+        asked_.emplace(last_command_, done);
         ++holds_;
       }
     }
@@ -362,7 +362,7 @@ class IngestService::Impl : public v1::Ingest::WithRawCallbackMethod_Stream<v1::
     return agents;
   }
 
-  void Ask(const std::string& node, const v1::Command& command, CommandDone done) {
+  void Ask(const std::string& node, const v1::Command& command, const CommandDone& done) {
     std::shared_ptr<StreamReactor> last;
     absl::Time last_since = absl::InfinitePast();
     size_t connected = 0;
@@ -374,7 +374,7 @@ class IngestService::Impl : public v1::Ingest::WithRawCallbackMethod_Stream<v1::
       last = stream;
       last_since = agent->since;
     }
-    if (last != nullptr) return last->Ask(command, std::move(done));
+    if (last != nullptr) return last->Ask(command, done);
     done(absl::NotFoundError(absl::StrCat("no agent of node \"", node, "\" among the ", connected,
                                           " that are connected; pilotlight agents lists them")));
   }
@@ -400,8 +400,8 @@ grpc::Service& IngestService::service() { return *impl_; }
 
 std::vector<ConnectedAgent> IngestService::agents() { return impl_->agents(); }
 
-void IngestService::Ask(const std::string& node, const v1::Command& command, CommandDone done) {
-  impl_->Ask(node, command, std::move(done));
+void IngestService::Ask(const std::string& node, const v1::Command& command, const CommandDone& done) {
+  impl_->Ask(node, command, done);
 }
 
 bool IngestService::Stop(absl::Duration patience) { return impl_->Stop(patience); }

@@ -40,7 +40,7 @@ class IngestService {
   // Asks that of the node's agents that connected last. `done` is called once, in any thread, with the
   // agent's result or an error: NotFound, ResourceExhausted when too many wait for an answer, Unavailable
   // when the agent has gone.
-  void Ask(const std::string& node, const v1::Command& command, CommandDone done);
+  void Ask(const std::string& node, const v1::Command& command, const CommandDone& done);
 
   // Ends all streams, and those to come, with UNAVAILABLE, each after the window it is just storing. False
   // when some are still there after `patience`.
