@@ -164,6 +164,8 @@ void Agent::OnTurn(const TurnReport& report) {
                   .outcome = std::string(OutcomeName(report.outcome)),
                   .end = absl::Now(),
                   .used_cores = report.used_cores};
+    go_status_.gc_pauses_from_memory = gc_pauses_.found_processes();
+    go_status_.gc_pauses_unreadable = gc_pauses_.unreadable_processes();
     if (report.outcome == WindowOutcome::kOk) {
       last_turn_.samples = report.folded->samples;
       last_turn_.series = report.folded->window.series.size();
@@ -198,6 +200,8 @@ AgentStatus Agent::CurrentStatus() {
   status.uplink = uplink_->stats();
   MutexLock lock(mutex_);
   status.last_turn = last_turn_;
+  status.go = go_status_;
+  if (pull_ != nullptr) status.go.pprof_endpoints = pull_->endpoints();
   return status;
 }
 

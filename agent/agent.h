@@ -101,6 +101,7 @@ class Agent : private TurnObserver {
 
   Mutex mutex_;
   LastTurn last_turn_ ABSL_GUARDED_BY(mutex_);
+  GoStatus go_status_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace pilotlight::agent

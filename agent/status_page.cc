@@ -24,6 +24,17 @@ std::string CollectorText(const AgentStatus& status) {
   return absl::StrCat(status.collector, ", not connected: ", status.uplink.last_error);
 }
 
+std::string GoText(const GoStatus& go) {
+  std::string text = absl::StrCat("GC pauses of ", go.gc_pauses_from_memory, " processes, from their memory");
+  if (go.gc_pauses_unreadable > 0) {
+    absl::StrAppend(&text, "; of ", go.gc_pauses_unreadable, " it may not be read (CAP_SYS_PTRACE)");
+  }
+  if (go.pprof_endpoints.has_value()) {
+    absl::StrAppend(&text, "; profiles pulled from ", *go.pprof_endpoints, " pprof endpoints");
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string RenderStatusPage(const AgentStatus& status) {
@@ -36,6 +47,7 @@ std::string RenderStatusPage(const AgentStatus& status) {
   absl::StrAppend(&text, "last window  ", LastTurnText(status.last_turn), "\n");
   absl::StrAppend(&text, "own cost     ",
                   absl::StrFormat("%.3f %% of one core\n", status.last_turn.used_cores * 100));
+  absl::StrAppend(&text, "Go           ", GoText(status.go), "\n");
   absl::StrAppend(&text, "collector    ", CollectorText(status), "\n");
   absl::StrAppend(&text, "windows      ", status.uplink.acknowledged_windows, " stored by the collector, ",
                   status.spool.windows, " waiting in ", status.spool.bytes, " bytes, ", dropped,

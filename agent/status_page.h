@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,13 @@ struct LastTurn {
   double used_cores = 0;
 };
 
+// Where what is told of Go programs comes from.
+struct GoStatus {
+  size_t gc_pauses_from_memory = 0;       // processes whose pauses are read
+  uint64_t gc_pauses_unreadable = 0;      // processes whose memory may not be read
+  std::optional<size_t> pprof_endpoints;  // that profiles are pulled from; nothing when that is off
+};
+
 struct AgentStatus {
   std::string version;
   std::string node;
@@ -31,6 +39,7 @@ struct AgentStatus {
   int frequency_hz = 0;
   std::string collector;
   LastTurn last_turn;
+  GoStatus go;
   SpoolStats spool;
   UplinkStats uplink;
 };

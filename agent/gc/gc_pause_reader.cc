@@ -104,6 +104,11 @@ std::optional<GcPauses> GcPauseReader::Read(const Process& process, absl::Time n
   return result;
 }
 
+size_t GcPauseReader::found_processes() const {
+  return static_cast<size_t>(
+      std::ranges::count_if(watched_, [](const auto& entry) { return entry.second.address != 0; }));
+}
+
 void GcPauseReader::EndWindow() {
   ++window_;
   absl::erase_if(watched_,

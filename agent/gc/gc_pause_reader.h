@@ -41,6 +41,8 @@ class GcPauseReader {
   // So many processes' memory could not be read; CAP_SYS_PTRACE helps.
   uint64_t unreadable_processes() const { return unreadable_processes_; }
   size_t size() const { return watched_.size(); }
+  // Those whose pauses are known.
+  size_t found_processes() const;
 
  private:
   struct Watched {

@@ -80,6 +80,12 @@ std::vector<GoEndpoint> GoEndpoints::Round(absl::Duration now,
   return endpoints;
 }
 
+size_t GoEndpoints::found() {
+  const MutexLock lock(mutex_);
+  return static_cast<size_t>(
+      std::ranges::count_if(states_, [](const auto& entry) { return entry.second.found; }));
+}
+
 void GoEndpoints::Lost(pid_t pid) {
   const MutexLock lock(mutex_);
   const auto known = states_.find(pid);

@@ -49,6 +49,7 @@ class GoEndpoints {
   // Those that are known now, by pid, after a look for more; `is_alive` tells the ones that are gone. Blocks
   // for the network. Called by one thread.
   std::vector<GoEndpoint> Round(absl::Duration now, const std::function<bool(const Process&)>& is_alive);
+  size_t found();
   // It did not answer: look for it anew.
   void Lost(pid_t pid);
 

@@ -39,6 +39,9 @@ class PullSource : public CaptureSource {
   // A Go process was seen at work. Thread-safe.
   void OnGoProcess(const std::shared_ptr<const Process>& process) { endpoints_.OnGoProcess(process); }
 
+  // How many are known to serve profiles. Thread-safe.
+  size_t endpoints() { return endpoints_.found(); }
+
   absl::string_view name() const override { return "pull"; }
   absl::StatusOr<Capture> Run(const CaptureOptions& options, ProcessObserver& observer,
                               const StopSignal& stop) override;

@@ -47,6 +47,8 @@ def main():
         assert allocated > 10 * MIB and value_of(collector, ALLOCATED, "main.keep")[0] == 0, allocated
         blocked, _ = value_of(collector, BLOCK, "main.contend")
         assert blocked > 1e9, blocked
+        status = get(f"http://{agent.http}/")
+        assert "GC pauses of 1 processes, from their memory" in status and "from 1 pprof endpoints" in status, status
         more = wait_for("more of it", lambda: value_of(collector, ALLOCATED, "main.allocate")[0] > 1.5 * allocated)
         assert more and value_of(collector, GOROUTINES, "main.waitForEver")[0] == 25
 

@@ -364,8 +364,9 @@ TEST_F(CollectorTest, ACommandToAnAgentThatGoesAwayFails) {
 TEST_F(CollectorTest, ShuttingDownEndsCommands) {
   ReadyAgent agent(collector_->grpc_port(), "a", "node-1", WindowOf("shop", kNow, {{"main", 1}}));
   grpc::Status status;
-  std::thread person(
-      [&] { status = AgentsClient(collector_->grpc_port()).Capture("node-1", absl::Seconds(3)); });
+  std::thread person([&status, port = collector_->grpc_port()] {
+    status = AgentsClient(port).Capture("node-1", absl::Seconds(3));
+  });
   EXPECT_TRUE(agent.Receive()->has_command());
   Stop();
   person.join();
