@@ -68,10 +68,7 @@ void AddAgentsCommand(CLI::App& app, Run& run) {
   CLI::App* const command = app.add_subcommand("agents", "Which nodes send profiles to the collector now");
   command->footer(kExamples);
   AddCollectorFlags(*command, flags->query);
-  command->add_option("-o,--output", flags->format, "table or json")
-      ->check(CLI::IsMember({"table", "json"}))
-      ->type_name("FORMAT")
-      ->capture_default_str();
+  AddTableFormatFlag(*command, flags->format);
   command->callback(
       [command, flags, &run] { run = [command, flags] { return RunAgents(*command, *flags); }; });
 }

@@ -108,10 +108,7 @@ void AddCaptureCommand(CLI::App& app, Run& run) {
       ->type_name("COUNT")
       ->capture_default_str();
   AddCollectorFlags(*command, flags->query);
-  command->add_option("-o,--output", flags->format, "table or json")
-      ->check(CLI::IsMember({"table", "json"}))
-      ->type_name("FORMAT")
-      ->capture_default_str();
+  AddTableFormatFlag(*command, flags->format);
   command->callback(
       [command, flags, &run] { run = [command, flags] { return RunCapture(*command, *flags); }; });
 }

@@ -74,10 +74,7 @@ void AddDoctorCommand(CLI::App& app, Run& run) {
   command->add_option("-n", flags->limit, "How many programs, 0 for all")
       ->type_name("COUNT")
       ->capture_default_str();
-  command->add_option("-o,--output", flags->format, "table or json")
-      ->check(CLI::IsMember({"table", "json"}))
-      ->type_name("FORMAT")
-      ->capture_default_str();
+  AddTableFormatFlag(*command, flags->format);
   command->callback(
       [command, flags, &run] { run = [command, flags] { return RunDoctor(*command, *flags); }; });
 }

@@ -60,10 +60,7 @@ void AddLabelsCommand(CLI::App& app, Run& run) {
   command->add_option("NAME", flags->name, "Show the values of this label instead of the labels' names")
       ->type_name("");
   AddQueryFlags(*command, flags->query);
-  command->add_option("-o,--output", flags->format, "table or json")
-      ->check(CLI::IsMember({"table", "json"}))
-      ->type_name("FORMAT")
-      ->capture_default_str();
+  AddTableFormatFlag(*command, flags->format);
   command->callback(
       [command, flags, &run] { run = [command, flags] { return RunLabels(*command, *flags); }; });
 }

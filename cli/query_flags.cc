@@ -26,6 +26,13 @@ void AddQueryFlags(CLI::App& app, QueryFlags& flags) {
   AddCollectorFlags(app, flags);
 }
 
+void AddTableFormatFlag(CLI::App& app, std::string& format) {
+  app.add_option("-o,--output", format, "table or json")
+      ->check(CLI::IsMember({"table", "json"}))
+      ->type_name("FORMAT")
+      ->capture_default_str();
+}
+
 void AddCollectorFlags(CLI::App& app, QueryFlags& flags) {
   app.add_option("--collector", flags.collector, "The collector's gRPC address")
       ->type_name("HOST:PORT")

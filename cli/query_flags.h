@@ -22,6 +22,8 @@ struct QueryFlags {
   std::string ignore;
 };
 
+// -o table|json.
+void AddTableFormatFlag(CLI::App& app, std::string& format);
 // --collector, --timeout.
 void AddCollectorFlags(CLI::App& app, QueryFlags& flags);
 // Those and --since, --from, --to, --selector.

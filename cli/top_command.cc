@@ -118,10 +118,7 @@ void AddTopCommand(CLI::App& app, Run& run) {
   AddQueryFlags(*command, flags->query);
   AddTypeFlag(*command, flags->query);
   AddFilterFlags(*command, flags->query);
-  command->add_option("-o,--output", flags->format, "table or json")
-      ->check(CLI::IsMember({"table", "json"}))
-      ->type_name("FORMAT")
-      ->capture_default_str();
+  AddTableFormatFlag(*command, flags->format);
   command->callback([command, flags, &run] { run = [command, flags] { return RunTop(*command, *flags); }; });
 }
 

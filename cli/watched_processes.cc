@@ -1,16 +1,15 @@
 #include "cli/watched_processes.h"
 
-#include <dirent.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <memory>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
+#include "base/directory.h"
 #include "base/file.h"
 
 namespace pilotlight::cli {
@@ -26,16 +25,10 @@ constexpr int kMaxDepth = 1000;
 // From /proc/PID/task/TID/children, which needs CONFIG_PROC_CHILDREN; without it children turn up with their
 // first sample.
 std::vector<pid_t> ChildrenOf(pid_t pid, const std::string& proc_root) {
-  struct Close {
-    void operator()(DIR* directory) const { closedir(directory); }
-  };
   const std::string tasks = absl::StrCat(proc_root, "/", pid, "/task");
   std::vector<pid_t> children;
-  const std::unique_ptr<DIR, Close> directory(opendir(tasks.c_str()));
-  if (directory == nullptr) return children;
-  while (const dirent* task = readdir(directory.get())) {
-    if (task->d_name[0] == '.') continue;
-    const absl::StatusOr<std::string> text = ReadFile(absl::StrCat(tasks, "/", task->d_name, "/children"));
+  for (const std::string& task : ListDirectory(tasks)) {
+    const absl::StatusOr<std::string> text = ReadFile(absl::StrCat(tasks, "/", task, "/children"));
     if (!text.ok()) continue;
     for (const absl::string_view word : absl::StrSplit(*text, absl::ByAnyChar(" \n"), absl::SkipEmpty())) {
       pid_t child = 0;

@@ -1,6 +1,5 @@
 #include "agent/inspect/process_report.h"
 
-#include <dirent.h>
 #include <elf.h>
 #include <time.h>
 
@@ -17,6 +16,7 @@
 #include "absl/strings/strip.h"
 #include "agent/capture/pprof/pprof_probe.h"
 #include "agent/symbolize/binary_opener.h"
+#include "base/directory.h"
 #include "base/status_macros.h"
 #include "objfile/elf_symbols.h"
 #include "objfile/go_symbols.h"
@@ -171,15 +171,10 @@ absl::StatusOr<ProcessReport> InspectProcess(pid_t pid, const std::string& proc_
 }
 
 std::vector<pid_t> ListProcesses(const std::string& proc_root) {
-  struct Close {
-    void operator()(DIR* directory) const { closedir(directory); }
-  };
   std::vector<pid_t> pids;
-  const std::unique_ptr<DIR, Close> directory(opendir(proc_root.c_str()));
-  if (directory == nullptr) return pids;
-  while (const dirent* entry = readdir(directory.get())) {
+  for (const std::string& name : ListDirectory(proc_root)) {
     pid_t pid = 0;
-    if (absl::SimpleAtoi(entry->d_name, &pid)) pids.push_back(pid);
+    if (absl::SimpleAtoi(name, &pid)) pids.push_back(pid);
   }
   return pids;
 }

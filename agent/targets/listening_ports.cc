@@ -1,13 +1,11 @@
 #include "agent/targets/listening_ports.h"
 
 #include <arpa/inet.h>
-#include <dirent.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <memory>
 #include <optional>
 
 #include "absl/container/flat_hash_set.h"
@@ -15,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
+#include "base/directory.h"
 #include "base/file.h"
 
 namespace pilotlight::agent {
@@ -45,16 +44,11 @@ std::optional<std::string> HostOf(absl::string_view hex) {
   return absl::StrCat("[", text, "]");
 }
 
-absl::flat_hash_set<uint64_t> SocketInodes(const std::string& directory_path) {
-  struct Close {
-    void operator()(DIR* directory) const { closedir(directory); }
-  };
+absl::flat_hash_set<uint64_t> SocketInodes(const std::string& directory) {
   absl::flat_hash_set<uint64_t> inodes;
-  const std::unique_ptr<DIR, Close> directory(opendir(directory_path.c_str()));
-  if (directory == nullptr) return inodes;
-  while (const dirent* entry = readdir(directory.get())) {
+  for (const std::string& name : ListDirectory(directory)) {
     std::array<char, 64> target = {};
-    const ssize_t size = readlinkat(dirfd(directory.get()), entry->d_name, target.data(), target.size());
+    const ssize_t size = readlink(absl::StrCat(directory, "/", name).c_str(), target.data(), target.size());
     if (size <= 0) continue;
     absl::string_view text(target.data(), static_cast<size_t>(size));
     uint64_t inode = 0;

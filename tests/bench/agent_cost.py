@@ -25,7 +25,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default=os.path.join(HERE, "../../build/release"))
     parser.add_argument("--windows", type=int, default=6, help="windows of 10 s at continuous 99 Hz (default 6)")
-    parser.add_argument("--only", choices=("continuous", "between", "paired"), help="one part")
+    parser.add_argument("--only", choices=("continuous", "between", "pull", "paired"), help="one part")
     parser.add_argument("--pairs", type=int, default=20, help="paired runs with and without, at least 2 (default 20)")
     arguments = parser.parse_args()
     arguments.pairs = max(2, arguments.pairs)
@@ -48,11 +48,8 @@ def read(path):
 
 
 def cpu_seconds(pid):
-    """Of all threads, to the nanosecond (Documentation/scheduler/sched-stats.rst)."""
-    total = 0
-    for task in os.listdir(f"/proc/{pid}/task"):
-        total += int(read(f"/proc/{pid}/task/{task}/schedstat").split()[0])
-    return total * 1e-9
+    """Of all threads, those that have ended too, to the nanosecond (clock_getcpuclockid(3))."""
+    return time.clock_gettime(~pid << 3 | 2)
 
 
 def memory_mib(pid, field):
@@ -139,6 +136,27 @@ def between_windows(directory, collector):
         report("  user space, of one core", used * 100, "%", 0.1)
 
 
+def pull(directory, collector):
+    seconds = 20
+
+    def cores(*flags):
+        """(the agent's, the program's)"""
+        with Daemon(directory, workload("waiters")) as program, \
+                Agent(directory, collector.grpc, "--capture.duration=500ms", "--capture.interval=2s",
+                      "--capture.max-overhead=0", *flags) as agent:
+            await_windows(agent, 4)
+            pids = (agent.process.pid, program.process.pid)
+            before = [cpu_seconds(pid) for pid in pids]
+            time.sleep(seconds)
+            return [(cpu_seconds(pid) - used) / seconds for pid, used in zip(pids, before)]
+
+    without, with_pull = cores(), cores("--pprof.discover=goroutine,heap,mutex,block")
+    print(f"Pulling four kinds of profiles from one small Go program every 2 s, {seconds} s with and without:")
+    report("  the agent's CPU time for one pull", (with_pull[0] - without[0]) * 2 * 1e3, "ms")
+    report("  the program's own use without", without[1] * 100, "%")
+    report("  the program's own use with", with_pull[1] * 100, "%")
+
+
 def fixed_work(units):
     """CPU and wall seconds."""
     output = subprocess.run([workload("deep_stacks"), "2", str(units)], check=True, capture_output=True,
@@ -188,7 +206,7 @@ def main():
     try:
         with tempfile.TemporaryDirectory() as directory, Collector(directory) as collector:
             wait_for("the collector", lambda: get(f"http://{collector.http}/-/ready"))
-            parts = {"continuous": continuous, "between": between_windows, "paired": paired}
+            parts = {"continuous": continuous, "between": between_windows, "pull": pull, "paired": paired}
             for name, part in parts.items():
                 if ARGUMENTS.only in (None, name):
                     part(directory, collector)

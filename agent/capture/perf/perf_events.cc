@@ -1,6 +1,5 @@
 #include "agent/capture/perf/perf_events.h"
 
-#include <dirent.h>
 #include <linux/perf_event.h>
 #include <sys/ioctl.h>
 
@@ -14,6 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "agent/capture/perf_event.h"
+#include "base/directory.h"
 #include "base/status_macros.h"
 
 namespace pilotlight::agent {
@@ -31,15 +31,10 @@ perf_event_attr Attributes(const PerfEventOptions& options) {
 }
 
 std::vector<pid_t> ThreadsOf(pid_t pid, const std::string& proc_root) {
-  struct Close {
-    void operator()(DIR* directory) const { closedir(directory); }
-  };
   std::vector<pid_t> threads;
-  const std::unique_ptr<DIR, Close> tasks(opendir(absl::StrCat(proc_root, "/", pid, "/task").c_str()));
-  if (tasks == nullptr) return threads;
-  while (const dirent* task = readdir(tasks.get())) {
+  for (const std::string& task : ListDirectory(absl::StrCat(proc_root, "/", pid, "/task"))) {
     pid_t thread = 0;
-    if (absl::SimpleAtoi(task->d_name, &thread)) threads.push_back(thread);
+    if (absl::SimpleAtoi(task, &thread)) threads.push_back(thread);
   }
   return threads;
 }
