@@ -91,17 +91,28 @@ class Collector::Impl {
 
  private:
   void KeepHouse() {
-    constexpr absl::Duration kInterval = absl::Minutes(1);
-    constexpr int kRetentionEvery = 10;
+    constexpr absl::Duration kInterval = absl::Seconds(10);
+    constexpr int kTrimEvery = 6;
+    constexpr int kRetentionEvery = 60;
     for (int i = 0;; ++i) {
-      if (i % kRetentionEvery == 0) {
-        const absl::Status status = store_.DropBefore(clock_.Now() - options_.retention);
-        if (!status.ok()) spdlog::error("cannot drop old profiles: {}", std::string(status.message()));
+      if (i % kRetentionEvery == 0) Drop();
+      if (const absl::Status status = store_.FillLevels(); !status.ok()) {
+        spdlog::error("cannot sum up profiles: {}", std::string(status.message()));
       }
-      if (stop_.WaitFor(kInterval)) return;
       // glibc keeps what a large answer took, in the arena of whichever thread made it.
-      ::malloc_trim(0);
+      if (i % kTrimEvery == 0) ::malloc_trim(0);
+      if (stop_.WaitFor(kInterval)) return;
     }
+  }
+
+  void Drop() {
+    const absl::Time now = clock_.Now();
+    const Retention& retention = options_.retention;
+    const absl::Status status = store_.DropBefore({.windows = now - retention.windows,
+                                                   .ten_minutes = now - retention.ten_minutes,
+                                                   .hours = now - retention.hours,
+                                                   .days = now - retention.days});
+    if (!status.ok()) spdlog::error("cannot drop old profiles: {}", std::string(status.message()));
   }
 
   const CollectorOptions options_;

@@ -19,10 +19,18 @@ class Registry;
 
 namespace pilotlight::collector {
 
+// How long each level of time is kept. REQUIRES: a coarser level is kept no shorter than a finer one.
+struct Retention {
+  absl::Duration windows = absl::Hours(24 * 2);
+  absl::Duration ten_minutes = absl::Hours(24 * 14);
+  absl::Duration hours = absl::Hours(24 * 90);
+  absl::Duration days = absl::Hours(24 * 730);
+};
+
 struct CollectorOptions {
   std::string grpc_listen_address = ":7171";
   std::string web_listen_address = ":4040";
-  absl::Duration retention = absl::Hours(24 * 14);
+  Retention retention;
   IngestLimits ingest;
   // Appends wait for the disk together, so more threads make larger groups, not more work.
   size_t ingest_threads = 16;

@@ -4,7 +4,10 @@
 
 #include <cstdio>
 #include <string>
+#include <utility>
+#include <vector>
 
+#include "absl/strings/str_split.h"
 #include "base/clock.h"
 #include "base/flags.h"
 #include "base/logging.h"
@@ -22,13 +25,23 @@ struct Configuration {
   CollectorOptions collector;
   EmbeddedStoreOptions store;
   LoggingFlags logging;
+  std::vector<std::string> aggregates = {"all", "namespace"};
 };
 
 void AddStoreFlags(CLI::App& app, Configuration& configuration) {
   app.add_option("--storage.path", configuration.store.path, "Directory of the profiles; made when not there")
       ->capture_default_str();
-  AddDurationFlag(app, "--storage.retention", configuration.collector.retention,
-                  "How long profiles are kept");
+  Retention& retention = configuration.collector.retention;
+  AddDurationFlag(app, "--storage.retention.windows", retention.windows,
+                  "How long profiles are kept as captured");
+  AddDurationFlag(app, "--storage.retention.ten-minutes", retention.ten_minutes,
+                  "How long sums over ten minutes are kept");
+  AddDurationFlag(app, "--storage.retention.hours", retention.hours, "How long sums over an hour are kept");
+  AddDurationFlag(app, "--storage.retention.days", retention.days, "How long sums over a day are kept");
+  app.add_option("--storage.aggregates", configuration.aggregates,
+                 "Sums over services to keep: all, or label names joined by +")
+      ->delimiter(',')
+      ->capture_default_str();
 }
 
 void AddListenFlags(CLI::App& app, Configuration& configuration) {
@@ -65,7 +78,21 @@ int Fail(const absl::Status& status) {
   return kExitFailure;
 }
 
+absl::Status CheckRetention(const Retention& retention) {
+  if (retention.windows <= retention.ten_minutes && retention.ten_minutes <= retention.hours &&
+      retention.hours <= retention.days) {
+    return absl::OkStatus();
+  }
+  return absl::InvalidArgumentError(
+      "coarser sums are made from finer records, so each of --storage.retention.windows, .ten-minutes, "
+      ".hours, "
+      ".days must be at least the one before");
+}
+
 int Run(const Configuration& configuration) {
+  if (const absl::Status status = CheckRetention(configuration.collector.retention); !status.ok()) {
+    return Fail(status);
+  }
   StopSignal stop;
   StopOnTerminationSignals(stop);
   const SystemClock clock;
@@ -78,9 +105,13 @@ int Run(const Configuration& configuration) {
   absl::StatusOr<std::unique_ptr<Collector>> collector = Collector::Start(
       configuration.collector, **store, clock, registry, [&store_metrics] { store_metrics.Update(); });
   if (!collector.ok()) return Fail(collector.status());
-  spdlog::info("pilotlight-collector {}: gRPC on port {}, HTTP on port {}, profiles in {}, kept for {}",
-               std::string(kVersion), (*collector)->grpc_port(), (*collector)->http_port(),
-               configuration.store.path, absl::FormatDuration(configuration.collector.retention));
+  spdlog::info(
+      "pilotlight-collector {}: gRPC on port {}, HTTP on port {}, profiles in {}, kept for {} as captured "
+      "and "
+      "for {} in sums",
+      std::string(kVersion), (*collector)->grpc_port(), (*collector)->http_port(), configuration.store.path,
+      absl::FormatDuration(configuration.collector.retention.windows),
+      absl::FormatDuration(configuration.collector.retention.days));
 
   stop.WaitFor(absl::InfiniteDuration());
   spdlog::info("shutting down");
@@ -110,8 +141,14 @@ int main(int argc, char** argv) {         // NOLINT(bugprone-exception-escape)
   AddLoggingFlags(app, configuration.logging);
   if (const auto exit_code = ParseFlags(app, argc, argv)) return *exit_code;
 
+  configuration.store.aggregates.clear();
+  for (const std::string& aggregate : configuration.aggregates) {
+    std::vector<std::string> labels;
+    if (aggregate != "all") labels = absl::StrSplit(aggregate, '+', absl::SkipEmpty());
+    configuration.store.aggregates.push_back(std::move(labels));
+  }
   IngestLimits& limits = configuration.collector.ingest;
-  limits.max_age = configuration.collector.retention;
+  limits.max_age = configuration.collector.retention.windows;
   limits.max_message_bytes = sizes.max_message;
   limits.wire.max_dictionary_bytes = sizes.max_dictionary;
   limits.max_dictionaries_bytes = sizes.max_dictionaries;

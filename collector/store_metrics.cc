@@ -55,7 +55,13 @@ StoreMetrics::StoreMetrics(const EmbeddedStore& store, prometheus::Registry& reg
               &Counters::cache_misses);
   add_gauge("pilotlight_store_cache_bytes", "Memory that the blocks kept in memory take.",
             &Counters::cache_bytes);
-  add_gauge("pilotlight_store_blocks", "Blocks of one service and one day.", &Counters::blocks);
+  add_counter("pilotlight_store_summed_spans_total",
+              "Spans of time that were summed up into a coarser level.", &Counters::summed_spans);
+  add_counter("pilotlight_store_unsummed_spans_total",
+              "Spans of ten minutes whose windows were dropped without a sum, as the disk was full.",
+              &Counters::unsummed_spans);
+  add_gauge("pilotlight_store_open_spans", "Spans of time whose sums lack windows.", &Counters::open_spans);
+  add_gauge("pilotlight_store_blocks", "Blocks of one service and a day, or 32 days.", &Counters::blocks);
   add_gauge("pilotlight_store_services", "Services with profiles.", &Counters::services);
   add_gauge("pilotlight_store_disk_bytes", "Size of tables and write-ahead log on disk.",
             &Counters::disk_bytes);

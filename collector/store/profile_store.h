@@ -55,6 +55,14 @@ struct TimeSeries {
   std::vector<SeriesPoint> points;
 };
 
+// A time for each level at which profiles are kept: windows as captured, and sums over ever longer spans.
+struct LevelTimes {
+  absl::Time windows;
+  absl::Time ten_minutes;
+  absl::Time hours;
+  absl::Time days;
+};
+
 enum class AppendOutcome { kStored, kAlreadyThere };
 
 // Thread-safe.
@@ -84,8 +92,13 @@ class ProfileStore {
                                                                const std::vector<Matcher>& matchers) = 0;
   virtual absl::StatusOr<std::vector<ProfileType>> ProfileTypes(TimeSpan span) = 0;
 
-  // Drops what ended before `before`, in whole blocks.
-  virtual absl::Status DropBefore(absl::Time before) = 0;
+  // Sums up what is due into the coarser levels of time. To be called every few seconds; answers do not
+  // depend on it, only how fast they come.
+  virtual absl::Status FillLevels() = 0;
+
+  // Drops what started earlier, at each level, in whole blocks. REQUIRES: no level's time is before a coarser
+  // level's.
+  virtual absl::Status DropBefore(const LevelTimes& before) = 0;
 };
 
 }  // namespace pilotlight::collector

@@ -18,6 +18,9 @@ namespace pilotlight::collector {
 inline const absl::Time kNoon = absl::FromCivil(absl::CivilHour(2026, 3, 10, 12), absl::UTCTimeZone());
 inline constexpr int64_t kPeriodNs = 10'000'000;
 
+// The same for all levels.
+inline LevelTimes AllLevels(absl::Time time) { return {time, time, time, time}; }
+
 // The node of a stack of Go functions, the outermost caller first: "main;handle;sort".
 NodeId AddStack(StackTrie& trie, absl::string_view stack);
 

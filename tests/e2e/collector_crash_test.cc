@@ -195,7 +195,7 @@ TEST(CollectorCommandTest, ASecondOneOnTheSameDirectorySaysSoAndExitsWithOne) {
 
 TEST(CollectorCommandTest, WrongFlagsExitWithTwo) {
   EXPECT_EQ(RunCommand(kProgram + " --nonsense 2>/dev/null").exit_code, 2);
-  EXPECT_EQ(RunCommand(kProgram + " --storage.retention=soon 2>/dev/null").exit_code, 2);
+  EXPECT_EQ(RunCommand(kProgram + " --storage.retention.windows=soon 2>/dev/null").exit_code, 2);
   EXPECT_EQ(RunCommand(kProgram + " --version").exit_code, 0);
 }
 

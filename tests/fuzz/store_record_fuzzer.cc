@@ -7,8 +7,9 @@
 #include "absl/strings/string_view.h"
 #include "base/check.h"
 #include "collector/store/embedded/block_dictionary.h"
+#include "collector/store/embedded/record.h"
 #include "collector/store/embedded/series_table.h"
-#include "collector/store/embedded/window_record.h"
+#include "collector/store/embedded/totals_record.h"
 
 namespace pilotlight::collector {
 namespace {
@@ -22,11 +23,22 @@ void ReadDictionary(absl::string_view chunk) {
   }
 }
 
-void ReadWindow(absl::string_view bytes) {
-  WindowRecord record;
-  if (!ParseWindowRecord(bytes, record)) return;
+void ReadSeries(Level level, absl::string_view bytes) {
+  std::vector<SeriesInRecord> record;
+  if (!ParseRecord(level, /*start_ns=*/1000, bytes, record)) return;
   std::vector<Sample> samples;
-  for (const SeriesInRecord& series : record.series) DecodeSamples(series, samples);
+  SeriesSpan span;
+  for (const SeriesInRecord& series : record) {
+    DecodeSamples(series, samples);
+    span += series.span;
+  }
+}
+
+void ReadTotals(absl::string_view bytes) {
+  uint64_t windows = 0;
+  ReadTotalsRecord(/*span_start_ns=*/1000, bytes, [](uint32_t id) { return id % 2 == 0; },
+                   [&windows](uint32_t, const WindowTotals&) { ++windows; });
+  CHECK(windows <= bytes.size());
 }
 
 }  // namespace
@@ -36,15 +48,21 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const absl::string_view record(reinterpret_cast<const char*>(data) + 1, size - 1);
   pilotlight::collector::SeriesTable series;
-  switch (data[0] % 3) {
+  switch (data[0] % 5) {
     case 0:
       pilotlight::collector::ReadDictionary(record);
       break;
     case 1:
       series.AddRecord(0, record).IgnoreError();  // refused or not, it must not crash
       break;
+    case 2:
+      pilotlight::collector::ReadSeries(pilotlight::collector::Level::kWindow, record);
+      break;
+    case 3:
+      pilotlight::collector::ReadSeries(pilotlight::collector::Level::kHour, record);
+      break;
     default:
-      pilotlight::collector::ReadWindow(record);
+      pilotlight::collector::ReadTotals(record);
       break;
   }
   return 0;

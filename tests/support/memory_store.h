@@ -101,9 +101,10 @@ class MemoryStore : public ProfileStore {
     return std::vector<ProfileType>(types.begin(), types.end());
   }
 
-  absl::Status DropBefore(absl::Time before) override {
+  absl::Status FillLevels() override { return absl::OkStatus(); }
+  absl::Status DropBefore(const LevelTimes& before) override {
     const MutexLock lock(mutex_);
-    std::erase_if(parts_, [before](const Part& part) { return part.start + part.interval <= before; });
+    std::erase_if(parts_, [&before](const Part& part) { return part.start < before.windows; });
     return absl::OkStatus();
   }
 

@@ -39,13 +39,10 @@ void BlockCache::Clear() {
   counters_.bytes = 0;
 }
 
-void BlockCache::DropDaysBefore(uint32_t day) {
+bool BlockCache::Holds(const Block& block) const {
   const MutexLock lock(mutex_);
-  for (auto entry = entries_.begin(); entry != entries_.end();) {
-    const auto next = std::next(entry);
-    if (entry->block->key.day < day) Erase(entry);
-    entry = next;
-  }
+  const auto found = index_.find(block.key);
+  return found != index_.end() && found->second->block.get() == &block;
 }
 
 BlockCache::Counters BlockCache::counters() const {

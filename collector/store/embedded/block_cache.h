@@ -26,7 +26,8 @@ class BlockCache {
   // Forgets the block; who holds it keeps it, the next Get() starts anew.
   void Drop(const BlockKey& key);
   void Clear();
-  void DropDaysBefore(uint32_t day);
+  // False when `block` was dropped: it is not the object that others see.
+  bool Holds(const Block& block) const;
 
   struct Counters {
     uint64_t hits = 0;

@@ -226,6 +226,16 @@ FrameId BlockDictionary::InternFrame(const Frame& frame) {
   return id;
 }
 
+FrameId BlockDictionary::InternFrame(const FrameView& frame) {
+  return InternFrame(Frame{.function = InternString(frame.function),
+                           .file = InternString(frame.file),
+                           .mapping = InternString(frame.mapping),
+                           .line = frame.line,
+                           .kind = frame.kind,
+                           .inlined = frame.inlined,
+                           .symbolized = frame.symbolized});
+}
+
 NodeId BlockDictionary::Child(NodeId parent, FrameId frame) {
   const auto next = static_cast<NodeId>(node_count());
   const NodeId after_parent = parent + 1;

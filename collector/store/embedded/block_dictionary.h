@@ -53,6 +53,7 @@ class BlockDictionary {
   // As in StackTrie. REQUIRES: writable().
   StringId InternString(absl::string_view text);
   FrameId InternFrame(const Frame& frame);
+  FrameId InternFrame(const FrameView& frame);
   NodeId Child(NodeId parent, FrameId frame);
   // The hash tables that adding needs are built on demand, as most blocks are only read.
   void MakeWritable();

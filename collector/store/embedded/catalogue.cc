@@ -28,14 +28,26 @@ absl::Status Catalogue::Load(rocksdb::DB& rocks) {
   RETURN_IF_ERROR(ToStatus(records->status(), "reading the services"));
   const std::string prefix = CataloguePrefix();
   for (records->Seek(prefix); records->Valid() && records->key().starts_with(prefix); records->Next()) {
-    const auto block = ParseBlockKey(ToView(records->key()).substr(prefix.size()));
+    const auto block = ParseCatalogueKey(ToView(records->key()).substr(prefix.size()));
     if (!block) return absl::DataLossError("a block's record is broken");
     blocks[*block] = !records->value().empty();
   }
   RETURN_IF_ERROR(ToStatus(records->status(), "reading the list of blocks"));
+  std::array<uint64_t, 4> horizons_ns = {};
+  for (size_t level = 0; level < horizons_ns.size(); ++level) {
+    std::string record;
+    const rocksdb::Status read =
+        rocks.Get(rocksdb::ReadOptions(), HorizonKey(static_cast<Level>(level)), &record);
+    if (read.IsNotFound()) continue;
+    RETURN_IF_ERROR(ToStatus(read, "reading where the levels begin"));
+    ByteReader reader(record);
+    horizons_ns[level] = reader.Varint();
+    if (!reader.done()) return absl::DataLossError("the record of where a level begins is broken");
+  }
 
   const MutexLock lock(mutex_);
   blocks_ = std::move(blocks);
+  horizons_ns_ = horizons_ns;
   service_ids_ = std::move(ids);
   service_names_ = std::move(names);
   return absl::OkStatus();
@@ -54,14 +66,37 @@ void Catalogue::AddService(const std::string& name, uint32_t id) {
   service_names_[id] = name;
 }
 
-std::optional<Catalogue::Part> Catalogue::FindLastPart(uint32_t day, uint32_t service) const {
+std::vector<uint32_t> Catalogue::Services(absl::FunctionRef<bool(const std::string& name)> matches) const {
+  std::vector<uint32_t> services;
   const MutexLock lock(mutex_);
-  auto after = blocks_.upper_bound(BlockKey{day, service, std::numeric_limits<uint16_t>::max()});
+  for (const auto& [id, name] : service_names_) {
+    if (matches(name)) services.push_back(id);
+  }
+  return services;
+}
+
+std::optional<Catalogue::Part> Catalogue::FindLastPart(const BlockKey& first_part) const {
+  BlockKey last_part = first_part;
+  last_part.part = std::numeric_limits<uint16_t>::max();
+  const MutexLock lock(mutex_);
+  auto after = blocks_.upper_bound(last_part);
   if (after == blocks_.begin()) return std::nullopt;
   --after;
   const auto& [key, closed] = *after;
-  if (key.day != day || key.service != service) return std::nullopt;
+  if (key < first_part) return std::nullopt;
   return Part{key, closed};
+}
+
+std::vector<BlockKey> Catalogue::Parts(const BlockKey& first_part) const {
+  BlockKey last_part = first_part;
+  last_part.part = std::numeric_limits<uint16_t>::max();
+  std::vector<BlockKey> parts;
+  const MutexLock lock(mutex_);
+  for (auto block = blocks_.lower_bound(first_part); block != blocks_.end() && block->first <= last_part;
+       ++block) {
+    parts.push_back(block->first);
+  }
+  return parts;
 }
 
 void Catalogue::AddBlock(const BlockKey& key) {
@@ -69,42 +104,73 @@ void Catalogue::AddBlock(const BlockKey& key) {
   blocks_[key] = false;
 }
 
-std::vector<Catalogue::NamedBlock> Catalogue::BlocksOfDays(uint32_t first_day, uint32_t last_day) const {
-  std::vector<NamedBlock> found;
+uint64_t Catalogue::horizon_ns(Level level) const {
   const MutexLock lock(mutex_);
-  for (auto block = blocks_.lower_bound(BlockKey{first_day, 0, 0});
-       block != blocks_.end() && block->first.day <= last_day; ++block) {
-    const auto name = service_names_.find(block->first.service);
-    found.push_back({block->first, name == service_names_.end() ? std::string() : name->second});
-  }
-  return found;
+  return horizons_ns_[static_cast<size_t>(level)];
 }
 
-Catalogue::Expired Catalogue::FindExpired(uint32_t day) const {
-  Expired expired;
+uint32_t Catalogue::NamesEndDay(BlockTier tier) const {
+  uint64_t end_ns = std::numeric_limits<uint64_t>::max();
+  for (size_t level = 0; level < horizons_ns_.size(); ++level) {
+    if (TierOf(static_cast<Level>(level)) == tier) end_ns = std::min(end_ns, horizons_ns_[level]);
+  }
+  return DayOf(end_ns);
+}
+
+uint32_t Catalogue::names_end_day(BlockTier tier) const {
   const MutexLock lock(mutex_);
+  return NamesEndDay(tier);
+}
+
+Catalogue::Expired Catalogue::AdvanceHorizon(Level level, uint64_t unix_ns) {
+  const MutexLock lock(mutex_);
+  uint64_t& horizon_ns = horizons_ns_[static_cast<size_t>(level)];
+  horizon_ns = std::max(horizon_ns, unix_ns);
+  Expired expired;
   absl::flat_hash_set<uint32_t> living;
-  for (const auto& [block, closed] : blocks_) {
-    if (block.day < day) {
-      expired.blocks.push_back(block);
+  for (auto block = blocks_.begin(); block != blocks_.end();) {
+    const BlockKey& key = block->first;
+    if (key.day < NamesEndDay(key.tier)) {
+      expired.blocks.push_back(key);
+      block = blocks_.erase(block);
     } else {
-      living.insert(block.service);
+      living.insert(key.service);
+      ++block;
     }
   }
   if (expired.blocks.empty()) return expired;
   for (const auto& [name, id] : service_ids_) {
     if (!living.contains(id)) expired.services.push_back(name);
   }
-  return expired;
-}
-
-void Catalogue::Remove(const Expired& expired) {
-  const MutexLock lock(mutex_);
-  for (const BlockKey& block : expired.blocks) blocks_.erase(block);
   for (const std::string& name : expired.services) {
     service_names_.erase(service_ids_[name]);
     service_ids_.erase(name);
   }
+  return expired;
+}
+
+uint64_t Catalogue::first_ns() const {
+  const MutexLock lock(mutex_);
+  uint64_t first_ns = std::numeric_limits<uint64_t>::max();
+  for (const BlockTier tier : {BlockTier::kDay, BlockTier::kMonth}) {
+    const auto block = blocks_.lower_bound(BlockKey{.tier = tier});
+    if (block == blocks_.end() || block->first.tier != tier) continue;
+    first_ns = std::min(first_ns, uint64_t{block->first.day} * kNanosecondsOfDay);
+  }
+  return first_ns;
+}
+
+uint64_t Catalogue::end_ns() const {
+  const MutexLock lock(mutex_);
+  uint32_t end_day = 0;
+  for (const BlockTier tier : {BlockTier::kDay, BlockTier::kMonth}) {
+    constexpr uint32_t kLastDay = std::numeric_limits<uint32_t>::max();
+    auto after = blocks_.upper_bound(
+        BlockKey{kLastDay, std::numeric_limits<uint32_t>::max(), std::numeric_limits<uint16_t>::max(), tier});
+    if (after == blocks_.begin() || (--after)->first.tier != tier) continue;
+    end_day = std::max(end_day, after->first.day + (tier == BlockTier::kDay ? 1 : kDaysOfMonthBlock));
+  }
+  return uint64_t{end_day} * kNanosecondsOfDay;
 }
 
 size_t Catalogue::block_count() const {

@@ -184,7 +184,12 @@ absl::Status Database::CheckMeta() {
     ByteReader reader(record);
     const uint64_t version = reader.Varint();
     if (!reader.done()) return absl::DataLossError(absl::StrCat(options_.path, ": broken format version"));
-    if (version <= kFormatVersion) return absl::OkStatus();
+    if (version == kFormatVersion) return absl::OkStatus();
+    if (version < kFormatVersion) {
+      return absl::FailedPreconditionError(
+          absl::StrCat(options_.path, " was written by an older collector (format ", version,
+                       ", this one knows ", kFormatVersion, "); use another storage path"));
+    }
     return absl::FailedPreconditionError(
         absl::StrCat(options_.path, " was written by a newer collector (format ", version,
                      ", this one knows ", kFormatVersion, "); use that version, or another storage path"));

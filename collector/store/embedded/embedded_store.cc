@@ -4,11 +4,14 @@
 #include <utility>
 
 #include "base/status_macros.h"
+#include "collector/store/embedded/aggregates.h"
 #include "collector/store/embedded/block_cache.h"
 #include "collector/store/embedded/catalogue.h"
 #include "collector/store/embedded/database.h"
+#include "collector/store/embedded/level_filler.h"
+#include "collector/store/embedded/open_spans.h"
 #include "collector/store/embedded/store_counters.h"
-#include "collector/store/embedded/window_reader.h"
+#include "collector/store/embedded/store_reader.h"
 #include "collector/store/embedded/window_writer.h"
 
 namespace pilotlight::collector {
@@ -25,10 +28,16 @@ absl::StatusOr<std::unique_ptr<EmbeddedStore>> EmbeddedStore::Open(const Embedde
   ASSIGN_OR_RETURN(store->database_, Database::Open(options, *store->counters_));
   store->catalogue_ = std::make_unique<Catalogue>();
   store->cache_ = std::make_unique<BlockCache>(options.cache_bytes);
-  store->reader_ = std::make_unique<WindowReader>(*store->database_, *store->catalogue_, *store->cache_,
-                                                  *store->counters_);
+  store->open_spans_ = std::make_unique<OpenSpans>();
+  store->aggregates_ = std::make_unique<Aggregates>(options.aggregates);
+  store->reader_ = std::make_unique<StoreReader>(*store->database_, *store->catalogue_, *store->open_spans_,
+                                                 *store->aggregates_, *store->cache_, *store->counters_);
   ASSIGN_OR_RETURN(store->writer_, WindowWriter::Create(options, clock, *store->database_, *store->catalogue_,
+                                                        *store->open_spans_, *store->aggregates_,
                                                         *store->cache_, *store->counters_));
+  store->filler_ =
+      std::make_unique<LevelFiller>(clock, *store->database_, *store->catalogue_, *store->open_spans_,
+                                    *store->aggregates_, *store->writer_, *store->cache_, *store->counters_);
   return store;
 }
 
@@ -70,7 +79,19 @@ absl::StatusOr<std::vector<ProfileType>> EmbeddedStore::ProfileTypes(TimeSpan sp
   return std::vector<ProfileType>(types.begin(), types.end());
 }
 
-absl::Status EmbeddedStore::DropBefore(absl::Time before) { return writer_->DropBefore(before); }
+absl::Status EmbeddedStore::FillLevels() { return filler_->FillDue(); }
+
+absl::Status EmbeddedStore::DropBefore(const LevelTimes& before) {
+  // What is dropped must be in the sums first. They are made within minutes, so only when the disk has been
+  // full since can they be missing here, and then room is needed most.
+  if (const absl::Status filled = filler_->FillBefore(before.windows); !absl::IsResourceExhausted(filled)) {
+    RETURN_IF_ERROR(filled);
+  }
+  RETURN_IF_ERROR(writer_->DropBefore(Level::kWindow, before.windows));
+  RETURN_IF_ERROR(writer_->DropBefore(Level::kTenMinutes, before.ten_minutes));
+  RETURN_IF_ERROR(writer_->DropBefore(Level::kHour, before.hours));
+  return writer_->DropBefore(Level::kDay, before.days);
+}
 
 absl::Status EmbeddedStore::Compact() { return database_->Compact(); }
 
@@ -86,11 +107,14 @@ EmbeddedStoreCounters EmbeddedStore::counters() const {
   counters.commits = counters_->commits;
   counters.corrupt_records = counters_->corrupt_records;
   counters.forgotten_boots = counters_->forgotten_boots;
+  counters.summed_spans = counters_->summed_spans;
+  counters.unsummed_spans = counters_->unsummed_spans;
   counters.cache_hits = cache.hits;
   counters.cache_misses = cache.misses;
   counters.cache_bytes = cache.bytes;
   counters.blocks = catalogue_->block_count();
   counters.services = catalogue_->service_count();
+  counters.open_spans = open_spans_->size();
   counters.boots = writer_->boot_count();
   counters.disk_bytes = database_->disk_bytes();
   return counters;

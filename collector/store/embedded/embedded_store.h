@@ -1,4 +1,5 @@
-// A ProfileStore in one directory: RocksDB with blocks of one service and one day.
+// A ProfileStore in one directory: RocksDB with blocks of one service and some days, at several levels of
+// time.
 #pragma once
 
 #include <cstddef>
@@ -30,10 +31,13 @@ struct EmbeddedStoreOptions {
   absl::Duration boot_memory = absl::Hours(24 * 7);
   size_t max_boots = 100000;     // when there are more, the ones not heard of for longest are forgotten
   size_t max_services = 100000;  // a window with one more is InvalidArgument
+  // Labels of each sum over services that is kept: of everything, and by namespace. What is added to a store
+  // that has windows begins with the next day.
+  std::vector<std::vector<std::string>> aggregates = {{}, {"namespace"}};
   const Clock* clock = nullptr;  // the system's when null; must outlive the store
 };
 
-// Since the store was opened, but for the last five, which are as of now.
+// Since the store was opened, but for the last six, which are as of now.
 struct EmbeddedStoreCounters {
   uint64_t appended_windows = 0;
   uint64_t appended_series = 0;
@@ -44,20 +48,26 @@ struct EmbeddedStoreCounters {
   uint64_t commits = 0;            // each is one fsync
   uint64_t corrupt_records = 0;    // skipped, counted each time that they are met; a run of them counts once
   uint64_t forgotten_boots = 0;
+  uint64_t summed_spans = 0;    // sums of spans of time that were made
+  uint64_t unsummed_spans = 0;  // of ten minutes, dropped without a sum: the disk was full
   uint64_t cache_hits = 0;
   uint64_t cache_misses = 0;
   uint64_t cache_bytes = 0;
   uint64_t blocks = 0;
   uint64_t services = 0;
   uint64_t boots = 0;
+  uint64_t open_spans = 0;  // whose sum lacks windows, so that queries read finer records
   uint64_t disk_bytes = 0;  // tables and write-ahead log
 };
 
 struct StoreCounters;
+class Aggregates;
 class BlockCache;
 class Catalogue;
 class Database;
-class WindowReader;
+class LevelFiller;
+class OpenSpans;
+class StoreReader;
 class WindowWriter;
 
 // Thread-safe. Appends that come together share one fsync of the write-ahead log, and each returns after
@@ -83,7 +93,8 @@ class EmbeddedStore : public ProfileStore {
   absl::StatusOr<std::vector<std::string>> LabelValues(const std::string& name, TimeSpan span,
                                                        const std::vector<Matcher>& matchers) override;
   absl::StatusOr<std::vector<ProfileType>> ProfileTypes(TimeSpan span) override;
-  absl::Status DropBefore(absl::Time before) override;
+  absl::Status FillLevels() override;
+  absl::Status DropBefore(const LevelTimes& before) override;
 
   EmbeddedStoreCounters counters() const;
   // Writes what is in memory to tables and merges them; for tools and tests, it is never needed.
@@ -95,9 +106,12 @@ class EmbeddedStore : public ProfileStore {
   std::unique_ptr<StoreCounters> counters_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<Catalogue> catalogue_;
+  std::unique_ptr<OpenSpans> open_spans_;
+  std::unique_ptr<Aggregates> aggregates_;
   std::unique_ptr<BlockCache> cache_;
-  std::unique_ptr<WindowReader> reader_;
+  std::unique_ptr<StoreReader> reader_;
   std::unique_ptr<WindowWriter> writer_;
+  std::unique_ptr<LevelFiller> filler_;
 };
 
 }  // namespace pilotlight::collector

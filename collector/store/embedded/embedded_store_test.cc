@@ -249,7 +249,7 @@ TEST_F(EmbeddedStoreTest, BootsNotHeardOfForLongAreForgotten) {
   clock_.Advance(absl::Hours(24 * 6));
   Append(MakeWindow("a", "new", 1, kNoon));
   clock_.Advance(absl::Hours(24 * 2));
-  ASSERT_TRUE(store_->DropBefore(kNoon - absl::Hours(48)).ok());
+  ASSERT_TRUE(store_->DropBefore(AllLevels(kNoon - absl::Hours(48))).ok());
   EXPECT_EQ(store_->counters().boots, 1u);
   EXPECT_EQ(store_->counters().forgotten_boots, 1u);
   Reopen();
@@ -333,30 +333,95 @@ TEST_F(EmbeddedStoreTest, LabelsAreRestrictedByMatchersAndSpan) {
   EXPECT_THAT(Values("pod", "", {kNoon + absl::Minutes(1), kNoon + absl::Minutes(2)}), ElementsAre("cart-2"));
 }
 
-TEST_F(EmbeddedStoreTest, RetentionDropsWholeDaysWithTheirNames) {
+TEST_F(EmbeddedStoreTest, WhatAllLevelsHaveDroppedIsGoneWithItsNames) {
   AppendOne("a", 1, kNoon, kShop, {{"f", 1}});
-  AppendOne("a", 2, kNoon + absl::Hours(24), kCart, {{"f", 2}});
-  ASSERT_TRUE(store_->DropBefore(kNoon + absl::Hours(1)).ok());
+  AppendOne("a", 2, kNoon + absl::Hours(24 * 40), kCart, {{"f", 2}});
+  clock_.Advance(absl::Hours(24 * 41));
+  ASSERT_TRUE(store_->FillLevels().ok());
+  ASSERT_TRUE(store_->DropBefore(AllLevels(kNoon + absl::Hours(1))).ok());
   EXPECT_EQ(Counts(), (Stacks{{"f", 3}}));
-  // The first day ends at midnight.
-  ASSERT_TRUE(store_->DropBefore(kNoon + absl::Hours(12)).ok());
+  // The first day is in a block of 32 days, which has ended by then.
+  ASSERT_TRUE(store_->DropBefore(AllLevels(kNoon + absl::Hours(24 * 40))).ok());
   EXPECT_EQ(Counts(), (Stacks{{"f", 2}}));
-  EXPECT_EQ(store_->counters().blocks, 1u);
+  // Of a day and of a month, for the service and for two aggregates.
+  EXPECT_EQ(store_->counters().blocks, 6u);
   EXPECT_EQ(store_->counters().services, 1u);
   EXPECT_THAT(Values("service_name"), ElementsAre("cart"));
   Reopen();
   EXPECT_EQ(Counts(), (Stacks{{"f", 2}}));
-  AppendOne("a", 3, kNoon, kShop, {{"g", 4}});
+  AppendOne("a", 3, kNoon + absl::Hours(24 * 40), kShop, {{"g", 4}});
   EXPECT_EQ(Counts(), (Stacks{{"f", 2}, {"g", 4}}));
 }
 
+TEST_F(EmbeddedStoreTest, DroppedWindowsAnswerFromTheirSums) {
+  AppendOne("a", 1, kNoon, kShop, {{"f", 1}});
+  AppendOne("a", 2, kNoon + absl::Minutes(11), kCart, {{"f", 2}});
+  AppendOne("a", 3, kNoon + absl::Minutes(12), kCart2, {{"g", 4}});
+  AppendOne("a", 4, kNoon + absl::Hours(24), kCart, {{"h", 8}});
+  const LevelTimes before = {kNoon + absl::Hours(24), kNoon, kNoon, kNoon};
+  ASSERT_TRUE(store_->DropBefore(before).ok());
+  EXPECT_EQ(Counts(), (Stacks{{"f", 3}, {"g", 4}, {"h", 8}}));
+  EXPECT_EQ(Counts("{pod=\"cart-2\"}"), (Stacks{{"g", 4}}));
+  EXPECT_THAT(Values("pod", "", {kNoon, kNoon + absl::Minutes(20)}),
+              ElementsAre("cart-1", "cart-2", "shop-1"));
+  // Ten minutes belong to the range that they start in, whole.
+  EXPECT_EQ(Counts("", {kNoon, kNoon + absl::Minutes(11)}), (Stacks{{"f", 3}, {"g", 4}}));
+  EXPECT_EQ(Counts("", {kNoon + absl::Minutes(11), kNoon + absl::Minutes(30)}), (Stacks{}));
+}
+
+TEST_F(EmbeddedStoreTest, AWindowThatComesLateIsInTheSums) {
+  AppendOne("a", 1, kNoon, kShop, {{"f", 1}});
+  clock_.Advance(absl::Hours(30));
+  ASSERT_TRUE(store_->FillLevels().ok());
+  EXPECT_EQ(store_->counters().open_spans, 0u);
+  const uint64_t sums = store_->counters().summed_spans;
+  AppendOne("a", 2, kNoon + absl::Minutes(1), kShop, {{"f", 2}, {"g", 4}});
+  EXPECT_EQ(store_->counters().open_spans, 6u);
+  EXPECT_EQ(Counts(), (Stacks{{"f", 3}, {"g", 4}}));
+  Reopen();
+  EXPECT_EQ(store_->counters().open_spans, 6u);
+  EXPECT_EQ(Counts(), (Stacks{{"f", 3}, {"g", 4}}));
+  ASSERT_TRUE(store_->FillLevels().ok());
+  EXPECT_EQ(store_->counters().open_spans, 0u);
+  EXPECT_EQ(store_->counters().summed_spans, 6u);
+  EXPECT_EQ(sums, 6u);
+  EXPECT_EQ(Counts(), (Stacks{{"f", 3}, {"g", 4}}));
+}
+
+TEST_F(EmbeddedStoreTest, SpansAreSummedUpOnceTheyAreOver) {
+  AppendOne("a", 1, kNoon, kShop, {{"f", 1}});
+  clock_.Advance(absl::Minutes(10));
+  ASSERT_TRUE(store_->FillLevels().ok());
+  EXPECT_EQ(store_->counters().summed_spans, 0u);  // windows may be on their way
+  clock_.Advance(absl::Minutes(2));
+  ASSERT_TRUE(store_->FillLevels().ok());
+  EXPECT_EQ(store_->counters().summed_spans, 2u);  // of the service and of the aggregates
+  EXPECT_EQ(store_->counters().open_spans, 4u);
+}
+
+TEST_F(EmbeddedStoreTest, ALateAggregateBeginsWithTheNextDay) {
+  options_.aggregates = {};
+  Reopen();
+  AppendOne("a", 1, kNoon, kShop, {{"f", 1}});
+  options_.aggregates = {{}, {"zone"}};
+  Reopen();
+  AppendOne("a", 2, kNoon + absl::Hours(1), kShop, {{"f", 2}});
+  AppendOne("a", 3, kNoon + absl::Hours(24), kShop, {{"f", 4}});
+  AppendOne("a", 4, kNoon + absl::Hours(24), kCart, {{"f", 8}});
+  clock_.Advance(absl::Hours(60));
+  ASSERT_TRUE(store_->FillLevels().ok());
+  EXPECT_EQ(Counts(), (Stacks{{"f", 15}}));
+  EXPECT_EQ(Counts("{zone=\"a\"}"), (Stacks{{"f", 7}}));
+  EXPECT_EQ(Counts("{zone=\"\"}"), (Stacks{{"f", 8}}));
+}
+
 TEST_F(EmbeddedStoreTest, WindowsOlderThanRetentionAreRefused) {
-  ASSERT_TRUE(store_->DropBefore(kNoon).ok());
+  ASSERT_TRUE(store_->DropBefore(AllLevels(kNoon)).ok());
   Window window = MakeWindow("a", "b", 1, kNoon - absl::Hours(24));
   EXPECT_TRUE(absl::IsInvalidArgument(store_->Append(window).status()));
   EXPECT_EQ(store_->counters().refused_windows, 1u);
-  ASSERT_TRUE(store_->DropBefore(kNoon - absl::Hours(48)).ok());
-  Append(window);
+  Reopen();
+  EXPECT_TRUE(absl::IsInvalidArgument(store_->Append(window).status()));
 }
 
 TEST_F(EmbeddedStoreTest, RetentionFreesTheDisk) {
@@ -366,10 +431,10 @@ TEST_F(EmbeddedStoreTest, RetentionFreesTheDisk) {
   }
   ASSERT_TRUE(store_->Compact().ok());
   const uint64_t before = store_->counters().disk_bytes;
-  ASSERT_TRUE(store_->DropBefore(kNoon + absl::Hours(24 * 10)).ok());
+  ASSERT_TRUE(store_->DropBefore(AllLevels(kNoon + absl::Hours(24 * 40))).ok());
+  EXPECT_EQ(store_->counters().blocks, 0u);
   ASSERT_TRUE(store_->Compact().ok());
   EXPECT_LT(store_->counters().disk_bytes, before / 4);
-  EXPECT_EQ(store_->counters().blocks, 0u);
 }
 
 TEST_F(EmbeddedStoreTest, WindowsThatMakeNoSenseAreRefused) {
@@ -475,10 +540,12 @@ void PutRaw(const std::string& path, const std::string& key, const std::string& 
 
 TEST_F(EmbeddedStoreTest, ANewerFormatIsRefusedByName) {
   store_.reset();
-  PutRaw(options_.path, FormatVersionKey(), std::string(1, 2));
+  PutRaw(options_.path, FormatVersionKey(), std::string(1, 3));
   const absl::Status status = EmbeddedStore::Open(options_).status();
   EXPECT_TRUE(absl::IsFailedPrecondition(status)) << status;
-  EXPECT_THAT(std::string(status.message()), HasSubstr("newer collector (format 2, this one knows 1)"));
+  EXPECT_THAT(std::string(status.message()), HasSubstr("newer collector (format 3, this one knows 2)"));
+  PutRaw(options_.path, FormatVersionKey(), std::string(1, 1));
+  EXPECT_THAT(std::string(EmbeddedStore::Open(options_).status().message()), HasSubstr("older collector"));
 }
 
 TEST_F(EmbeddedStoreTest, ADatabaseOfSomethingElseIsRefused) {

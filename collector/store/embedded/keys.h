@@ -4,16 +4,25 @@
 //   0x01 'n'                          next service id, next boot id (varints)
 //   0x01 's' <service name>           service id (varint)
 //   0x01 'a' <agent, sized> <boot>    boot id, last sequence (varints), last seen (big-endian Unix ns)
-//   0x01 'b' <block>                  the block exists; with a value, it is closed: salvage may have
+//   0x01 'b' <tier u8> <block>        the block exists; with a value, it is closed: salvage may have
 //                                     lost some of its names, so nothing may be added to it
-//   0x02 <block> 0x10 <chunk u32>     what one append added to the block's trie (block_dictionary.h)
-//   0x02 <block> 0x20 <series u32>    labels and type of one series (series_table.h)
-//   0x02 <block> 0x30 <start u64> <boot u32> <sequence u64>
-//                                     one window's samples (window_record.h); start in Unix ns
+//   0x01 'g' <label names>            an aggregate (aggregates.h): its id, since when it is kept (varints)
+//   0x01 'h' <level u8>               records of the level that start earlier were dropped (varint, Unix ns)
+//   0x01 'o' <level u8> <start u64> <service u32>
+//                                     the span's sum does not have all windows yet (open_spans.h)
 //
-// <block> is <day u32> <service u32> <part u16>, so a day is one contiguous range, which retention drops.
-// A block has more than one part when its dictionary was full or damaged; each part stands by itself.
-// Record kinds above 0x30 are for coarser levels of time.
+//   <tier> <block> 0x04 <chunk u32>   what one append added to the block's trie (block_dictionary.h);
+//                                     the tier is 0x02 for blocks of days, 0x03 for blocks of months
+//   <tier> <block> 0x05 <series u32>  labels and type of one series (series_table.h)
+//   0x10 <block> <start u64> <boot u32> <sequence u64>
+//                                     one window's samples (record.h); start in Unix ns
+//   0x11 <block> <start u64>          a span of ten minutes, summed; 0x12: of an hour; 0x13: of a day
+//   0x14 <block> <start u64>          the totals of the windows of ten minutes (totals_record.h)
+//
+// <block> is <day u32> <service u32> <part u16>. A block holds the names of one service's records: of windows
+// and ten minutes for a day, of hours and days for 32 days, named by the first. It has more than one part
+// when its dictionary was full or damaged; each part stands by itself. So what retention drops, a day's
+// records of one level, is one contiguous range, and a block's names go with its last records.
 #pragma once
 
 #include <compare>
@@ -21,29 +30,64 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <tuple>
+#include <vector>
 
 #include "absl/strings/string_view.h"
-#include "absl/time/time.h"
+#include "collector/store/embedded/level.h"
 
 namespace pilotlight::collector {
 
-inline constexpr uint32_t kFormatVersion = 1;
+inline constexpr uint32_t kFormatVersion = 2;
+
+enum class BlockTier : uint8_t { kDay = 0x02, kMonth = 0x03 };
+
+inline constexpr uint32_t kDaysOfMonthBlock = 32;
+
+// Services are numbered from 0, aggregates (aggregates.h) downwards from the end.
+constexpr bool IsAggregateId(uint32_t service) { return service >= 0x80000000; }
 
 struct BlockKey {
-  uint32_t day = 0;  // since 1970-01-01, UTC
+  uint32_t day = 0;  // the first, since 1970-01-01, UTC
   uint32_t service = 0;
   uint16_t part = 0;
+  BlockTier tier = BlockTier::kDay;
 
-  friend auto operator<=>(const BlockKey&, const BlockKey&) = default;
+  friend bool operator==(const BlockKey&, const BlockKey&) = default;
+  friend auto operator<=>(const BlockKey& a, const BlockKey& b) {
+    return std::tie(a.tier, a.day, a.service, a.part) <=> std::tie(b.tier, b.day, b.service, b.part);
+  }
   template <typename H>
   friend H AbslHashValue(H h, const BlockKey& key) {
-    return H::combine(std::move(h), key.day, key.service, key.part);
+    return H::combine(std::move(h), key.tier, key.day, key.service, key.part);
   }
 };
 
-inline constexpr size_t kBlockKeyBytes = 10;
+inline uint32_t DayOf(uint64_t unix_ns) { return static_cast<uint32_t>(unix_ns / kNanosecondsOfDay); }
+constexpr BlockTier TierOf(Level level) {
+  return level <= Level::kTenMinutes ? BlockTier::kDay : BlockTier::kMonth;
+}
+// The first part of the block with a service's records of `level` that start at `unix_ns`.
+BlockKey FirstPart(Level level, uint64_t unix_ns, uint32_t service);
 
-enum class RecordKind : uint8_t { kDictionary = 0x10, kSeries = 0x20, kWindow = 0x30 };
+enum class RecordKind : uint8_t {
+  kDictionary = 0x04,
+  kSeries = 0x05,
+  kWindow = 0x10,
+  kTenMinutes = 0x11,
+  kHour = 0x12,
+  kDay = 0x13,
+  kWindowTotals = 0x14,
+};
+constexpr RecordKind RecordsOf(Level level) {
+  return static_cast<RecordKind>(static_cast<uint8_t>(RecordKind::kWindow) + static_cast<uint8_t>(level));
+}
+
+// Of a kind whose records have a start.
+constexpr Level LevelOf(RecordKind kind) {
+  if (kind == RecordKind::kWindowTotals) return Level::kWindow;
+  return static_cast<Level>(static_cast<uint8_t>(kind) - static_cast<uint8_t>(RecordKind::kWindow));
+}
 
 struct WindowKey {
   uint64_t start_unix_ns = 0;
@@ -51,37 +95,61 @@ struct WindowKey {
   uint64_t sequence = 0;
 };
 
+struct SpanKey {
+  Level level = Level::kTenMinutes;
+  uint64_t start_unix_ns = 0;
+  uint32_t service = 0;
+
+  friend auto operator<=>(const SpanKey&, const SpanKey&) = default;
+  template <typename H>
+  friend H AbslHashValue(H h, const SpanKey& key) {
+    return H::combine(std::move(h), key.level, key.start_unix_ns, key.service);
+  }
+};
+
 std::string FormatVersionKey();
 std::string NextIdsKey();
 std::string ServiceKey(absl::string_view name);
 std::string BootKey(absl::string_view agent, absl::string_view boot);
 std::string CatalogueKey(const BlockKey& block);
+std::string AggregateKey(absl::string_view name);
+std::string HorizonKey(Level level);
+std::string OpenSpanKey(const SpanKey& span);
 
 bool IsMetaKey(absl::string_view key);
 
-// The start of all service, boot and catalogue keys.
+// The start of all meta keys, and of those of one kind.
+std::string MetaPrefix();
 std::string ServicePrefix();
 std::string BootPrefix();
 std::string CataloguePrefix();
+std::string AggregatePrefix();
+std::string OpenSpanPrefix();
 
 // The start of the keys of one kind in a block, and the first key behind them.
 std::string RecordPrefix(const BlockKey& block, RecordKind kind);
 std::string RecordsEnd(const BlockKey& block, RecordKind kind);
 std::string NumberedKey(const BlockKey& block, RecordKind kind, uint32_t number);
+// The first key of records, of a kind that has a start, that start at `start_unix_ns` or later; and the key
+// of a span's sum.
+std::string TimedKey(const BlockKey& block, RecordKind kind, uint64_t start_unix_ns);
 std::string WindowRecordKey(const BlockKey& block, const WindowKey& window);
-// The first key of window records that start at `start_unix_ns` or later.
-std::string FirstWindowKey(const BlockKey& block, uint64_t start_unix_ns);
-// The start of all meta keys, of all data keys, the first one of `day`, and the first one behind `block`.
-std::string MetaPrefix();
-std::string DataPrefix();
-std::string DayStart(uint32_t day);
-std::string BlockEnd(const BlockKey& block);
 
+// The first byte of all keys that have a block behind it, and where such keys of one day start. The tier of
+// their blocks.
+const std::vector<char>& BlockSpaces();
+std::string DayStart(char space, uint32_t day);
+BlockTier TierOfSpace(char space);
+char SpaceOf(BlockTier tier);
+char SpaceOf(RecordKind kind);
+// The first key behind those of a block in a space.
+std::string BlockEnd(char space, const BlockKey& block);
+
+inline constexpr size_t kBlockKeyBytes = 10;
 // What stands behind a prefix; nothing when it has the wrong length.
-std::optional<BlockKey> ParseBlockKey(absl::string_view bytes);
+std::optional<BlockKey> ParseBlockKey(BlockTier tier, absl::string_view bytes);
+std::optional<BlockKey> ParseCatalogueKey(absl::string_view bytes);
+std::optional<SpanKey> ParseOpenSpanKey(absl::string_view bytes);
 std::optional<WindowKey> ParseWindowKey(absl::string_view bytes);
-
-inline constexpr uint64_t kNanosecondsOfDay = uint64_t{86400} * 1'000'000'000;
-inline uint32_t DayOf(uint64_t unix_ns) { return static_cast<uint32_t>(unix_ns / kNanosecondsOfDay); }
 
 }  // namespace pilotlight::collector

@@ -1,49 +1,60 @@
 #include "collector/store/embedded/node_sums.h"
 
 #include <algorithm>
+#include <bit>
 
 namespace pilotlight::collector {
 namespace {
 
 constexpr uint32_t kUnmapped = UINT32_MAX;
+constexpr size_t kBitsOfWord = 64;
 
 }  // namespace
 
 void NodeSums::Grow(size_t size) {
+  size_ = size;
+  if (size <= counts_.size()) return;
   counts_.resize(size);
   values_.resize(size);
+  touched_.resize((size + kBitsOfWord - 1) / kBitsOfWord);
 }
 
 void NodeSums::Add(const std::vector<Sample>& samples) {
-  NodeId highest = 0;
-  for (const Sample& sample : samples) highest = std::max(highest, sample.node);
-  if (!samples.empty() && highest >= size()) Grow(size_t{highest} + 1);
-  for (const Sample& sample : samples) {
-    counts_[sample.node] += sample.count;
-    values_[sample.node] += static_cast<uint64_t>(sample.value);
-  }
+  for (const Sample& sample : samples) Add(sample.node, sample.count, sample.value);
 }
 
 void NodeSums::Add(NodeId node, uint64_t count, int64_t value) {
-  if (node >= size()) Grow(size_t{node} + 1);
+  if (node >= size_) Grow(size_t{node} + 1);
   counts_[node] += count;
   values_[node] += static_cast<uint64_t>(value);
+  touched_[node / kBitsOfWord] |= uint64_t{1} << node % kBitsOfWord;
+}
+
+template <typename Visit>
+void NodeSums::ForEachTouched(const Visit& visit) const {
+  for (size_t word = 0; word < touched_.size(); ++word) {
+    for (uint64_t bits = touched_[word]; bits != 0; bits &= bits - 1) {
+      visit(static_cast<NodeId>(word * kBitsOfWord + static_cast<size_t>(std::countr_zero(bits))));
+    }
+  }
 }
 
 void NodeSums::Clear() {
-  counts_.clear();
-  values_.clear();
+  ForEachTouched([this](NodeId node) { counts_[node] = values_[node] = 0; });
+  std::ranges::fill(touched_, 0);
+  size_ = 0;
 }
 
 std::vector<Sample> NodeSums::ToSamples() const {
   std::vector<Sample> samples;
-  for (NodeId node = 0; node < size(); ++node) {
+  ForEachTouched([&](NodeId node) {
     if (!empty_at(node)) samples.push_back(at(node));
-  }
+  });
   return samples;
 }
 
-std::vector<NodeId> MapNodes(const BlockDictionary& from, const NodeSums& sums, StackTrie& to) {
+template <typename Trie>
+std::vector<NodeId> MapNodes(const BlockDictionary& from, const NodeSums& sums, Trie& to) {
   const size_t known = std::min(from.node_count(), sums.size());
   std::vector<uint8_t> needed(sums.size());
   for (size_t i = known; i-- > 1;) {
@@ -72,5 +83,8 @@ std::vector<NodeId> MapNodes(const BlockDictionary& from, const NodeSums& sums, 
   }
   return mapped;
 }
+
+template std::vector<NodeId> MapNodes(const BlockDictionary&, const NodeSums&, StackTrie&);
+template std::vector<NodeId> MapNodes(const BlockDictionary&, const NodeSums&, BlockDictionary&);
 
 }  // namespace pilotlight::collector

@@ -43,9 +43,10 @@ void RecordScan::Seek(const std::string& prefix, const std::string& first_key, a
 }
 
 void RecordScan::Seek(const BlockKey& block, RecordKind kind, const std::string& first_key) {
-  // Windows lie by their start, here in steps of a microsecond; the others by a number of four bytes.
+  // Names lie by a number of four bytes; the others by their start, here in steps of a microsecond.
+  const bool is_numbered = kind == RecordKind::kDictionary || kind == RecordKind::kSeries;
   const absl::uint128 finest_step =
-      kind == RecordKind::kWindow ? absl::MakeUint128(1000, 0) : absl::MakeUint128(uint64_t{1} << 32, 0);
+      is_numbered ? absl::MakeUint128(uint64_t{1} << 32, 0) : absl::MakeUint128(1000, 0);
   Seek(RecordPrefix(block, kind), first_key, finest_step);
 }
 

@@ -12,8 +12,9 @@
 #include "collector/store/embedded/bytes.h"
 #include "collector/store/embedded/keys.h"
 #include "collector/store/embedded/node_sums.h"
+#include "collector/store/embedded/record.h"
 #include "collector/store/embedded/series_table.h"
-#include "collector/store/embedded/window_record.h"
+#include "collector/store/embedded/totals_record.h"
 #include "collector/store/store_test_support.h"
 
 namespace pilotlight::collector {
@@ -61,22 +62,39 @@ TEST(BytesTest, OverlongNumbersAreRefused) {
 }
 
 TEST(KeysTest, SortByDayServicePartKindAndStart) {
+  constexpr char kDayNames = static_cast<char>(BlockTier::kDay);
+  constexpr char kWindows = static_cast<char>(RecordKind::kWindow);
   const std::vector<std::string> keys = {
       NumberedKey({1, 2, 0}, RecordKind::kDictionary, 0),
       NumberedKey({1, 2, 0}, RecordKind::kDictionary, 256),
       NumberedKey({1, 2, 0}, RecordKind::kSeries, 1),
+      BlockEnd(kDayNames, {1, 2, 0}),
+      NumberedKey({1, 2, 1}, RecordKind::kDictionary, 0),
+      NumberedKey({1, 3, 0}, RecordKind::kDictionary, 0),
+      DayStart(kDayNames, 2),
+      NumberedKey({2, 0, 0}, RecordKind::kDictionary, 0),
+      NumberedKey({256, 0, 0}, RecordKind::kDictionary, 0),
+      NumberedKey({32, 0, 0, BlockTier::kMonth}, RecordKind::kDictionary, 0),
       WindowRecordKey({1, 2, 0}, {5, 9, 9}),
       WindowRecordKey({1, 2, 0}, {6, 1, 300}),
       WindowRecordKey({1, 2, 0}, {6, 2, 1}),
-      BlockEnd({1, 2, 0}),
-      NumberedKey({1, 2, 1}, RecordKind::kDictionary, 0),
-      NumberedKey({1, 3, 0}, RecordKind::kDictionary, 0),
-      DayStart(2),
-      NumberedKey({2, 0, 0}, RecordKind::kDictionary, 0),
-      NumberedKey({256, 0, 0}, RecordKind::kDictionary, 0),
+      BlockEnd(kWindows, {1, 2, 0}),
+      DayStart(kWindows, 2),
+      TimedKey({2, 0, 0}, RecordKind::kWindow, 0),
+      TimedKey({1, 0, 0}, RecordKind::kTenMinutes, 5),
+      TimedKey({1, 0, 0}, RecordKind::kTenMinutes, 6),
   };
   EXPECT_TRUE(std::ranges::is_sorted(keys));
-  EXPECT_LT(BootKey("z", "z"), DataPrefix());
+  EXPECT_LT(BootKey("z", "z"), DayStart(kDayNames, 0));
+}
+
+TEST(KeysTest, BlocksAndOpenSpansComeBack) {
+  const BlockKey block = {1024, 7, 3, BlockTier::kMonth};
+  EXPECT_EQ(ParseCatalogueKey(absl::string_view(CatalogueKey(block)).substr(CataloguePrefix().size())),
+            block);
+  const SpanKey span = {Level::kHour, 3'600'000'000'000, 9};
+  EXPECT_EQ(ParseOpenSpanKey(absl::string_view(OpenSpanKey(span)).substr(OpenSpanPrefix().size())), span);
+  EXPECT_FALSE(ParseOpenSpanKey(std::string(13, '\x07')).has_value());
 }
 
 TEST(KeysTest, AgentAndBootDoNotRunTogether) { EXPECT_NE(BootKey("ab", "c"), BootKey("a", "bc")); }
@@ -87,44 +105,93 @@ std::vector<RecordedSeries> MakeSeries() {
           {.id = 900, .period = -1, .loss = {}, .samples = {}}};
 }
 
-TEST(WindowRecordTest, SeriesComeBack) {
-  const std::vector<RecordedSeries> series = MakeSeries();
-  const std::string bytes = EncodeWindowRecord(10, 60, series);
-  WindowRecord record;
-  ASSERT_TRUE(ParseWindowRecord(bytes, record));
-  EXPECT_EQ(record.duration_ns, 10);
-  EXPECT_EQ(record.interval_ns, 60);
-  ASSERT_EQ(record.series.size(), series.size());
+void ExpectSamples(const std::vector<SeriesInRecord>& record, const std::vector<RecordedSeries>& series) {
+  ASSERT_EQ(record.size(), series.size());
   for (size_t i = 0; i < series.size(); ++i) {
-    EXPECT_EQ(record.series[i].id, series[i].id);
-    EXPECT_EQ(record.series[i].period, series[i].period);
-    EXPECT_EQ(record.series[i].loss, series[i].loss);
+    EXPECT_EQ(record[i].id, series[i].id);
+    EXPECT_EQ(record[i].period, series[i].period);
+    EXPECT_EQ(record[i].loss, series[i].loss);
     std::vector<Sample> samples;
-    ASSERT_TRUE(DecodeSamples(record.series[i], samples));
+    ASSERT_TRUE(DecodeSamples(record[i], samples));
     EXPECT_EQ(samples, series[i].samples);
   }
-  EXPECT_EQ(record.series[0].total.count, 301u);
-  EXPECT_EQ(record.series[0].total.value, 3010);
-  EXPECT_TRUE(record.series[0].values.empty());
 }
 
-TEST(WindowRecordTest, NoTruncationIsTakenForARecord) {
-  const std::string bytes = EncodeWindowRecord(10, 60, MakeSeries());
-  WindowRecord record;
-  for (size_t size = 0; size < bytes.size(); ++size) {
-    EXPECT_FALSE(ParseWindowRecord(absl::string_view(bytes).substr(0, size), record)) << size;
+TEST(RecordTest, SeriesOfAWindowComeBack) {
+  const std::vector<RecordedSeries> series = MakeSeries();
+  std::vector<SeriesInRecord> record;
+  ASSERT_TRUE(ParseRecord(Level::kWindow, 1000, EncodeWindowRecord(10, 60, series), record));
+  ExpectSamples(record, series);
+  EXPECT_EQ(record[0].total.count, 301u);
+  EXPECT_EQ(record[0].total.value, 3010);
+  EXPECT_TRUE(record[0].values.empty());
+  EXPECT_EQ(record[0].span.windows, 1u);
+  EXPECT_EQ(record[0].span.watched_ns, 10);
+  EXPECT_EQ(record[0].span.first_start_ns, 1000u);
+  EXPECT_EQ(record[0].span.last_end_ns, 1060u);
+  EXPECT_DOUBLE_EQ(record[0].span.estimated_value, 6 * 3010);
+}
+
+TEST(RecordTest, SeriesOfASpanComeBack) {
+  std::vector<RecordedSeries> series = MakeSeries();
+  series[0].span = {
+      .windows = 7, .watched_ns = 70, .estimated_value = 0.1, .first_start_ns = 1003, .last_end_ns = 1990};
+  for (RecordedSeries& one : series) one.span.first_start_ns += one.span.windows == 0 ? 1000 : 0;
+  series[1].span.last_end_ns = series[2].span.last_end_ns = 1000;
+  std::vector<SeriesInRecord> record;
+  ASSERT_TRUE(ParseRecord(Level::kHour, 1000, EncodeSpanRecord(1000, series), record));
+  ExpectSamples(record, series);
+  EXPECT_EQ(record[0].span.windows, 7u);
+  EXPECT_EQ(record[0].span.watched_ns, 70);
+  EXPECT_EQ(record[0].span.estimated_value, 0.1);
+  EXPECT_EQ(record[0].span.first_start_ns, 1003u);
+  EXPECT_EQ(record[0].span.last_end_ns, 1990u);
+}
+
+TEST(TotalsRecordTest, WindowsComeBack) {
+  TotalsRecordWriter writer;
+  EXPECT_EQ(writer.Encode(0), "");
+  for (uint64_t i = 0; i < 3; ++i) {
+    SeriesInRecord window;
+    window.id = i == 1 ? 2 : 5;
+    window.period = 10;
+    window.total = {i + 1, i == 2 ? -7 : static_cast<int64_t>(10 * (i + 1))};
+    window.span = {
+        .windows = 1, .watched_ns = 10, .first_start_ns = 1000 + 60 * i, .last_end_ns = 1060 + 60 * i};
+    writer.Add(window);
   }
-  EXPECT_FALSE(ParseWindowRecord(bytes + "x", record));
+  const std::string bytes = writer.Encode(1000);
+  std::vector<std::string> seen;
+  const auto visit = [&seen](uint32_t id, const WindowTotals& window) {
+    seen.push_back(absl::StrCat(id, " ", window.start_ns, " ", window.total.count, " ", window.total.value,
+                                " ", window.estimated_value));
+  };
+  EXPECT_TRUE(ReadTotalsRecord(
+      1000, bytes, [](uint32_t id) { return id == 5; }, visit));
+  EXPECT_EQ(seen, (std::vector<std::string>{"5 1000 1 10 60", "5 1120 3 -7 -42"}));
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_FALSE(ReadTotalsRecord(
+        1000, absl::string_view(bytes).substr(0, size), [](uint32_t) { return true; }, visit));
+  }
 }
 
-TEST(WindowRecordTest, FlippedBitsNeverCrash) {
+TEST(RecordTest, NoTruncationIsTakenForARecord) {
+  const std::string bytes = EncodeWindowRecord(10, 60, MakeSeries());
+  std::vector<SeriesInRecord> record;
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_FALSE(ParseRecord(Level::kWindow, 0, absl::string_view(bytes).substr(0, size), record)) << size;
+  }
+  EXPECT_FALSE(ParseRecord(Level::kWindow, 0, bytes + "x", record));
+}
+
+TEST(RecordTest, FlippedBitsNeverCrash) {
   const std::string bytes = EncodeWindowRecord(10, 60, MakeSeries());
   for (size_t bit = 0; bit < bytes.size() * 8; ++bit) {
     std::string flipped = bytes;
     flipped[bit / 8] = static_cast<char>(flipped[bit / 8] ^ 1 << bit % 8);
-    WindowRecord record;
-    if (!ParseWindowRecord(flipped, record)) continue;
-    for (const SeriesInRecord& series : record.series) {
+    std::vector<SeriesInRecord> record;
+    if (!ParseRecord(Level::kWindow, 0, flipped, record)) continue;
+    for (const SeriesInRecord& series : record) {
       std::vector<Sample> samples = {{1, 2, 3}};
       if (!DecodeSamples(series, samples)) {
         EXPECT_EQ(samples.size(), 1u);

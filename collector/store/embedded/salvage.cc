@@ -1,14 +1,19 @@
 #include "collector/store/embedded/salvage.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 #include <memory>
+#include <set>
 #include <system_error>
+#include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "collector/store/embedded/bytes.h"
 #include "collector/store/embedded/keys.h"
+#include "collector/store/embedded/open_spans.h"
 #include "collector/store/embedded/record_scan.h"
 #include "collector/store/embedded/rocks_status.h"
 #include "collector/store/embedded/series_table.h"
@@ -76,7 +81,9 @@ absl::Status RestoreTable(const std::string& table, const rocksdb::Options& opti
     return absl::OkStatus();
   }
   RecordScan scan([&reader] { return reader.NewIterator(rocksdb::ReadOptions()); }, counters);
-  for (const std::string& space : {MetaPrefix(), DataPrefix()}) {
+  std::vector<std::string> spaces = {MetaPrefix()};
+  for (const char space : BlockSpaces()) spaces.emplace_back(1, space);
+  for (const std::string& space : spaces) {
     for (scan.Seek(space, space, /*finest_step=*/1); scan.Valid(); scan.Next()) {
       RETURN_IF_ERROR(restorer.Restore(scan.key(), scan.value()));
     }
@@ -100,20 +107,24 @@ std::string ServiceOf(const BlockKey& block, rocksdb::DB& rocks, StoreCounters& 
 absl::Status RestoreMeta(rocksdb::DB& rocks, RecordRestorer& restorer, StoreCounters& counters) {
   uint32_t next_service = 0;
   RecordScan scan(rocks, counters);
-  for (std::string first_key = DataPrefix();;) {
-    scan.Seek(DataPrefix(), first_key, /*finest_step=*/1);
-    if (!scan.Valid()) break;
-    const auto block = ParseBlockKey(scan.suffix().substr(0, kBlockKeyBytes));
-    if (!block) break;
-    // Names at its end may be lost, and new ones must not take their numbers.
-    RETURN_IF_ERROR(restorer.Put(CatalogueKey(*block), "closed"));
-    next_service = std::max(next_service, block->service + 1);
-    if (const std::string service = ServiceOf(*block, rocks, counters); !service.empty()) {
-      std::string id;
-      AppendVarint(id, block->service);
-      RETURN_IF_ERROR(restorer.Restore(ServiceKey(service), id));
+  for (const char space : BlockSpaces()) {
+    const std::string prefix(1, space);
+    for (std::string first_key = prefix;;) {
+      scan.Seek(prefix, first_key, /*finest_step=*/1);
+      if (!scan.Valid()) break;
+      const auto block = ParseBlockKey(TierOfSpace(space), scan.suffix().substr(0, kBlockKeyBytes));
+      if (!block) break;
+      // Names at its end may be lost, and new ones must not take their numbers.
+      RETURN_IF_ERROR(restorer.Put(CatalogueKey(*block), "closed"));
+      first_key = BlockEnd(space, *block);
+      if (IsAggregateId(block->service)) continue;
+      next_service = std::max(next_service, block->service + 1);
+      if (const std::string service = ServiceOf(*block, rocks, counters); !service.empty()) {
+        std::string id;
+        AppendVarint(id, block->service);
+        RETURN_IF_ERROR(restorer.Restore(ServiceKey(service), id));
+      }
     }
-    first_key = BlockEnd(*block);
   }
   // Boots' ids in the keys of windows must not come up again; without the record nobody knows the last one.
   constexpr uint32_t kFarAway = 1u << 30;
@@ -127,6 +138,43 @@ absl::Status RestoreMeta(rocksdb::DB& rocks, RecordRestorer& restorer, StoreCoun
   std::string version;
   AppendVarint(version, kFormatVersion);
   return restorer.Restore(FormatVersionKey(), version);
+}
+
+// Spans whose sums do not hold all windows are listed, and the list may be lost: what has no sum at all
+// shows.
+absl::Status RestoreOpenSpans(rocksdb::DB& rocks, RecordRestorer& restorer, StoreCounters& counters) {
+  std::array<std::set<std::pair<uint64_t, uint32_t>>, 4> spans;  // by level: where there are records, of whom
+  RecordScan scan(rocks, counters);
+  for (const Level level : {Level::kWindow, Level::kTenMinutes, Level::kHour, Level::kDay}) {
+    const std::string prefix(1, SpaceOf(RecordsOf(level)));
+    for (scan.Seek(prefix, prefix, /*finest_step=*/1); scan.Valid(); scan.Next()) {
+      ByteReader reader(scan.suffix());
+      reader.BigEndian<uint32_t>();  // the day
+      const auto service = reader.BigEndian<uint32_t>();
+      reader.BigEndian<uint16_t>();  // the part
+      const auto start_ns = reader.BigEndian<uint64_t>();
+      if (!reader.ok()) continue;
+      spans[static_cast<size_t>(level)].emplace(start_ns, IsAggregateId(service) ? kAllAggregates : service);
+    }
+  }
+  for (const Level level : kSummedLevels) {
+    const auto& sums = spans[static_cast<size_t>(level)];
+    // What is opened at a level is so at the coarser ones.
+    std::set<std::pair<uint64_t, uint32_t>> opened;
+    for (const auto& [start_ns, service] : spans[static_cast<size_t>(Finer(level))]) {
+      const uint64_t span_start_ns = SpanStart(level, start_ns);
+      for (const uint32_t id : {service, kAllAggregates}) {
+        if (!sums.contains({span_start_ns, id})) opened.emplace(span_start_ns, id);
+      }
+    }
+    for (const auto& [start_ns, service] : opened) {
+      for (Level open = level;; open = Coarser(open)) {
+        RETURN_IF_ERROR(restorer.Put(OpenSpanKey({open, SpanStart(open, start_ns), service}), {}));
+        if (open == Level::kDay) break;
+      }
+    }
+  }
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -147,6 +195,7 @@ absl::Status PutBackLostTables(rocksdb::DB& rocks, const std::string& path, cons
   }
   RETURN_IF_ERROR(restorer.Finish());
   RETURN_IF_ERROR(RestoreMeta(rocks, restorer, counters));
+  RETURN_IF_ERROR(RestoreOpenSpans(rocks, restorer, counters));
   RETURN_IF_ERROR(restorer.Finish());
   std::filesystem::remove_all(LostDirectory(path), error);
   spdlog::warn("store: {} salvaged: {} records of {} corrupt tables were put back", path, restorer.records(),

@@ -16,6 +16,8 @@ struct StoreCounters {
   std::atomic<uint64_t> commits{0};
   std::atomic<uint64_t> corrupt_records{0};
   std::atomic<uint64_t> forgotten_boots{0};
+  std::atomic<uint64_t> summed_spans{0};
+  std::atomic<uint64_t> unsummed_spans{0};
 };
 
 }  // namespace pilotlight::collector

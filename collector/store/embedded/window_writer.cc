@@ -7,8 +7,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "collector/store/embedded/bytes.h"
+#include "collector/store/embedded/record.h"
 #include "collector/store/embedded/rocks_status.h"
-#include "collector/store/embedded/window_record.h"
 
 namespace pilotlight::collector {
 namespace {
@@ -50,10 +50,7 @@ void JoinEqualSeries(std::vector<RecordedSeries>& series) {
   size_t kept = 0;
   for (size_t i = 0; i < series.size(); ++i) {
     if (kept > 0 && series[kept - 1].id == series[i].id) {
-      RecordedSeries& into = series[kept - 1];
-      if (into.period != series[i].period) into.period = 0;
-      into.loss += series[i].loss;
-      into.samples.insert(into.samples.end(), series[i].samples.begin(), series[i].samples.end());
+      Add(std::move(series[i]), series[kept - 1]);
     } else {
       if (kept != i) series[kept] = std::move(series[i]);
       ++kept;
@@ -66,22 +63,24 @@ void JoinEqualSeries(std::vector<RecordedSeries>& series) {
 }  // namespace
 
 WindowWriter::WindowWriter(const EmbeddedStoreOptions& options, const Clock& clock, Database& database,
-                           Catalogue& catalogue, BlockCache& cache, StoreCounters& counters)
+                           Catalogue& catalogue, OpenSpans& open_spans, Aggregates& aggregates,
+                           BlockCache& cache, StoreCounters& counters)
     : options_(options),
       clock_(clock),
       database_(database),
       catalogue_(catalogue),
+      open_spans_(open_spans),
+      aggregates_(aggregates),
       cache_(cache),
       counters_(counters),
       open_(std::make_shared<Group>()) {}
 
-absl::StatusOr<std::unique_ptr<WindowWriter>> WindowWriter::Create(const EmbeddedStoreOptions& options,
-                                                                   const Clock& clock, Database& database,
-                                                                   Catalogue& catalogue, BlockCache& cache,
-                                                                   StoreCounters& counters) {
+absl::StatusOr<std::unique_ptr<WindowWriter>> WindowWriter::Create(
+    const EmbeddedStoreOptions& options, const Clock& clock, Database& database, Catalogue& catalogue,
+    OpenSpans& open_spans, Aggregates& aggregates, BlockCache& cache, StoreCounters& counters) {
   // Not make_unique: the constructor is private.
   std::unique_ptr<WindowWriter> writer(
-      new WindowWriter(options, clock, database, catalogue, cache, counters));
+      new WindowWriter(options, clock, database, catalogue, open_spans, aggregates, cache, counters));
   const MutexLock lock(writer->mutex_);
   RETURN_IF_ERROR(writer->Reload());
   return writer;
@@ -107,6 +106,15 @@ absl::Status WindowWriter::Reload() {
   rocksdb::DB& rocks = use.rocks();
   RETURN_IF_ERROR(catalogue_.Load(rocks));
   RETURN_IF_ERROR(boots_.Load(rocks));
+  RETURN_IF_ERROR(open_spans_.Load(rocks));
+  // A sum over a day that began without the aggregate would lack windows.
+  const absl::Time first_new =
+      catalogue_.block_count() == 0
+          ? absl::UnixEpoch()
+          : absl::FromUnixNanos(static_cast<int64_t>(
+                SpanStart(Level::kDay, static_cast<uint64_t>(absl::ToUnixNanos(clock_.Now()))) +
+                SpanNanoseconds(Level::kDay)));
+  RETURN_IF_ERROR(aggregates_.Load(rocks, first_new, open_->batch));
   std::string record;
   const rocksdb::Status read = rocks.Get(rocksdb::ReadOptions(), NextIdsKey(), &record);
   if (!read.IsNotFound()) {
@@ -143,48 +151,46 @@ absl::StatusOr<AppendOutcome> WindowWriter::AppendValid(const Window& window) {
     return AppendOutcome::kAlreadyThere;
   }
   RETURN_IF_ERROR(database_.CheckRoom());
-  RETURN_IF_ERROR(Encode(window));
+  RETURN_IF_ERROR(EncodeWindow(window));
   const std::shared_ptr<Group> group = open_;
   RETURN_IF_ERROR(Commit(*group));
   return AppendOutcome::kStored;
 }
 
-absl::Status WindowWriter::FindBlock(rocksdb::DB& rocks, const BlockKey& first_part, Share& share) {
+absl::StatusOr<WindowWriter::Target> WindowWriter::FindBlock(rocksdb::DB& rocks, const BlockKey& first_part) {
   BlockKey key = first_part;
-  if (const auto last_part = catalogue_.FindLastPart(key.day, key.service)) {
+  if (const auto last_part = catalogue_.FindLastPart(first_part)) {
     key = last_part->key;
-    share.block = cache_.Get(key);
+    const std::shared_ptr<Block> block = cache_.Get(key);
     size_t bytes = 0;
     bool full = false;
     {
-      const MutexLock lock(share.block->mutex);
-      share.block->LoadSeries(rocks, counters_);
-      share.block->LoadDictionary(rocks, counters_);
-      full = last_part->closed || share.block->damaged ||
-             share.block->dictionary.byte_size() > options_.max_dictionary_bytes;
-      if (!full) share.block->dictionary.MakeWritable();
-      bytes = share.block->byte_size();
+      const MutexLock lock(block->mutex);
+      block->LoadSeries(rocks, counters_);
+      block->LoadDictionary(rocks, counters_);
+      full = last_part->closed || block->damaged ||
+             block->dictionary.byte_size() > options_.max_dictionary_bytes;
+      if (!full) block->dictionary.MakeWritable();
+      bytes = block->byte_size();
     }
     cache_.SetSize(key, bytes);
-    if (!full) return absl::OkStatus();
+    if (!full) return Target{block, /*is_new=*/false};
     if (key.part == std::numeric_limits<uint16_t>::max()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("service ", share.service, " has too many distinct stacks on one day"));
+      return absl::InvalidArgumentError("the service has too many distinct stacks on one day");
     }
     ++key.part;
   }
   // A query may have put an object there that knows what a dropped block of this name held.
   cache_.Drop(key);
-  share.block = cache_.Get(key);
-  share.block_is_new = true;
-  const MutexLock lock(share.block->mutex);
-  share.block->StartNew();
-  return absl::OkStatus();
+  const std::shared_ptr<Block> block = cache_.Get(key);
+  const MutexLock lock(block->mutex);
+  block->StartNew();
+  return Target{block, /*is_new=*/true};
 }
 
 absl::StatusOr<std::vector<WindowWriter::Share>> WindowWriter::FindShares(rocksdb::DB& rocks,
                                                                           const Window& window,
-                                                                          uint32_t day) {
+                                                                          uint64_t start_ns) {
   std::map<absl::string_view, Share> by_service;
   for (const Series& series : window.series) {
     const std::string& service = series.labels.find(std::string(kServiceLabel))->second;
@@ -201,24 +207,28 @@ absl::StatusOr<std::vector<WindowWriter::Share>> WindowWriter::FindShares(rocksd
                                                      options_.max_services, " allowed"));
     }
     const uint32_t service_id = id ? *id : next_service_id_ + new_services++;
-    RETURN_IF_ERROR(FindBlock(rocks, BlockKey{day, service_id, 0}, share));
+    absl::StatusOr<Target> target = FindBlock(rocks, FirstPart(Level::kWindow, start_ns, service_id));
+    if (!target.ok()) {
+      return absl::Status(target.status().code(),
+                          absl::StrCat("service ", service, ": ", target.status().message()));
+    }
+    share.target = *std::move(target);
     shares.push_back(std::move(share));
   }
   return shares;
 }
 
 // Nothing may fail once the first dictionary has been added to.
-absl::Status WindowWriter::Encode(const Window& window) {
+absl::Status WindowWriter::EncodeWindow(const Window& window) {
   const auto start_ns = static_cast<uint64_t>(absl::ToUnixNanos(window.start));
-  const uint32_t day = DayOf(start_ns);
-  if (day < first_day_) {
+  if (start_ns < catalogue_.horizon_ns(Level::kWindow)) {
     return absl::InvalidArgumentError(absl::StrCat("window of ",
                                                    absl::FormatTime(window.start, absl::UTCTimeZone()),
                                                    " is older than what retention keeps"));
   }
   const Database::Use use(database_);
   RETURN_IF_ERROR(use.status());
-  ASSIGN_OR_RETURN(const std::vector<Share> shares, FindShares(use.rocks(), window, day));
+  ASSIGN_OR_RETURN(const std::vector<Share> shares, FindShares(use.rocks(), window, start_ns));
 
   rocksdb::WriteBatch& batch = open_->batch;
   const BootTable::Boot* known = boots_.Find(window.agent, window.boot);
@@ -236,7 +246,7 @@ absl::Status WindowWriter::Encode(const Window& window) {
   bool ids_changed = known == nullptr;
   WindowMapper mapper(window.trie);
   for (const Share& share : shares) {
-    const BlockKey& key = share.block->key;
+    const BlockKey& key = share.target.block->key;
     if (share.service_is_new) {
       std::string id;
       AppendVarint(id, key.service);
@@ -245,13 +255,11 @@ absl::Status WindowWriter::Encode(const Window& window) {
       next_service_id_ = std::max(next_service_id_, key.service + 1);
       ids_changed = true;
     }
-    if (share.block_is_new) {
-      batch.Put(CatalogueKey(key), rocksdb::Slice());
-      catalogue_.AddBlock(key);
-    }
+    if (share.target.is_new) AddBlock(key, batch);
+    open_spans_.Touch(start_ns, key.service, boot.last_seen, batch);
     size_t bytes = 0;
     {
-      Block& block = *share.block;
+      Block& block = *share.target.block;
       const MutexLock lock(block.mutex);
       mapper.StartBlock(block.dictionary);
       std::vector<RecordedSeries> recorded;
@@ -260,8 +268,8 @@ absl::Status WindowWriter::Encode(const Window& window) {
         const std::string record = EncodeSeriesIdentity(identity);
         const SeriesTable::Interned interned = block.series.Intern(record, identity);
         if (interned.added) batch.Put(NumberedKey(key, RecordKind::kSeries, interned.id), record);
-        RecordedSeries& one =
-            recorded.emplace_back(RecordedSeries{interned.id, series->period, series->loss, series->samples});
+        RecordedSeries& one = recorded.emplace_back(
+            RecordedSeries{interned.id, series->period, series->loss, {}, series->samples});
         for (Sample& sample : one.samples) sample.node = mapper.MapNode(sample.node);
       }
       if (const std::string chunk = block.dictionary.TakeChunk(); !chunk.empty()) {
@@ -275,7 +283,7 @@ absl::Status WindowWriter::Encode(const Window& window) {
       bytes = block.byte_size();
     }
     cache_.SetSize(key, bytes);
-    open_->blocks.push_back(share.block);
+    open_->blocks.push_back(share.target.block);
   }
   if (ids_changed) PutNextIds();
   ++open_->windows;
@@ -332,31 +340,80 @@ void WindowWriter::Finish(Group& group, const absl::Status& status) {
   group.blocks.clear();
 }
 
-absl::Status WindowWriter::DropBefore(absl::Time before) {
+absl::StatusOr<WindowWriter::Target> WindowWriter::FindTarget(const BlockKey& first_part) {
+  const MutexLock lock(mutex_);
+  RETURN_IF_ERROR(Recover());
+  const Database::Use use(database_);
+  RETURN_IF_ERROR(use.status());
+  return FindBlock(use.rocks(), first_part);
+}
+
+void WindowWriter::WaitForAppends() {
+  const MutexLock lock(mutex_);
+  const std::shared_ptr<Group> last = open_->batch.Count() > 0 ? open_ : in_write_;
+  if (last != nullptr) Commit(*last).IgnoreError();  // its appends hear of it
+}
+
+absl::Status WindowWriter::Write(const Encode& encode) {
+  const MutexLock lock(mutex_);
+  RETURN_IF_ERROR(Recover());
+  RETURN_IF_ERROR(database_.CheckRoom());
+  encode(open_->batch, open_->blocks);
+  if (open_->batch.Count() == 0) return absl::OkStatus();
+  const std::shared_ptr<Group> group = open_;
+  return Commit(*group);
+}
+
+void WindowWriter::AddBlock(const BlockKey& key, rocksdb::WriteBatch& batch) {
+  batch.Put(CatalogueKey(key), rocksdb::Slice());
+  catalogue_.AddBlock(key);
+}
+
+absl::Status WindowWriter::DropBefore(Level level, absl::Time before) {
   const MutexLock one_at_a_time(drop_mutex_);
-  const int64_t before_day = absl::ToInt64Hours(before - absl::UnixEpoch()) / 24;
-  const auto day = static_cast<uint32_t>(std::clamp<int64_t>(before_day, 0, UINT32_MAX));
+  const auto before_ns = static_cast<uint64_t>(std::max<int64_t>(0, absl::ToUnixNanos(before)));
+  const uint32_t day = FirstPart(level, before_ns, 0).day;
+  const uint64_t horizon_ns = uint64_t{day} * kNanosecondsOfDay;
+  std::vector<SpanKey> unsummed;
+  std::vector<char> spaces = {SpaceOf(RecordsOf(level))};
+  if (level == Level::kWindow) spaces.push_back(SpaceOf(RecordKind::kWindowTotals));
   {
     const MutexLock lock(mutex_);
     RETURN_IF_ERROR(Recover());
-    first_day_ = day;
     rocksdb::WriteBatch& batch = open_->batch;
     counters_.forgotten_boots += boots_.ForgetSeenBefore(clock_.Now() - options_.boot_memory, batch);
-    const Catalogue::Expired expired = catalogue_.FindExpired(day);
-    if (!expired.blocks.empty()) {
-      for (const BlockKey& block : expired.blocks) batch.Delete(CatalogueKey(block));
+    if (horizon_ns > catalogue_.horizon_ns(level)) {
+      const Catalogue::Expired expired = catalogue_.AdvanceHorizon(level, horizon_ns);
+      std::string record;
+      AppendVarint(record, horizon_ns);
+      batch.Put(HorizonKey(level), record);
+      for (const char space : spaces) batch.DeleteRange(DayStart(space, 0), DayStart(space, day));
+      // Names stay for as long as either level of their tier needs them.
+      const char names = SpaceOf(TierOf(level));
+      batch.DeleteRange(DayStart(names, 0), DayStart(names, catalogue_.names_end_day(TierOf(level))));
+      for (const BlockKey& block : expired.blocks) {
+        batch.Delete(CatalogueKey(block));
+        cache_.Drop(block);
+      }
       for (const std::string& service : expired.services) batch.Delete(ServiceKey(service));
-      batch.DeleteRange(DayStart(0), DayStart(day));
-      catalogue_.Remove(expired);
-      cache_.DropDaysBefore(day);
+      for (const OpenSpans::OpenSpan& span : open_spans_.All()) {
+        if (level != Level::kWindow || span.key.level != Level::kTenMinutes) continue;
+        if (span.key.start_unix_ns < horizon_ns) unsummed.push_back(span.key);
+      }
+      for (const SpanKey& span : unsummed) open_spans_.BeginClosing(span, batch);
     }
     if (batch.Count() == 0) return absl::OkStatus();
     const std::shared_ptr<Group> group = open_;
     RETURN_IF_ERROR(Commit(*group));
-    if (expired.blocks.empty()) return absl::OkStatus();
   }
-  // Windows of these days are refused by now, so no new file can hold any.
-  return database_.DeleteFiles(DayStart(0), DayStart(day));
+  for (const SpanKey& span : unsummed) open_spans_.Close(span);
+  counters_.unsummed_spans += unsummed.size();
+  // Records of these days are refused by now, so no new file can hold any.
+  for (const char space : spaces) {
+    RETURN_IF_ERROR(database_.DeleteFiles(DayStart(space, 0), DayStart(space, day)));
+  }
+  const char names = SpaceOf(TierOf(level));
+  return database_.DeleteFiles(DayStart(names, 0), DayStart(names, catalogue_.names_end_day(TierOf(level))));
 }
 
 size_t WindowWriter::boot_count() {

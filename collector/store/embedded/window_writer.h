@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,11 +14,13 @@
 #include "absl/status/statusor.h"
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "collector/store/embedded/aggregates.h"
 #include "collector/store/embedded/block_cache.h"
 #include "collector/store/embedded/boot_table.h"
 #include "collector/store/embedded/catalogue.h"
 #include "collector/store/embedded/database.h"
 #include "collector/store/embedded/embedded_store.h"
+#include "collector/store/embedded/open_spans.h"
 #include "collector/store/embedded/store_counters.h"
 #include "collector/store/profile_store.h"
 #include "rocksdb/write_batch.h"
@@ -35,13 +38,30 @@ class WindowWriter {
   // The references must outlive the writer.
   static absl::StatusOr<std::unique_ptr<WindowWriter>> Create(const EmbeddedStoreOptions& options,
                                                               const Clock& clock, Database& database,
-                                                              Catalogue& catalogue, BlockCache& cache,
+                                                              Catalogue& catalogue, OpenSpans& open_spans,
+                                                              Aggregates& aggregates, BlockCache& cache,
                                                               StoreCounters& counters);
 
   absl::StatusOr<AppendOutcome> Append(const Window& window);
-  // From then on, windows of what was dropped are refused as InvalidArgument.
-  absl::Status DropBefore(absl::Time before);
+  // Drops whole blocks' records of a level. From then on, windows that were dropped are refused as
+  // InvalidArgument.
+  absl::Status DropBefore(Level level, absl::Time before);
   size_t boot_count();
+
+  // A block that records may be added to, for sums; `is_new` when it is not in the catalogue yet.
+  struct Target {
+    std::shared_ptr<Block> block;
+    bool is_new = false;
+  };
+  absl::StatusOr<Target> FindTarget(const BlockKey& first_part);
+  // Returns when every window that was appended before is on disk, or has failed to get there.
+  void WaitForAppends();
+  // Makes what `encode` puts into a batch durable, in turn with the appends; `encode` runs alone, and may put
+  // nothing. The blocks that it adds to are to be put into its second argument.
+  using Encode = std::function<void(rocksdb::WriteBatch& batch, std::vector<std::shared_ptr<Block>>& blocks)>;
+  absl::Status Write(const Encode& encode);
+  // Puts a new block into the catalogue and the batch. REQUIRES: within Write().
+  void AddBlock(const BlockKey& key, rocksdb::WriteBatch& batch);
 
  private:
   // What is written in one go.
@@ -59,21 +79,21 @@ class WindowWriter {
     std::string service;
     std::vector<const Series*> series;
     bool service_is_new = false;
-    bool block_is_new = false;
-    std::shared_ptr<Block> block;
+    Target target;
   };
 
   WindowWriter(const EmbeddedStoreOptions& options, const Clock& clock, Database& database,
-               Catalogue& catalogue, BlockCache& cache, StoreCounters& counters);
+               Catalogue& catalogue, OpenSpans& open_spans, Aggregates& aggregates, BlockCache& cache,
+               StoreCounters& counters);
 
   absl::StatusOr<AppendOutcome> AppendValid(const Window& window);
   // Brings the database back if need be, and then what memory knows of it.
   absl::Status Recover() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::Status Reload() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status Encode(const Window& window) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<std::vector<Share>> FindShares(rocksdb::DB& rocks, const Window& window, uint32_t day)
+  absl::Status EncodeWindow(const Window& window) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  absl::StatusOr<std::vector<Share>> FindShares(rocksdb::DB& rocks, const Window& window, uint64_t start_ns)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::Status FindBlock(rocksdb::DB& rocks, const BlockKey& first_part, Share& share)
+  absl::StatusOr<Target> FindBlock(rocksdb::DB& rocks, const BlockKey& first_part)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PutNextIds() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Waits until `group`, which the caller holds, is on disk, and writes it when it is this caller's turn.
@@ -84,6 +104,8 @@ class WindowWriter {
   const Clock& clock_;
   Database& database_;
   Catalogue& catalogue_;
+  OpenSpans& open_spans_;
+  Aggregates& aggregates_;
   BlockCache& cache_;
   StoreCounters& counters_;
 
@@ -93,7 +115,6 @@ class WindowWriter {
   BootTable boots_ ABSL_GUARDED_BY(mutex_);
   uint32_t next_service_id_ ABSL_GUARDED_BY(mutex_) = 0;
   uint32_t next_boot_id_ ABSL_GUARDED_BY(mutex_) = 0;
-  uint32_t first_day_ ABSL_GUARDED_BY(mutex_) = 0;  // earlier ones were dropped
   std::shared_ptr<Group> open_ ABSL_GUARDED_BY(mutex_);
   std::shared_ptr<Group> in_write_ ABSL_GUARDED_BY(mutex_);  // null when nobody writes
   bool needs_reload_ ABSL_GUARDED_BY(mutex_) = true;

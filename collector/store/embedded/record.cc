@@ -1,4 +1,7 @@
-#include "collector/store/embedded/window_record.h"
+#include "collector/store/embedded/record.h"
+
+#include <algorithm>
+#include <cstring>
 
 #include "collector/store/embedded/bytes.h"
 
@@ -26,7 +29,37 @@ ProfileTotals WrappingTotals(const Sample* first, size_t count) {
   return {counts, static_cast<int64_t>(values)};
 }
 
-void EncodeSeries(const RecordedSeries& series, uint32_t previous_id, std::string& out) {
+uint64_t BitsOf(double value) {
+  uint64_t bits = 0;
+  std::memcpy(&bits, &value, sizeof(bits));
+  return bits;
+}
+
+double FromBits(uint64_t bits) {
+  double value = 0;
+  std::memcpy(&value, &bits, sizeof(value));
+  return value;
+}
+
+void EncodeSpan(uint64_t start_ns, const SeriesSpan& span, std::string& out) {
+  AppendVarint(out, span.windows);
+  AppendZigzag(out, span.watched_ns);
+  AppendBigEndian(out, BitsOf(span.estimated_value));
+  AppendVarint(out, span.first_start_ns - start_ns);
+  AppendVarint(out, span.last_end_ns - span.first_start_ns);
+}
+
+void ParseSpan(uint64_t start_ns, ByteReader& reader, SeriesSpan& span) {
+  span.windows = reader.Varint();
+  span.watched_ns = reader.Zigzag();
+  span.estimated_value = FromBits(reader.BigEndian<uint64_t>());
+  span.first_start_ns = start_ns + reader.Varint();
+  span.last_end_ns = span.first_start_ns + reader.Varint();
+}
+
+// `span_start_ns` is null for a window.
+void EncodeSeries(const RecordedSeries& series, uint32_t previous_id, const uint64_t* span_start_ns,
+                  std::string& out) {
   std::string nodes;
   std::string counts;
   std::string values;
@@ -44,6 +77,7 @@ void EncodeSeries(const RecordedSeries& series, uint32_t previous_id, std::strin
   AppendVarint(out, series.id - previous_id);
   AppendVarint(out, values_follow ? 0 : kHasValues);
   AppendZigzag(out, series.period);
+  if (span_start_ns != nullptr) EncodeSpan(*span_start_ns, series.span, out);
   AppendVarint(out, series.loss.lost_samples);
   AppendVarint(out, series.loss.truncated_stacks);
   AppendVarint(out, series.loss.frames);
@@ -60,42 +94,88 @@ void EncodeSeries(const RecordedSeries& series, uint32_t previous_id, std::strin
   out += values;
 }
 
+void EncodeAll(const std::vector<RecordedSeries>& series, const uint64_t* span_start_ns, std::string& out) {
+  AppendVarint(out, series.size());
+  uint32_t previous_id = 0;
+  for (const RecordedSeries& one : series) {
+    EncodeSeries(one, previous_id, span_start_ns, out);
+    previous_id = one.id;
+  }
+}
+
 }  // namespace
+
+double ScaleToInterval(int64_t value, int64_t duration_ns, int64_t interval_ns) {
+  if (duration_ns <= 0) return static_cast<double>(value);
+  return static_cast<double>(value) * static_cast<double>(interval_ns) / static_cast<double>(duration_ns);
+}
+
+SeriesSpan& SeriesSpan::operator+=(const SeriesSpan& other) {
+  if (other.windows == 0) return *this;
+  first_start_ns = windows == 0 ? other.first_start_ns : std::min(first_start_ns, other.first_start_ns);
+  last_end_ns = std::max(last_end_ns, other.last_end_ns);
+  windows += other.windows;
+  watched_ns =
+      static_cast<int64_t>(static_cast<uint64_t>(watched_ns) + static_cast<uint64_t>(other.watched_ns));
+  estimated_value += other.estimated_value;
+  return *this;
+}
+
+void Add(RecordedSeries&& from, RecordedSeries& to) {
+  if (to.period != from.period) to.period = 0;
+  to.loss += from.loss;
+  to.span += from.span;
+  to.samples.insert(to.samples.end(), from.samples.begin(), from.samples.end());
+}
 
 std::string EncodeWindowRecord(int64_t duration_ns, int64_t interval_ns,
                                const std::vector<RecordedSeries>& series) {
   std::string out;
   AppendZigzag(out, duration_ns);
   AppendZigzag(out, interval_ns - duration_ns);
-  AppendVarint(out, series.size());
-  uint32_t previous_id = 0;
-  for (const RecordedSeries& one : series) {
-    EncodeSeries(one, previous_id, out);
-    previous_id = one.id;
-  }
+  EncodeAll(series, nullptr, out);
   return out;
 }
 
-bool ParseWindowRecord(absl::string_view bytes, WindowRecord& record) {
+std::string EncodeSpanRecord(uint64_t span_start_ns, const std::vector<RecordedSeries>& series) {
+  std::string out;
+  EncodeAll(series, &span_start_ns, out);
+  return out;
+}
+
+bool ParseRecord(Level level, uint64_t start_ns, absl::string_view bytes, std::vector<SeriesInRecord>& all) {
   ByteReader reader(bytes);
-  record.duration_ns = reader.Zigzag();
-  record.interval_ns = static_cast<int64_t>(static_cast<uint64_t>(record.duration_ns) +
-                                            static_cast<uint64_t>(reader.Zigzag()));
-  record.series.resize(reader.Count(kMinSeriesBytes));
+  const bool is_window = level == Level::kWindow;
+  int64_t duration_ns = 0;
+  int64_t interval_ns = 0;
+  if (is_window) {
+    duration_ns = reader.Zigzag();
+    interval_ns =
+        static_cast<int64_t>(static_cast<uint64_t>(duration_ns) + static_cast<uint64_t>(reader.Zigzag()));
+  }
+  all.resize(reader.Count(kMinSeriesBytes));
   uint64_t id = 0;
-  for (SeriesInRecord& series : record.series) {
+  for (SeriesInRecord& series : all) {
     id += reader.VarintUpTo(UINT32_MAX);
     if (id > UINT32_MAX) return false;
     series.id = static_cast<uint32_t>(id);
     const uint64_t flags = reader.VarintUpTo(kHasValues);
     series.has_values = (flags & kHasValues) != 0;
     series.period = reader.Zigzag();
+    if (!is_window) ParseSpan(start_ns, reader, series.span);
     series.loss.lost_samples = reader.Varint();
     series.loss.truncated_stacks = reader.Varint();
     series.loss.frames = reader.Varint();
     series.loss.unsymbolized_frames = reader.Varint();
     series.total.count = reader.Varint();
     series.total.value = reader.Zigzag();
+    if (is_window) {
+      series.span = {.windows = 1,
+                     .watched_ns = duration_ns,
+                     .estimated_value = ScaleToInterval(series.total.value, duration_ns, interval_ns),
+                     .first_start_ns = start_ns,
+                     .last_end_ns = start_ns + static_cast<uint64_t>(interval_ns)};
+    }
     series.sample_count = reader.Count(2);
     const uint64_t node_bytes = reader.Varint();
     const uint64_t count_bytes = reader.Varint();

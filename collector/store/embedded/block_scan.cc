@@ -1,0 +1,104 @@
+#include "collector/store/embedded/block_scan.h"
+
+#include <optional>
+
+#include "collector/store/embedded/bytes.h"
+
+namespace pilotlight::collector {
+namespace {
+
+bool ReadStart(absl::string_view suffix, uint64_t& start_ns) {
+  if (suffix.size() < sizeof(uint64_t)) return false;
+  ByteReader reader(suffix.substr(0, sizeof(uint64_t)));
+  start_ns = reader.BigEndian<uint64_t>();
+  return true;
+}
+
+}  // namespace
+
+BlockScan::BlockScan(Database& database, BlockCache& cache, StoreCounters& counters)
+    : use_(database), cache_(cache), counters_(counters) {
+  if (use_.status().ok()) scan_ = std::make_unique<RecordScan>(use_.rocks(), counters);
+}
+
+BlockScan::ChosenBlock BlockScan::Choose(const BlockKey& key,
+                                         const std::function<bool(const SeriesIdentity&)>& choose) {
+  ChosenBlock chosen;
+  chosen.block = cache_.Get(key);
+  {
+    Block& block = *chosen.block;
+    const MutexLock lock(block.mutex);
+    block.LoadSeries(use_.rocks(), counters_);
+    chosen.chosen.resize(block.series.size());
+    for (uint32_t id = 0; id < block.series.size(); ++id) {
+      const std::optional<SeriesIdentity>& identity = block.series.identity(id);
+      if (!identity || !choose(*identity)) continue;
+      chosen.ids.push_back(id);
+      chosen.chosen[id] = true;
+    }
+  }
+  NoteSize(*chosen.block);
+  return chosen;
+}
+
+void BlockScan::ForEachRecord(const ChosenBlock& chosen, const std::vector<Piece>& pieces, const Visit& visit,
+                              const bool* stop) {
+  const BlockKey& key = chosen.block->key;
+  std::vector<const SeriesInRecord*> series;
+  for (const Piece& piece : pieces) {
+    if (piece.kind == RecordKind::kWindowTotals) continue;
+    const Level level = LevelOf(piece.kind);
+    for (scan_->Seek(key, piece.kind, TimedKey(key, piece.kind, piece.range.start_ns));
+         scan_->Valid() && (stop == nullptr || !*stop); scan_->Next()) {
+      uint64_t start_ns = 0;
+      bool good = ReadStart(scan_->suffix(), start_ns);
+      if (good && start_ns >= piece.range.end_ns) break;
+      good = good && ParseRecord(level, start_ns, scan_->value(), record_);
+      if (good) {
+        series.clear();
+        for (const SeriesInRecord& one : record_) {
+          if (one.id >= chosen.chosen.size()) {
+            good = false;  // its labels were lost
+          } else if (chosen.chosen[one.id]) {
+            series.push_back(&one);
+          }
+        }
+        if (!series.empty()) good &= visit(start_ns, series);
+      }
+      if (!good) ++counters_.corrupt_records;
+    }
+  }
+}
+
+void BlockScan::ForEachTotals(const ChosenBlock& chosen, const std::vector<Piece>& pieces,
+                              const std::function<void(uint32_t id, const WindowTotals& window)>& visit) {
+  const BlockKey& key = chosen.block->key;
+  const auto is_wanted = [&chosen](uint32_t id) { return id < chosen.chosen.size() && chosen.chosen[id]; };
+  for (const Piece& piece : pieces) {
+    if (piece.kind != RecordKind::kWindowTotals) continue;
+    const uint64_t first_ns = SpanStart(Level::kTenMinutes, piece.range.start_ns);
+    for (scan_->Seek(key, piece.kind, TimedKey(key, piece.kind, first_ns)); scan_->Valid(); scan_->Next()) {
+      uint64_t start_ns = 0;
+      bool good = ReadStart(scan_->suffix(), start_ns);
+      if (good && start_ns >= piece.range.end_ns) break;
+      good = good && ReadTotalsRecord(start_ns, scan_->value(), is_wanted,
+                                      [&](uint32_t id, const WindowTotals& window) {
+                                        const bool is_inside = window.start_ns >= piece.range.start_ns &&
+                                                               window.start_ns < piece.range.end_ns;
+                                        if (is_inside) visit(id, window);
+                                      });
+      if (!good) ++counters_.corrupt_records;
+    }
+  }
+}
+
+void BlockScan::NoteSize(Block& block) {
+  size_t bytes = 0;
+  {
+    const MutexLock lock(block.mutex);
+    bytes = block.byte_size();
+  }
+  cache_.SetSize(block.key, bytes);
+}
+
+}  // namespace pilotlight::collector

@@ -1,0 +1,64 @@
+// One query's view of the database: blocks, and the records of the pieces that it is about.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "collector/store/embedded/block_cache.h"
+#include "collector/store/embedded/database.h"
+#include "collector/store/embedded/range_cover.h"
+#include "collector/store/embedded/record.h"
+#include "collector/store/embedded/record_scan.h"
+#include "collector/store/embedded/store_counters.h"
+#include "collector/store/embedded/totals_record.h"
+
+namespace pilotlight::collector {
+
+// Sees the database as it was when it was made. A block's lock is held only while labels or names are looked
+// up, never while records are read. Not thread-safe.
+class BlockScan {
+ public:
+  // The references must outlive it.
+  BlockScan(Database& database, BlockCache& cache, StoreCounters& counters);
+
+  // As Database::Use's; the rest REQUIRES that it is OK.
+  absl::Status status() const { return use_.status(); }
+  rocksdb::DB& rocks() const { return use_.rocks(); }
+
+  // The series of a block that a query is about, by their numbers.
+  struct ChosenBlock {
+    std::shared_ptr<Block> block;
+    std::vector<uint32_t> ids;
+    std::vector<bool> chosen;
+  };
+  ChosenBlock Choose(const BlockKey& key, const std::function<bool(const SeriesIdentity&)>& choose);
+
+  // `series` are the chosen ones of the record, which starts at `start_ns`. False: the record is broken, do
+  // as if it were not there.
+  using Visit = std::function<bool(uint64_t start_ns, const std::vector<const SeriesInRecord*>& series)>;
+  // Skips pieces of window totals. Ends early when `visit` sets `*stop`.
+  void ForEachRecord(const ChosenBlock& chosen, const std::vector<Piece>& pieces, const Visit& visit,
+                     const bool* stop = nullptr);
+  // Only the pieces of window totals.
+  void ForEachTotals(const ChosenBlock& chosen, const std::vector<Piece>& pieces,
+                     const std::function<void(uint32_t id, const WindowTotals& window)>& visit);
+
+  // Reads the block's names when they are not here yet.
+  void LoadDictionary(Block& block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(block.mutex) {
+    block.LoadDictionary(use_.rocks(), counters_);
+  }
+  // Tells the cache how large the block has become. Not with its mutex held.
+  void NoteSize(Block& block);
+
+ private:
+  Database::Use use_;
+  BlockCache& cache_;
+  StoreCounters& counters_;
+  std::unique_ptr<RecordScan> scan_;
+  std::vector<SeriesInRecord> record_;
+};
+
+}  // namespace pilotlight::collector

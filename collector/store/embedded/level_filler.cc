@@ -1,0 +1,380 @@
+#include "collector/store/embedded/level_filler.h"
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+#include "base/status_macros.h"
+#include "collector/store/embedded/node_sums.h"
+#include "collector/store/embedded/series_table.h"
+#include "collector/store/embedded/totals_record.h"
+
+namespace pilotlight::collector {
+namespace {
+
+// Agents send a window when it ends, so by then those of a span that is over have come, but for what waits in
+// a spool.
+constexpr absl::Duration kGrace = absl::Minutes(1);
+// Old windows come close together; summing up after each would be for nothing.
+constexpr absl::Duration kQuiet = absl::Seconds(5);
+// Sums that go to disk together.
+constexpr size_t kSpansAtOnce = 256;
+// When more samples wait to be added up, they are.
+constexpr size_t kMaxWaitingSamples = size_t{1} << 20;
+
+uint64_t SpanEnd(const SpanKey& span) { return span.start_unix_ns + SpanNanoseconds(span.level); }
+
+// Of an instantaneous type only the newest window counts.
+void AddInTime(RecordedSeries&& from, bool is_instantaneous, RecordedSeries& to) {
+  if (!is_instantaneous || from.span.first_start_ns == to.span.first_start_ns) {
+    Add(std::move(from), to);
+  } else if (from.span.first_start_ns > to.span.first_start_ns) {
+    to = std::move(from);
+  }
+}
+
+// Series of a block being summed up, by their numbers.
+class SeriesSums {
+ public:
+  void AddRecorded(const SeriesInRecord& series, bool is_instantaneous) {
+    RecordedSeries one{series.id, series.period, series.loss, series.span, {}};
+    if (!DecodeSamples(series, one.samples)) return;
+    const auto [entry, is_new] = series_.try_emplace(series.id);
+    if (is_new) {
+      entry->second = std::move(one);
+    } else {
+      AddInTime(std::move(one), is_instantaneous, entry->second);
+    }
+  }
+
+  // Added up, in the order of their numbers.
+  std::vector<RecordedSeries> Take() {
+    std::vector<RecordedSeries> taken;
+    taken.reserve(series_.size());
+    for (auto& [id, one] : series_) {
+      sums_.Clear();
+      sums_.Add(one.samples);
+      one.samples = sums_.ToSamples();
+      taken.push_back(std::move(one));
+    }
+    series_.clear();
+    return taken;
+  }
+
+ private:
+  std::map<uint32_t, RecordedSeries> series_;
+  NodeSums sums_;
+};
+
+// By number of series; what cannot be read counts as summable.
+std::vector<bool> InstantaneousSeries(const BlockScan::ChosenBlock& chosen) {
+  std::vector<bool> instantaneous(chosen.chosen.size());
+  const MutexLock lock(chosen.block->mutex);
+  for (const uint32_t id : chosen.ids) {
+    instantaneous[id] = IsInstantaneous(chosen.block->series.identity(id)->type);
+  }
+  return instantaneous;
+}
+
+}  // namespace
+
+absl::Status LevelFiller::FillDue() {
+  const absl::Time now = clock_.Now();
+  const auto over_before = static_cast<uint64_t>(std::max<int64_t>(0, absl::ToUnixNanos(now - kGrace)));
+  return Fill([&](const OpenSpans::OpenSpan& span) {
+    return SpanEnd(span.key) <= over_before && span.last_touch <= now - kQuiet;
+  });
+}
+
+absl::Status LevelFiller::FillBefore(absl::Time time) {
+  const auto before = static_cast<uint64_t>(std::max<int64_t>(0, absl::ToUnixNanos(time)));
+  return Fill([&](const OpenSpans::OpenSpan& span) { return span.key.start_unix_ns < before; });
+}
+
+absl::Status LevelFiller::Fill(const IsDue& is_due) {
+  const MutexLock lock(mutex_);
+  for (const Level level : kSummedLevels) RETURN_IF_ERROR(FillLevel(level, is_due));
+  return absl::OkStatus();
+}
+
+bool LevelFiller::FinerAreClosed(const SpanKey& span) const {
+  const Level finer = Finer(span.level);
+  if (finer == Level::kWindow) return true;
+  for (uint64_t start = span.start_unix_ns; start < SpanEnd(span); start += SpanNanoseconds(finer)) {
+    if (open_spans_.Contains({finer, start, span.service})) return false;
+  }
+  return true;
+}
+
+absl::Status LevelFiller::FillLevel(Level level, const IsDue& is_due) {
+  std::vector<OpenSpans::OpenSpan> within;
+  std::vector<OpenSpans::OpenSpan> hours;
+  std::vector<OpenSpans::OpenSpan> aggregates;
+  for (const OpenSpans::OpenSpan& span : open_spans_.All()) {
+    if (span.key.level != level || !is_due(span) || !FinerAreClosed(span.key)) continue;
+    if (span.key.service == kAllAggregates) {
+      aggregates.push_back(span);
+    } else if (level == Level::kHour) {
+      hours.push_back(span);
+    } else {
+      within.push_back(span);
+    }
+  }
+  if (within.empty() && hours.empty() && aggregates.empty()) return absl::OkStatus();
+  // What was touched before now must be in the database, for the sums to have it.
+  writer_.WaitForAppends();
+  RETURN_IF_ERROR(FillWithinBlocks(within));
+  for (const OpenSpans::OpenSpan& span : hours) RETURN_IF_ERROR(FillHour(span));
+  if (aggregates.empty()) return absl::OkStatus();
+  // Of services whose sums are not there yet.
+  std::set<uint64_t> waiting;
+  for (const OpenSpans::OpenSpan& span : open_spans_.All()) {
+    if (span.key.level == Level::kTenMinutes && span.key.service != kAllAggregates) {
+      waiting.insert(span.key.start_unix_ns);
+    }
+  }
+  for (const OpenSpans::OpenSpan& span : aggregates) {
+    if (level == Level::kTenMinutes && waiting.contains(span.key.start_unix_ns)) continue;
+    RETURN_IF_ERROR(FillAggregates(span));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LevelFiller::FillWithinBlocks(const std::vector<OpenSpans::OpenSpan>& spans) {
+  for (size_t first = 0; first < spans.size(); first += kSpansAtOnce) {
+    std::vector<Sum> sums;
+    {
+      BlockScan scan(database_, cache_, counters_);
+      RETURN_IF_ERROR(scan.status());
+      for (size_t i = first; i < std::min(spans.size(), first + kSpansAtOnce); ++i) {
+        Sum& sum = sums.emplace_back();
+        sum.span = spans[i];
+        const SpanKey& key = sum.span.key;
+        for (const BlockKey& block : catalogue_.Parts(FirstPart(key.level, key.start_unix_ns, key.service))) {
+          RETURN_IF_ERROR(SumWithinBlock(scan, block, sum));
+        }
+      }
+    }
+    RETURN_IF_ERROR(Write(sums));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LevelFiller::SumWithinBlock(BlockScan& scan, const BlockKey& block, Sum& sum) {
+  const SpanKey& key = sum.span.key;
+  const Level finer = Finer(key.level);
+  const std::vector<Piece> pieces = {{RecordsOf(finer), {key.start_unix_ns, SpanEnd(key)}}};
+  const BlockScan::ChosenBlock chosen = scan.Choose(block, [](const SeriesIdentity&) { return true; });
+  const std::vector<bool> instantaneous = InstantaneousSeries(chosen);
+  SeriesSums sums;
+  TotalsRecordWriter totals;
+  scan.ForEachRecord(chosen, pieces, [&](uint64_t, const std::vector<const SeriesInRecord*>& series) {
+    for (const SeriesInRecord* one : series) {
+      sums.AddRecorded(*one, instantaneous[one->id]);
+      if (finer == Level::kWindow) totals.Add(*one);
+    }
+    return true;
+  });
+  const std::vector<RecordedSeries> summed = sums.Take();
+  const auto put = [&](RecordKind kind, std::string record, bool is_empty) {
+    const std::string record_key = TimedKey(block, kind, key.start_unix_ns);
+    if (is_empty) {
+      sum.deletions.push_back(record_key);
+    } else {
+      sum.records.emplace_back(record_key, std::move(record));
+    }
+  };
+  put(RecordsOf(key.level), EncodeSpanRecord(key.start_unix_ns, summed), summed.empty());
+  if (finer == Level::kWindow) {
+    put(RecordKind::kWindowTotals, totals.Encode(key.start_unix_ns), summed.empty());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status LevelFiller::Write(const std::vector<Sum>& sums) {
+  std::vector<SpanKey> closing;
+  RETURN_IF_ERROR(writer_.Write([&](rocksdb::WriteBatch& batch, std::vector<std::shared_ptr<Block>>&) {
+    for (const Sum& sum : sums) {
+      if (!open_spans_.Unchanged(sum.span)) continue;
+      for (const auto& [key, record] : sum.records) batch.Put(key, record);
+      for (const std::string& key : sum.deletions) batch.Delete(key);
+      open_spans_.BeginClosing(sum.span.key, batch);
+      closing.push_back(sum.span.key);
+    }
+  }));
+  for (const SpanKey& span : closing) open_spans_.Close(span);
+  counters_.summed_spans += closing.size();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<LevelFiller::Transferred> LevelFiller::Transfer(
+    Level level, uint64_t start_ns, const std::vector<uint32_t>& services, uint32_t target,
+    const std::function<std::optional<SeriesIdentity>(const SeriesIdentity&)>& rename) {
+  // A service's ten minutes are summed over services at the same level, its hours from its ten minutes.
+  const Level source_level = level == Level::kHour ? Level::kTenMinutes : level;
+  const std::vector<Piece> pieces = {
+      {RecordsOf(source_level), {start_ns, start_ns + SpanNanoseconds(level)}}};
+  Transferred transferred;
+  ASSIGN_OR_RETURN(transferred.target, writer_.FindTarget(FirstPart(level, start_ns, target)));
+  Block& into = *transferred.target.block;
+  BlockScan scan(database_, cache_, counters_);
+  RETURN_IF_ERROR(scan.status());
+  for (const uint32_t service : services) {
+    for (const BlockKey& source : catalogue_.Parts(FirstPart(source_level, start_ns, service))) {
+      const BlockScan::ChosenBlock chosen =
+          scan.Choose(source, [&rename](const SeriesIdentity& series) { return rename(series).has_value(); });
+      if (chosen.ids.empty()) continue;
+      const std::vector<bool> instantaneous = InstantaneousSeries(chosen);
+      SeriesSums series_sums;
+      scan.ForEachRecord(chosen, pieces, [&](uint64_t, const std::vector<const SeriesInRecord*>& series) {
+        for (const SeriesInRecord* one : series) series_sums.AddRecorded(*one, instantaneous[one->id]);
+        return true;
+      });
+      std::vector<RecordedSeries> summed = series_sums.Take();
+      if (summed.empty()) continue;
+      NodeSums all;
+      for (const RecordedSeries& one : summed) all.Add(one.samples);
+      for (const RecordedSeries& one : summed) {
+        for (const Sample& sample : one.samples) {
+          if (all.empty_at(sample.node)) all.Add(sample.node, 1, 0);  // a sum of zero needs its node too
+        }
+      }
+      std::vector<NodeId> mapped;
+      std::vector<std::pair<std::string, SeriesIdentity>> identities;
+      {
+        Block& from = *chosen.block;
+        const MutexLock from_lock(from.mutex);
+        scan.LoadDictionary(from);
+        const MutexLock into_lock(into.mutex);
+        mapped = MapNodes(from.dictionary, all, into.dictionary);
+        for (const RecordedSeries& one : summed) {
+          SeriesIdentity identity = *rename(*from.series.identity(one.id));
+          std::string record = EncodeSeriesIdentity(identity);
+          identities.emplace_back(std::move(record), std::move(identity));
+        }
+      }
+      scan.NoteSize(*chosen.block);
+      scan.NoteSize(into);
+      for (size_t i = 0; i < summed.size(); ++i) {
+        RecordedSeries& one = summed[i];
+        for (Sample& sample : one.samples) sample.node = mapped[sample.node];
+        transferred.samples += one.samples.size();
+        const auto [entry, is_new] = transferred.series.try_emplace(identities[i].first);
+        auto& [identity, sum] = entry->second;
+        identity = std::move(identities[i].second);
+        if (is_new) {
+          sum = std::move(one);
+        } else {
+          AddInTime(std::move(one), IsInstantaneous(identity.type), sum);
+        }
+      }
+      if (transferred.samples > kMaxWaitingSamples) {
+        transferred.samples = 0;
+        for (auto& [record, series] : transferred.series) {
+          MergeSamples(series.second.samples);
+          transferred.samples += series.second.samples.size();
+        }
+      }
+    }
+  }
+  return transferred;
+}
+
+void LevelFiller::PutTransferred(Level level, uint64_t start_ns, Transferred& transferred,
+                                 rocksdb::WriteBatch& batch, std::vector<std::shared_ptr<Block>>& blocks) {
+  if (transferred.series.empty()) return;
+  Block& block = *transferred.target.block;
+  if (transferred.target.is_new) writer_.AddBlock(block.key, batch);
+  std::vector<RecordedSeries> series;
+  {
+    const MutexLock lock(block.mutex);
+    for (auto& [record, one] : transferred.series) {
+      const SeriesTable::Interned interned = block.series.Intern(record, one.first);
+      if (interned.added) batch.Put(NumberedKey(block.key, RecordKind::kSeries, interned.id), record);
+      RecordedSeries& recorded = series.emplace_back(std::move(one.second));
+      recorded.id = interned.id;
+      MergeSamples(recorded.samples);
+    }
+    if (const std::string chunk = block.dictionary.TakeChunk(); !chunk.empty()) {
+      batch.Put(NumberedKey(block.key, RecordKind::kDictionary, block.next_chunk++), chunk);
+    }
+  }
+  std::ranges::sort(series, {}, &RecordedSeries::id);
+  BlockKey first_part = block.key;
+  first_part.part = 0;
+  for (const BlockKey& part : catalogue_.Parts(first_part)) {
+    if (part != block.key) batch.Delete(TimedKey(part, RecordsOf(level), start_ns));
+  }
+  batch.Put(TimedKey(block.key, RecordsOf(level), start_ns), EncodeSpanRecord(start_ns, series));
+  blocks.push_back(transferred.target.block);
+}
+
+absl::Status LevelFiller::FillHour(const OpenSpans::OpenSpan& span) {
+  const SpanKey& key = span.key;
+  ASSIGN_OR_RETURN(Transferred sum,
+                   Transfer(Level::kHour, key.start_unix_ns, {key.service}, key.service,
+                            [](const SeriesIdentity& series) { return std::make_optional(series); }));
+  bool is_closing = false;
+  RETURN_IF_ERROR(writer_.Write([&](rocksdb::WriteBatch& batch, std::vector<std::shared_ptr<Block>>& blocks) {
+    is_closing = open_spans_.Unchanged(span) && cache_.Holds(*sum.target.block);
+    if (!is_closing) return;
+    PutTransferred(Level::kHour, key.start_unix_ns, sum, batch, blocks);
+    open_spans_.BeginClosing(key, batch);
+  }));
+  if (!is_closing) return absl::OkStatus();
+  open_spans_.Close(key);
+  ++counters_.summed_spans;
+  return absl::OkStatus();
+}
+
+absl::Status LevelFiller::FillAggregates(const OpenSpans::OpenSpan& span) {
+  const SpanKey& key = span.key;
+  struct AggregateSum {
+    std::optional<Transferred> transferred;
+    Sum within;
+  };
+  std::vector<AggregateSum> sums;
+  for (const Aggregate& aggregate : aggregates_.All()) {
+    if (key.start_unix_ns < aggregate.since_ns) continue;
+    AggregateSum& sum = sums.emplace_back();
+    if (key.level == Level::kDay) {
+      sum.within.span = {{key.level, key.start_unix_ns, aggregate.id}, 0, {}};
+      BlockScan scan(database_, cache_, counters_);
+      RETURN_IF_ERROR(scan.status());
+      for (const BlockKey& block : catalogue_.Parts(FirstPart(key.level, key.start_unix_ns, aggregate.id))) {
+        RETURN_IF_ERROR(SumWithinBlock(scan, block, sum.within));
+      }
+      continue;
+    }
+    const bool over_services = key.level == Level::kTenMinutes;
+    const std::vector<uint32_t> services = over_services
+                                               ? catalogue_.Services([](const std::string&) { return true; })
+                                               : std::vector<uint32_t>{aggregate.id};
+    ASSIGN_OR_RETURN(sum.transferred,
+                     Transfer(key.level, key.start_unix_ns, services, aggregate.id,
+                              [&](const SeriesIdentity& series) -> std::optional<SeriesIdentity> {
+                                if (!over_services) return series;
+                                if (IsInstantaneous(series.type)) return std::nullopt;
+                                return SeriesIdentity{series.type, aggregate.Reduce(series.labels)};
+                              }));
+  }
+  bool is_closing = false;
+  RETURN_IF_ERROR(writer_.Write([&](rocksdb::WriteBatch& batch, std::vector<std::shared_ptr<Block>>& blocks) {
+    is_closing = open_spans_.Unchanged(span) && std::ranges::all_of(sums, [&](const AggregateSum& sum) {
+                   return !sum.transferred || cache_.Holds(*sum.transferred->target.block);
+                 });
+    if (!is_closing) return;
+    for (AggregateSum& sum : sums) {
+      if (sum.transferred) PutTransferred(key.level, key.start_unix_ns, *sum.transferred, batch, blocks);
+      for (const auto& [record_key, record] : sum.within.records) batch.Put(record_key, record);
+      for (const std::string& record_key : sum.within.deletions) batch.Delete(record_key);
+    }
+    open_spans_.BeginClosing(key, batch);
+  }));
+  if (!is_closing) return absl::OkStatus();
+  open_spans_.Close(key);
+  ++counters_.summed_spans;
+  return absl::OkStatus();
+}
+
+}  // namespace pilotlight::collector
