@@ -1,18 +1,22 @@
 #!/usr/bin/env bash
-# ./dev bench [NAME]: the figures of docs/performance.md.
+# ./dev bench [NAME…] [--FLAG…]: the figures of docs/performance.md. Flags go to the benchmark.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 readonly BENCH=build/release/bench
-names=("${@:-all}")
-[[ ${names[0]} == all ]] && names=(agent collector capture symbolizer uplink exporters store)
+names=()
+while (($#)) && [[ $1 != -* ]]; do
+  names+=("$1")
+  shift
+done
+[[ ${names[*]:-all} == all ]] && names=(agent collector capture symbolizer uplink exporters store)
 
 for name in "${names[@]}"; do
   printf '\n== %s\n' "$name"
   case $name in
-    agent) python3 tests/bench/agent_cost.py ;;
-    collector) "$BENCH/collector_benchmark" ;;
-    capture | symbolizer | uplink | exporters | store) "$BENCH/${name}_benchmark" ;;
+    agent) python3 tests/bench/agent_cost.py "$@" ;;
+    collector) "$BENCH/collector_benchmark" "$@" ;;
+    capture | symbolizer | uplink | exporters | store) "$BENCH/${name}_benchmark" "$@" ;;
     *)
       echo "bench: no benchmark \"$name\"; there are: agent, collector, capture, symbolizer, uplink, exporters, store" >&2
       exit 2
