@@ -5,27 +5,80 @@
 
 namespace pilotlight {
 
+StackTable::StackTable() {
+  AddString("");
+  AddFrame(Frame{});
+  AddNode(kRoot, 0);
+}
+
+StringId StackTable::AddString(absl::string_view text) {
+  if (text.size() > chunk_left_) {
+    // Chunks grow with the table, so that neither their number nor what is left over in them gets large.
+    constexpr size_t kMinChunk = 256;
+    constexpr size_t kMaxChunk = 64 << 10;
+    chunk_left_ = std::max(text.size(), std::clamp(chunk_bytes_ / 4, kMinChunk, kMaxChunk));
+    chunks_.push_back(std::make_unique<char[]>(chunk_left_));
+    chunk_bytes_ += chunk_left_;
+    chunk_end_ = chunks_.back().get() + chunk_left_;
+  }
+  char* const stored = chunk_end_ - chunk_left_;
+  std::copy(text.begin(), text.end(), stored);
+  chunk_left_ -= text.size();
+  strings_.emplace_back(stored, text.size());
+  return static_cast<StringId>(strings_.size() - 1);
+}
+
+FrameId StackTable::AddFrame(const Frame& frame) {
+  frames_.push_back(frame);
+  return static_cast<FrameId>(frames_.size() - 1);
+}
+
+NodeId StackTable::AddNode(NodeId parent, FrameId frame) {
+  parents_.push_back(parent);
+  node_frames_.push_back(frame);
+  return static_cast<NodeId>(parents_.size() - 1);
+}
+
+FrameView StackTable::view(FrameId id) const {
+  const Frame& frame = frames_[id];
+  return FrameView{.function = strings_[frame.function],
+                   .file = strings_[frame.file],
+                   .mapping = strings_[frame.mapping],
+                   .line = frame.line,
+                   .kind = frame.kind,
+                   .inlined = frame.inlined,
+                   .symbolized = frame.symbolized};
+}
+
+std::vector<FrameId> StackTable::Stack(NodeId node) const {
+  std::vector<FrameId> frames;
+  for (; node != kRoot; node = parents_[node]) frames.push_back(node_frames_[node]);
+  std::reverse(frames.begin(), frames.end());
+  return frames;
+}
+
+size_t StackTable::byte_size() const {
+  return chunk_bytes_ + strings_.capacity() * sizeof(absl::string_view) + frames_.capacity() * sizeof(Frame) +
+         (parents_.capacity() + node_frames_.capacity()) * sizeof(uint32_t);
+}
+
 StackTrie::StackTrie() {
   static std::atomic<uint64_t> next_id{1};
   id_ = next_id.fetch_add(1, std::memory_order_relaxed);
-  InternString("");
-  InternFrame(Frame{});
-  parents_.push_back(kRoot);
-  node_frames_.push_back(0);
+  string_ids_.emplace(string(0), 0);
+  frame_ids_.emplace(frame(0), 0);
 }
 
 StringId StackTrie::InternString(absl::string_view text) {
   if (const auto found = string_ids_.find(text); found != string_ids_.end()) return found->second;
-  const auto id = static_cast<StringId>(strings_.size());
-  const std::string& stored = strings_.emplace_back(text);
-  string_bytes_ += sizeof(std::string) + stored.size();
-  string_ids_.emplace(stored, id);
+  const StringId id = AddString(text);
+  string_ids_.emplace(string(id), id);
   return id;
 }
 
 FrameId StackTrie::InternFrame(const Frame& frame) {
-  const auto [entry, added] = frame_ids_.try_emplace(frame, static_cast<FrameId>(frames_.size()));
-  if (added) frames_.push_back(frame);
+  const auto [entry, added] = frame_ids_.try_emplace(frame, static_cast<FrameId>(frame_count()));
+  if (added) AddFrame(frame);
   return entry->second;
 }
 
@@ -41,36 +94,14 @@ FrameId StackTrie::InternFrame(const FrameView& frame) {
 
 NodeId StackTrie::Child(NodeId parent, FrameId frame) {
   const auto [entry, added] =
-      children_.try_emplace(std::make_pair(parent, frame), static_cast<NodeId>(parents_.size()));
-  if (added) {
-    parents_.push_back(parent);
-    node_frames_.push_back(frame);
-  }
+      children_.try_emplace(std::make_pair(parent, frame), static_cast<NodeId>(node_count()));
+  if (added) AddNode(parent, frame);
   return entry->second;
-}
-
-FrameView StackTrie::view(FrameId id) const {
-  const Frame& frame = frames_[id];
-  return FrameView{.function = strings_[frame.function],
-                   .file = strings_[frame.file],
-                   .mapping = strings_[frame.mapping],
-                   .line = frame.line,
-                   .kind = frame.kind,
-                   .inlined = frame.inlined,
-                   .symbolized = frame.symbolized};
-}
-
-std::vector<FrameId> StackTrie::Stack(NodeId node) const {
-  std::vector<FrameId> frames;
-  for (; node != kRoot; node = parents_[node]) frames.push_back(node_frames_[node]);
-  std::reverse(frames.begin(), frames.end());
-  return frames;
 }
 
 size_t StackTrie::byte_size() const {
   constexpr size_t kControlByte = 1;  // of absl's tables, per slot
-  return string_bytes_ + frames_.capacity() * sizeof(Frame) +
-         (parents_.capacity() + node_frames_.capacity()) * sizeof(uint32_t) +
+  return StackTable::byte_size() +
          string_ids_.capacity() * (sizeof(std::pair<absl::string_view, StringId>) + kControlByte) +
          frame_ids_.capacity() * (sizeof(std::pair<Frame, FrameId>) + kControlByte) +
          children_.capacity() * (3 * sizeof(uint32_t) + kControlByte);

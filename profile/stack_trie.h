@@ -6,8 +6,7 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <deque>
-#include <string>
+#include <memory>
 #include <utility>
 #include <vector>
 
@@ -17,34 +16,29 @@
 
 namespace pilotlight {
 
-// Interns strings, frames and nodes; each only grows. Number 0 is always there: the empty string, the
-// frame without a name, the root node. Not thread-safe; const access may be shared.
-class StackTrie {
+// The strings, frames and nodes of a trie by their numbers, each only grows. Number 0 is always there: the
+// empty string, the frame without a name, the root node. Compact: for who gets the numbers from elsewhere and
+// never asks for the number of something. Not thread-safe; const access may be shared.
+class StackTable {
  public:
   static constexpr NodeId kRoot = 0;
 
-  StackTrie();
-  // The contents take their id() along; the trie that was moved from is not used any more.
-  StackTrie(StackTrie&&) = default;
-  StackTrie& operator=(StackTrie&&) = default;
-  StackTrie(const StackTrie&) = delete;
-  StackTrie& operator=(const StackTrie&) = delete;
+  StackTable();
+  StackTable(StackTable&&) = default;
+  StackTable& operator=(StackTable&&) = default;
+  StackTable(const StackTable&) = delete;
+  StackTable& operator=(const StackTable&) = delete;
 
-  // Differs between tries of one program: whoever keeps ids beside a trie sees by it that it is another one.
-  uint64_t id() const { return id_; }
-
-  StringId InternString(absl::string_view text);
-  // REQUIRES: the frame's strings are of this trie.
-  FrameId InternFrame(const Frame& frame);
-  FrameId InternFrame(const FrameView& frame);
-  // The child of `parent` for `frame`, added when it is new.
-  // REQUIRES: `parent` and `frame` are of this trie.
-  NodeId Child(NodeId parent, FrameId frame);
+  // Whether it is there already is not looked at. What is added may only name what was added before.
+  StringId AddString(absl::string_view text);
+  FrameId AddFrame(const Frame& frame);
+  NodeId AddNode(NodeId parent, FrameId frame);
 
   size_t string_count() const { return strings_.size(); }
   size_t frame_count() const { return frames_.size(); }
   size_t node_count() const { return parents_.size(); }
 
+  // The view stays valid, also when the table moves.
   absl::string_view string(StringId id) const { return strings_[id]; }
   const Frame& frame(FrameId id) const { return frames_[id]; }
   FrameView view(FrameId id) const;
@@ -57,23 +51,52 @@ class StackTrie {
   size_t byte_size() const;
 
  private:
-  uint64_t id_;
-  // A deque never moves its elements, so the keys of `string_ids_` stay valid, also when the trie moves.
-  std::deque<std::string> strings_;
-  size_t string_bytes_ = 0;
+  std::vector<absl::string_view> strings_;  // in the chunks
+  std::vector<std::unique_ptr<char[]>> chunks_;
+  size_t chunk_bytes_ = 0;     // of all chunks
+  char* chunk_end_ = nullptr;  // of the last one
+  size_t chunk_left_ = 0;      // before it
   std::vector<Frame> frames_;
   std::vector<NodeId> parents_;
   std::vector<FrameId> node_frames_;
-  absl::flat_hash_map<absl::string_view, StringId> string_ids_;
+};
+
+// Interns strings, frames and nodes: what is there already keeps its number.
+class StackTrie : public StackTable {
+ public:
+  StackTrie();
+
+  // Differs between tries of one program: whoever keeps ids beside a trie sees by it that it is another one.
+  // The contents take it along; the trie that was moved from is not used any more.
+  uint64_t id() const { return id_; }
+
+  StringId InternString(absl::string_view text);
+  // REQUIRES: the frame's strings are of this trie.
+  FrameId InternFrame(const Frame& frame);
+  FrameId InternFrame(const FrameView& frame);
+  // The child of `parent` for `frame`, added when it is new.
+  // REQUIRES: `parent` and `frame` are of this trie.
+  NodeId Child(NodeId parent, FrameId frame);
+
+  size_t byte_size() const;
+
+ private:
+  // They would be there twice.
+  using StackTable::AddFrame;
+  using StackTable::AddNode;
+  using StackTable::AddString;
+
+  uint64_t id_;
+  absl::flat_hash_map<absl::string_view, StringId> string_ids_;  // views of the table's strings
   absl::flat_hash_map<Frame, FrameId> frame_ids_;
   absl::flat_hash_map<std::pair<NodeId, FrameId>, NodeId> children_;
 };
 
-// Adds nodes of one trie to another and remembers what it has added, so that mapping n samples costs
-// O(n + new nodes). Both tries must outlive it; `from` may grow between calls.
+// Adds nodes of one table to a trie and remembers what it has added, so that mapping n samples costs
+// O(n + new nodes). Both must outlive it; `from` may grow between calls.
 class TrieMapper {
  public:
-  TrieMapper(const StackTrie& from, StackTrie& to) : from_(from), to_(to) {}
+  TrieMapper(const StackTable& from, StackTrie& to) : from_(from), to_(to) {}
 
   NodeId MapNode(NodeId node);
   FrameId MapFrame(FrameId frame);
@@ -81,7 +104,7 @@ class TrieMapper {
 
  private:
   static constexpr uint32_t kUnmapped = UINT32_MAX;
-  const StackTrie& from_;
+  const StackTable& from_;
   StackTrie& to_;
   std::vector<NodeId> nodes_;
   std::vector<FrameId> frames_;

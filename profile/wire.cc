@@ -96,17 +96,12 @@ void WindowEncoder::Encode(const Window& window, v1::Window& message) {
 }
 
 void WindowDecoder::Reset() {
-  received_ = StackTrie();
-  strings_ = {0};
-  frames_ = {0};
-  nodes_ = {StackTrie::kRoot};
+  received_ = StackTable();
   depths_ = {0};
 }
 
 size_t WindowDecoder::dictionary_bytes() const {
-  const size_t numbers = (strings_.capacity() + frames_.capacity() + nodes_.capacity()) * sizeof(uint32_t) +
-                         depths_.capacity() * sizeof(uint16_t);
-  return received_.byte_size() + numbers;
+  return received_.byte_size() + depths_.capacity() * sizeof(uint16_t);
 }
 
 absl::Status WindowDecoder::Append(const v1::Dictionary& dictionary) {
@@ -115,7 +110,7 @@ absl::Status WindowDecoder::Append(const v1::Dictionary& dictionary) {
       return Broken(
           absl::StrCat("a name of ", text.size(), " bytes, the limit is ", limits_.max_string_bytes));
     }
-    strings_.push_back(received_.InternString(text));
+    received_.AddString(text);
   }
   RETURN_IF_ERROR(AppendFrames(dictionary));
   RETURN_IF_ERROR(AppendNodes(dictionary));
@@ -133,8 +128,9 @@ absl::Status WindowDecoder::AppendFrames(const v1::Dictionary& dictionary) {
     return Broken("the frame columns differ in length");
   }
   for (int i = 0; i < count; ++i) {
-    if (dictionary.frame_function(i) >= strings_.size() || dictionary.frame_file(i) >= strings_.size() ||
-        dictionary.frame_mapping(i) >= strings_.size()) {
+    if (dictionary.frame_function(i) >= received_.string_count() ||
+        dictionary.frame_file(i) >= received_.string_count() ||
+        dictionary.frame_mapping(i) >= received_.string_count()) {
       return Broken("a frame names a string that was not sent");
     }
     const uint32_t flags = dictionary.frame_flags(i);
@@ -142,13 +138,13 @@ absl::Status WindowDecoder::AppendFrames(const v1::Dictionary& dictionary) {
     if ((flags & ~kKnownFlags) != 0 || kind > static_cast<uint32_t>(FrameKind::kSynthetic)) {
       return Broken("a frame has unknown flags");
     }
-    frames_.push_back(received_.InternFrame(Frame{.function = strings_[dictionary.frame_function(i)],
-                                                  .file = strings_[dictionary.frame_file(i)],
-                                                  .mapping = strings_[dictionary.frame_mapping(i)],
-                                                  .line = dictionary.frame_line(i),
-                                                  .kind = static_cast<FrameKind>(kind),
-                                                  .inlined = (flags & kInlinedBit) != 0,
-                                                  .symbolized = (flags & kSymbolizedBit) != 0}));
+    received_.AddFrame(Frame{.function = dictionary.frame_function(i),
+                             .file = dictionary.frame_file(i),
+                             .mapping = dictionary.frame_mapping(i),
+                             .line = dictionary.frame_line(i),
+                             .kind = static_cast<FrameKind>(kind),
+                             .inlined = (flags & kInlinedBit) != 0,
+                             .symbolized = (flags & kSymbolizedBit) != 0});
   }
   return absl::OkStatus();
 }
@@ -158,14 +154,17 @@ absl::Status WindowDecoder::AppendNodes(const v1::Dictionary& dictionary) {
   if (dictionary.node_frame_size() != count) return Broken("the node columns differ in length");
   for (int i = 0; i < count; ++i) {
     const uint32_t distance = dictionary.node_parent_distance(i);
-    if (distance == 0 || distance > nodes_.size()) return Broken("a node's parent was not sent before it");
-    if (dictionary.node_frame(i) >= frames_.size()) return Broken("a node names a frame that was not sent");
-    const size_t parent = nodes_.size() - distance;
+    const size_t node = received_.node_count();
+    if (distance == 0 || distance > node) return Broken("a node's parent was not sent before it");
+    if (dictionary.node_frame(i) >= received_.frame_count()) {
+      return Broken("a node names a frame that was not sent");
+    }
+    const size_t parent = node - distance;
     if (depths_[parent] >= limits_.max_depth) {
       return Broken(absl::StrCat("a stack deeper than ", limits_.max_depth, " frames"));
     }
     depths_.push_back(static_cast<uint16_t>(depths_[parent] + 1));
-    nodes_.push_back(received_.Child(nodes_[parent], frames_[dictionary.node_frame(i)]));
+    received_.AddNode(static_cast<NodeId>(parent), dictionary.node_frame(i));
   }
   return absl::OkStatus();
 }
@@ -200,7 +199,7 @@ absl::StatusOr<Series> WindowDecoder::DecodeSeries(const v1::Series& message) co
   for (int i = 0; i < count; ++i) {
     if (i > 0 && message.node_delta(i) == 0) return Broken("a node twice in one series");
     node += message.node_delta(i);
-    if (node >= nodes_.size()) return Broken("a sample names a node that was not sent");
+    if (node >= received_.node_count()) return Broken("a sample names a node that was not sent");
     if (message.count(i) > limits_.max_count || (total += message.count(i)) > limits_.max_count) {
       return Broken("a count that cannot be true");
     }
@@ -212,7 +211,7 @@ absl::StatusOr<Series> WindowDecoder::DecodeSeries(const v1::Series& message) co
     }
     constexpr int64_t kMaxValue = std::numeric_limits<int64_t>::max() / (int64_t{1} << 20);
     if (value > kMaxValue || value < -kMaxValue) return Broken("a value that cannot be true");
-    series.samples.push_back({nodes_[node], message.count(i), value});
+    series.samples.push_back({static_cast<NodeId>(node), message.count(i), value});
   }
   return series;
 }

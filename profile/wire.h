@@ -58,13 +58,10 @@ class WindowDecoder {
   void Reset();
 
   const WireLimits limits_;
-  // The sender's numbers are indices here. A hostile sender may send the same entry twice, so they need not
-  // be those of `received_`.
-  StackTrie received_;
-  std::vector<StringId> strings_ = {0};
-  std::vector<FrameId> frames_ = {0};
-  std::vector<NodeId> nodes_ = {StackTrie::kRoot};
-  std::vector<uint16_t> depths_ = {0};
+  // By the sender's numbers. A hostile sender may send the same entry twice: only in the windows' tries each
+  // is there once.
+  StackTable received_;
+  std::vector<uint16_t> depths_ = {0};  // of the nodes
 };
 
 // One window with its whole dictionary, for files: (de)serialised by itself.
