@@ -14,9 +14,6 @@ constexpr uint32_t kKindMask = 0xf;
 constexpr uint32_t kInlinedBit = 1u << 4;
 constexpr uint32_t kSymbolizedBit = 1u << 5;
 constexpr uint32_t kKnownFlags = kKindMask | kInlinedBit | kSymbolizedBit;
-// Far above what a block can hold (EmbeddedStoreOptions::max_dictionary_bytes); bounds what a broken chunk
-// can make us allocate.
-constexpr uint64_t kMaxEntries = uint64_t{1} << 26;
 
 uint32_t FlagsOf(const Frame& frame) {
   return static_cast<uint32_t>(frame.kind) | (frame.inlined ? kInlinedBit : 0) |
@@ -43,6 +40,10 @@ bool ReadColumn(ByteReader& reader, std::vector<Entry>& entries, uint64_t limit,
     set(entry, static_cast<uint32_t>(value));
   }
   return reader.ok();
+}
+
+uint64_t HashOfChild(uint64_t parent_stack_hash, uint64_t frame_hash) {
+  return absl::HashOf(parent_stack_hash, frame_hash);
 }
 
 absl::Status Broken(absl::string_view what) {
@@ -80,20 +81,46 @@ struct BlockDictionary::Index {
     bool operator()(const Frame& a, FrameId b) const { return dictionary->frames_[b] == a; }
   };
 
+  // A child is looked for by what it is, or by its hash alone.
+  struct ChildKey {
+    NodeId parent;
+    FrameId frame;
+    uint64_t stack_hash;
+  };
+  struct NodeHash {
+    using is_transparent = void;
+    const BlockDictionary* dictionary;
+    size_t operator()(const ChildKey& child) const { return child.stack_hash; }
+    size_t operator()(uint64_t stack_hash) const { return stack_hash; }
+    size_t operator()(NodeId node) const { return dictionary->stack_hashes_[node]; }
+  };
+  struct NodeEqual {
+    using is_transparent = void;
+    const BlockDictionary* dictionary;
+    bool operator()(NodeId a, NodeId b) const { return a == b; }
+    bool operator()(NodeId a, const ChildKey& b) const {
+      return dictionary->parents_[a] == b.parent && dictionary->node_frames_[a] == b.frame;
+    }
+    bool operator()(NodeId a, uint64_t stack_hash) const {
+      return dictionary->stack_hashes_[a] == stack_hash;
+    }
+  };
+
   explicit Index(const BlockDictionary* dictionary)
       : strings(0, StringHash{dictionary}, StringEqual{dictionary}),
-        frames(0, FrameHash{dictionary}, FrameEqual{dictionary}) {}
+        frames(0, FrameHash{dictionary}, FrameEqual{dictionary}),
+        nodes(0, NodeHash{dictionary}, NodeEqual{dictionary}) {}
 
   absl::flat_hash_set<StringId, StringHash, StringEqual> strings;
   absl::flat_hash_set<FrameId, FrameHash, FrameEqual> frames;
-  // Only the children whose number is not the one after their parent's. A stack's new nodes are numbered in
-  // a row, so this leaves some tenth of all nodes, and finding the others touches no table.
-  absl::flat_hash_map<std::pair<NodeId, FrameId>, NodeId> other_children;
+  absl::flat_hash_set<NodeId, NodeHash, NodeEqual> nodes;
 };
 
 BlockDictionary::BlockDictionary()
     : string_ends_{0}, frames_{Frame{}}, parents_{StackTrie::kRoot}, node_frames_{0} {
   taken_strings_ = taken_frames_ = taken_nodes_ = 1;
+  HashNewFrames();
+  HashNewNodes();
 }
 
 BlockDictionary::~BlockDictionary() = default;
@@ -187,8 +214,31 @@ absl::Status BlockDictionary::AddChunk(absl::string_view chunk) {
   frames_.insert(frames_.end(), new_frames.begin(), new_frames.end());
   parents_.insert(parents_.end(), new_parents.begin(), new_parents.end());
   node_frames_.insert(node_frames_.end(), new_node_frames.begin(), new_node_frames.end());
+  HashNewFrames();
+  HashNewNodes();
   MarkTaken();
   return absl::OkStatus();
+}
+
+void BlockDictionary::HashNewFrames() {
+  for (auto id = static_cast<FrameId>(frame_hashes_.size()); id < frames_.size(); ++id) {
+    const FrameView frame = view(id);
+    frame_hashes_.push_back(absl::HashOf(frame.function, frame.file, frame.mapping, frame.line, frame.kind,
+                                         frame.inlined, frame.symbolized));
+  }
+}
+
+void BlockDictionary::HashNewNodes() {
+  for (auto node = static_cast<NodeId>(stack_hashes_.size()); node < parents_.size(); ++node) {
+    if (node == StackTrie::kRoot) {
+      stack_hashes_.push_back(0);
+      continue;
+    }
+    const FrameId frame = node_frames_[node];
+    // What fills a gap is one frame, as view() has it; a gap's frames hash as such.
+    const uint64_t frame_hash = frame == kLostNumber ? absl::HashOf(kLostName) : frame_hashes_[frame];
+    stack_hashes_.push_back(HashOfChild(stack_hashes_[parents_[node]], frame_hash));
+  }
 }
 
 void BlockDictionary::MarkTaken() {
@@ -204,9 +254,8 @@ void BlockDictionary::MakeWritable() {
   index_->frames.reserve(frame_count());
   for (StringId i = 0; i < string_count(); ++i) index_->strings.insert(i);
   for (FrameId i = 0; i < frame_count(); ++i) index_->frames.insert(i);
-  for (NodeId i = 1; i < node_count(); ++i) {
-    if (parents_[i] + 1 != i) index_->other_children.emplace(std::make_pair(parents_[i], node_frames_[i]), i);
-  }
+  index_->nodes.reserve(node_count());
+  for (NodeId i = 0; i < node_count(); ++i) index_->nodes.insert(i);
 }
 
 StringId BlockDictionary::InternString(absl::string_view text) {
@@ -222,6 +271,7 @@ FrameId BlockDictionary::InternFrame(const Frame& frame) {
   if (const auto found = index_->frames.find(frame); found != index_->frames.end()) return *found;
   const auto id = static_cast<FrameId>(frame_count());
   frames_.push_back(frame);
+  HashNewFrames();
   index_->frames.insert(id);
   return id;
 }
@@ -237,21 +287,20 @@ FrameId BlockDictionary::InternFrame(const FrameView& frame) {
 }
 
 NodeId BlockDictionary::Child(NodeId parent, FrameId frame) {
-  const auto next = static_cast<NodeId>(node_count());
-  const NodeId after_parent = parent + 1;
-  if (after_parent < next) {
-    if (parents_[after_parent] == parent && node_frames_[after_parent] == frame) return after_parent;
-  } else {
-    parents_.push_back(parent);
-    node_frames_.push_back(frame);
-    return next;
-  }
-  const auto [entry, added] = index_->other_children.try_emplace(std::make_pair(parent, frame), next);
-  if (added) {
-    parents_.push_back(parent);
-    node_frames_.push_back(frame);
-  }
-  return entry->second;
+  const Index::ChildKey child = {parent, frame, HashOfChild(stack_hashes_[parent], frame_hashes_[frame])};
+  if (const auto found = index_->nodes.find(child); found != index_->nodes.end()) return *found;
+  const auto node = static_cast<NodeId>(node_count());
+  parents_.push_back(parent);
+  node_frames_.push_back(frame);
+  stack_hashes_.push_back(child.stack_hash);
+  index_->nodes.insert(node);
+  return node;
+}
+
+std::optional<NodeId> BlockDictionary::FindStack(uint64_t stack_hash) const {
+  const auto found = index_->nodes.find(stack_hash);
+  if (found == index_->nodes.end()) return std::nullopt;
+  return *found;
 }
 
 std::string BlockDictionary::TakeChunk() {
@@ -290,10 +339,11 @@ size_t BlockDictionary::byte_size() const {
   constexpr size_t kControlByte = 1;  // of absl's tables, per slot
   size_t bytes = text_.capacity() + string_ends_.capacity() * sizeof(uint32_t) +
                  frames_.capacity() * sizeof(Frame) +
-                 (parents_.capacity() + node_frames_.capacity()) * sizeof(uint32_t);
+                 (parents_.capacity() + node_frames_.capacity()) * sizeof(uint32_t) +
+                 (stack_hashes_.capacity() + frame_hashes_.capacity()) * sizeof(uint64_t);
   if (index_ != nullptr) {
-    bytes += (index_->strings.capacity() + index_->frames.capacity()) * (sizeof(uint32_t) + kControlByte) +
-             index_->other_children.capacity() * (3 * sizeof(uint32_t) + kControlByte);
+    bytes += (index_->strings.capacity() + index_->frames.capacity() + index_->nodes.capacity()) *
+             (sizeof(uint32_t) + kControlByte);
   }
   return bytes;
 }

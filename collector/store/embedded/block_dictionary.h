@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +32,10 @@ class BlockDictionary {
  public:
   static constexpr absl::string_view kLostName = "[lost: corrupt record]";
   static constexpr uint32_t kLostNumber = UINT32_MAX;
+  // Strings, frames or nodes of one dictionary: far above what a block may hold
+  // (EmbeddedStoreOptions::max_dictionary_bytes) with one more window. It bounds what a broken record can
+  // make us allocate.
+  static constexpr uint64_t kMaxEntries = uint64_t{1} << 24;
 
   BlockDictionary();
   ~BlockDictionary();
@@ -44,6 +49,9 @@ class BlockDictionary {
   NodeId parent(NodeId node) const { return parents_[node]; }
   // May be kLostNumber, which only view() understands.
   FrameId frame_of(NodeId node) const { return node_frames_[node]; }
+  // Of the node's whole stack, every field of its frames: equal stacks have equal ones in all dictionaries of
+  // this process. That two stacks of ten million have the same one has a chance of 3 in a million.
+  uint64_t stack_hash(NodeId node) const { return stack_hashes_[node]; }
   FrameView view(FrameId id) const;
 
   // Adds a chunk as read from disk, in order. DataLoss when it is broken or does not fit; nothing is added
@@ -55,6 +63,8 @@ class BlockDictionary {
   FrameId InternFrame(const Frame& frame);
   FrameId InternFrame(const FrameView& frame);
   NodeId Child(NodeId parent, FrameId frame);
+  // The node with that stack_hash(). REQUIRES: writable().
+  std::optional<NodeId> FindStack(uint64_t stack_hash) const;
   // The hash tables that adding needs are built on demand, as most blocks are only read.
   void MakeWritable();
   bool writable() const { return index_ != nullptr; }
@@ -68,12 +78,17 @@ class BlockDictionary {
  private:
   struct Index;
   void MarkTaken();
+  // Of what was added since the last call.
+  void HashNewFrames();
+  void HashNewNodes();
 
   std::string text_;                   // all strings, one behind the other
   std::vector<uint32_t> string_ends_;  // in `text_`
   std::vector<Frame> frames_;
   std::vector<NodeId> parents_;
   std::vector<FrameId> node_frames_;
+  std::vector<uint64_t> stack_hashes_;
+  std::vector<uint64_t> frame_hashes_;
   std::unique_ptr<Index> index_;
   size_t taken_strings_ = 0;
   size_t taken_frames_ = 0;

@@ -17,9 +17,15 @@ bool ReadStart(absl::string_view suffix, uint64_t& start_ns) {
 }  // namespace
 
 BlockScan::BlockScan(Database& database, BlockCache& cache, StoreCounters& counters)
-    : use_(database), cache_(cache), counters_(counters) {
-  if (use_.status().ok()) scan_ = std::make_unique<RecordScan>(use_.rocks(), counters);
+    : use_(std::make_shared<Database::Use>(database)), cache_(cache), counters_(counters) {
+  if (use_->status().ok()) scan_ = std::make_unique<RecordScan>(use_->rocks(), counters);
 }
+
+BlockScan::BlockScan(const BlockScan& other)
+    : use_(other.use_),
+      cache_(other.cache_),
+      counters_(other.counters_),
+      scan_(std::make_unique<RecordScan>(use_->rocks(), *other.scan_)) {}
 
 BlockScan::ChosenBlock BlockScan::Choose(const BlockKey& key,
                                          const std::function<bool(const SeriesIdentity&)>& choose) {
@@ -28,7 +34,7 @@ BlockScan::ChosenBlock BlockScan::Choose(const BlockKey& key,
   {
     Block& block = *chosen.block;
     const MutexLock lock(block.mutex);
-    block.LoadSeries(use_.rocks(), counters_);
+    block.LoadSeries(use_->rocks(), counters_);
     chosen.chosen.resize(block.series.size());
     for (uint32_t id = 0; id < block.series.size(); ++id) {
       const std::optional<SeriesIdentity>& identity = block.series.identity(id);

@@ -23,10 +23,11 @@ class BlockScan {
  public:
   // The references must outlive it.
   BlockScan(Database& database, BlockCache& cache, StoreCounters& counters);
+  // One more reader, for another thread, of what `other` sees. `other` must outlive it.
+  explicit BlockScan(const BlockScan& other);
 
   // As Database::Use's; the rest REQUIRES that it is OK.
-  absl::Status status() const { return use_.status(); }
-  rocksdb::DB& rocks() const { return use_.rocks(); }
+  absl::Status status() const { return use_->status(); }
 
   // The series of a block that a query is about, by their numbers.
   struct ChosenBlock {
@@ -48,13 +49,13 @@ class BlockScan {
 
   // Reads the block's names when they are not here yet.
   void LoadDictionary(Block& block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(block.mutex) {
-    block.LoadDictionary(use_.rocks(), counters_);
+    block.LoadDictionary(use_->rocks(), counters_);
   }
   // Tells the cache how large the block has become. Not with its mutex held.
   void NoteSize(Block& block);
 
  private:
-  Database::Use use_;
+  const std::shared_ptr<Database::Use> use_;
   BlockCache& cache_;
   StoreCounters& counters_;
   std::unique_ptr<RecordScan> scan_;

@@ -217,6 +217,7 @@ absl::StatusOr<LevelFiller::Transferred> LevelFiller::Transfer(
   Transferred transferred;
   ASSIGN_OR_RETURN(transferred.target, writer_.FindTarget(FirstPart(level, start_ns, target)));
   Block& into = *transferred.target.block;
+  StackMerger<BlockDictionary> merger(into.dictionary);
   BlockScan scan(database_, cache_, counters_);
   RETURN_IF_ERROR(scan.status());
   for (const uint32_t service : services) {
@@ -234,11 +235,6 @@ absl::StatusOr<LevelFiller::Transferred> LevelFiller::Transfer(
       if (summed.empty()) continue;
       NodeSums all;
       for (const RecordedSeries& one : summed) all.Add(one.samples);
-      for (const RecordedSeries& one : summed) {
-        for (const Sample& sample : one.samples) {
-          if (all.empty_at(sample.node)) all.Add(sample.node, 1, 0);  // a sum of zero needs its node too
-        }
-      }
       std::vector<NodeId> mapped;
       std::vector<std::pair<std::string, SeriesIdentity>> identities;
       {
@@ -246,7 +242,10 @@ absl::StatusOr<LevelFiller::Transferred> LevelFiller::Transfer(
         const MutexLock from_lock(from.mutex);
         scan.LoadDictionary(from);
         const MutexLock into_lock(into.mutex);
-        mapped = MapNodes(from.dictionary, all, into.dictionary);
+        const std::vector<NodeId> in_order = merger.Map(from.dictionary, all);
+        mapped.resize(all.size());
+        size_t next = 0;
+        all.ForEach([&](NodeId node) { mapped[node] = in_order[next++]; });
         for (const RecordedSeries& one : summed) {
           SeriesIdentity identity = *rename(*from.series.identity(one.id));
           std::string record = EncodeSeriesIdentity(identity);

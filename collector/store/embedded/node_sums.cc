@@ -1,15 +1,10 @@
 #include "collector/store/embedded/node_sums.h"
 
 #include <algorithm>
-#include <bit>
+#include <optional>
+#include <type_traits>
 
 namespace pilotlight::collector {
-namespace {
-
-constexpr uint32_t kUnmapped = UINT32_MAX;
-constexpr size_t kBitsOfWord = 64;
-
-}  // namespace
 
 void NodeSums::Grow(size_t size) {
   size_ = size;
@@ -30,61 +25,85 @@ void NodeSums::Add(NodeId node, uint64_t count, int64_t value) {
   touched_[node / kBitsOfWord] |= uint64_t{1} << node % kBitsOfWord;
 }
 
-template <typename Visit>
-void NodeSums::ForEachTouched(const Visit& visit) const {
-  for (size_t word = 0; word < touched_.size(); ++word) {
-    for (uint64_t bits = touched_[word]; bits != 0; bits &= bits - 1) {
-      visit(static_cast<NodeId>(word * kBitsOfWord + static_cast<size_t>(std::countr_zero(bits))));
-    }
-  }
-}
-
 void NodeSums::Clear() {
-  ForEachTouched([this](NodeId node) { counts_[node] = values_[node] = 0; });
+  ForEach([this](NodeId node) { counts_[node] = values_[node] = 0; });
   std::ranges::fill(touched_, 0);
   size_ = 0;
 }
 
 std::vector<Sample> NodeSums::ToSamples() const {
   std::vector<Sample> samples;
-  ForEachTouched([&](NodeId node) {
+  ForEach([&](NodeId node) {
     if (!empty_at(node)) samples.push_back(at(node));
   });
   return samples;
 }
 
+size_t NodeSums::touched_count() const {
+  size_t count = 0;
+  for (const uint64_t word : touched_) count += static_cast<size_t>(std::popcount(word));
+  return count;
+}
+
 template <typename Trie>
-std::vector<NodeId> MapNodes(const BlockDictionary& from, const NodeSums& sums, Trie& to) {
-  const size_t known = std::min(from.node_count(), sums.size());
-  std::vector<uint8_t> needed(sums.size());
-  for (size_t i = known; i-- > 1;) {
-    const auto node = static_cast<NodeId>(i);
-    if (!sums.empty_at(node)) needed[node] = 1;
-    needed[from.parent(node)] |= needed[node];
+StackMerger<Trie>::StackMerger(Trie& to) : to_(to) {
+  nodes_.emplace(BlockDictionary().stack_hash(StackTrie::kRoot), StackTrie::kRoot);
+}
+
+template <typename Trie>
+std::optional<NodeId> StackMerger<Trie>::Find(uint64_t stack_hash) const {
+  if constexpr (std::is_same_v<Trie, BlockDictionary>) {
+    return to_.FindStack(stack_hash);
+  } else {
+    const auto found = nodes_.find(stack_hash);
+    return found == nodes_.end() ? std::nullopt : std::make_optional(found->second);
   }
-  std::vector<NodeId> mapped(sums.size());
-  std::vector<FrameId> frames(from.frame_count(), kUnmapped);
-  for (NodeId node = 1; node < known; ++node) {
-    if (needed[node] == 0) continue;
-    const FrameId frame = from.frame_of(node);
-    FrameId in_to = 0;
-    if (frame == BlockDictionary::kLostNumber) {
-      in_to = to.InternFrame(from.view(frame));
-    } else {
-      if (frames[frame] == kUnmapped) frames[frame] = to.InternFrame(from.view(frame));
-      in_to = frames[frame];
+}
+
+template <typename Trie>
+std::vector<NodeId> StackMerger<Trie>::Map(const BlockDictionary& from, const NodeSums& sums) {
+  frames_.clear();
+  std::vector<NodeId> mapped;
+  mapped.reserve(sums.touched_count());
+  std::optional<NodeId> lost;
+  sums.ForEach([&](NodeId node) {
+    if (node < from.node_count()) {
+      mapped.push_back(MapStack(from, node));
+      return;
     }
-    mapped[node] = to.Child(mapped[from.parent(node)], in_to);
-  }
-  if (known < sums.size()) {
-    const FrameId lost = to.InternFrame(from.view(BlockDictionary::kLostNumber));
-    std::fill(mapped.begin() + static_cast<std::ptrdiff_t>(known), mapped.end(),
-              to.Child(StackTrie::kRoot, lost));
-  }
+    if (!lost) {
+      lost = to_.Child(StackTrie::kRoot, to_.InternFrame(from.view(BlockDictionary::kLostNumber)));
+    }
+    mapped.push_back(*lost);
+  });
   return mapped;
 }
 
-template std::vector<NodeId> MapNodes(const BlockDictionary&, const NodeSums&, StackTrie&);
-template std::vector<NodeId> MapNodes(const BlockDictionary&, const NodeSums&, BlockDictionary&);
+template <typename Trie>
+NodeId StackMerger<Trie>::MapStack(const BlockDictionary& from, NodeId node) {
+  path_.clear();
+  std::optional<NodeId> mapped;
+  while (!(mapped = Find(from.stack_hash(node)))) {
+    path_.push_back(node);
+    node = from.parent(node);
+  }
+  for (size_t i = path_.size(); i-- > 0;) {
+    mapped = to_.Child(*mapped, MapFrame(from, from.frame_of(path_[i])));
+    if constexpr (!std::is_same_v<Trie, BlockDictionary>) {
+      nodes_.emplace(from.stack_hash(path_[i]), *mapped);
+    }
+  }
+  return *mapped;
+}
+
+template <typename Trie>
+FrameId StackMerger<Trie>::MapFrame(const BlockDictionary& from, FrameId frame) {
+  const auto [entry, is_new] = frames_.try_emplace(frame);
+  if (is_new) entry->second = to_.InternFrame(from.view(frame));
+  return entry->second;
+}
+
+template class StackMerger<StackTrie>;
+template class StackMerger<BlockDictionary>;
 
 }  // namespace pilotlight::collector

@@ -3,14 +3,15 @@
 #include <algorithm>
 #include <cstring>
 
+#include "collector/store/embedded/block_dictionary.h"
 #include "collector/store/embedded/bytes.h"
 
 namespace pilotlight::collector {
 namespace {
 
 constexpr uint64_t kHasValues = 1;
-// As BlockDictionary's: bounds the sums that a broken record can make a query allocate.
-constexpr uint64_t kMaxNode = uint64_t{1} << 26;
+// Bounds the sums that a broken record can make a query allocate.
+constexpr uint64_t kMaxNode = BlockDictionary::kMaxEntries;
 // Bytes of a series without samples: twelve numbers.
 constexpr size_t kMinSeriesBytes = 12;
 

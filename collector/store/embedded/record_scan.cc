@@ -22,6 +22,15 @@ RecordScan::RecordScan(rocksdb::DB& rocks, StoreCounters& counters)
     : snapshot_(rocks.GetSnapshot(),
                 [&rocks](const rocksdb::Snapshot* snapshot) { rocks.ReleaseSnapshot(snapshot); }),
       counters_(counters) {
+  MakeIterators(rocks);
+}
+
+RecordScan::RecordScan(rocksdb::DB& rocks, const RecordScan& other)
+    : snapshot_(other.snapshot_), counters_(other.counters_) {
+  MakeIterators(rocks);
+}
+
+void RecordScan::MakeIterators(rocksdb::DB& rocks) {
   rocksdb::ReadOptions options;
   options.snapshot = snapshot_.get();
   make_iterator_ = [&rocks, options] { return rocks.NewIterator(options); };

@@ -22,6 +22,8 @@ class RecordScan {
 
   // Sees the database as it is now.
   RecordScan(rocksdb::DB& rocks, StoreCounters& counters);
+  // Sees what `other` sees, which was made of the same database.
+  RecordScan(rocksdb::DB& rocks, const RecordScan& other);
   // `make_iterator` is called again after each error.
   RecordScan(MakeIterator make_iterator, StoreCounters& counters);
 
@@ -42,6 +44,7 @@ class RecordScan {
   bool skipped() const { return skipped_; }
 
  private:
+  void MakeIterators(rocksdb::DB& rocks);
   void Settle();
   void SkipCorrupt();
   void SeekTo(const std::string& key);

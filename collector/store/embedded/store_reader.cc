@@ -3,11 +3,14 @@
 #include <algorithm>
 #include <limits>
 #include <map>
+#include <memory>
 #include <optional>
 #include <utility>
 
 #include "base/status_macros.h"
 #include "collector/store/embedded/node_sums.h"
+#include "collector/store/embedded/parallel.h"
+#include "collector/store/embedded/profile_merger.h"
 
 namespace pilotlight::collector {
 namespace {
@@ -22,17 +25,6 @@ TimeRange RangeOf(TimeSpan span) {
         std::clamp<int64_t>(absl::ToUnixNanos(time), 0, std::numeric_limits<int64_t>::max()));
   };
   return {clamp(span.start), clamp(span.end)};
-}
-
-void KeepShared(const Labels& labels, std::optional<Labels>& shared) {
-  if (!shared) {
-    shared = labels;
-    return;
-  }
-  std::erase_if(*shared, [&labels](const auto& label) {
-    const auto other = labels.find(label.first);
-    return other == labels.end() || other->second != label.second;
-  });
 }
 
 // Decodes all series of a window, or none.
@@ -67,19 +59,19 @@ std::vector<bool> SelectNodes(BlockScan& scan, const BlockScan::ChosenBlock& cho
   {
     const MutexLock lock(chosen.block->mutex);
     scan.LoadDictionary(*chosen.block);
-    mapped = MapNodes(chosen.block->dictionary, sums, trie);
+    mapped = StackMerger<StackTrie>(trie).Map(chosen.block->dictionary, sums);
   }
   scan.NoteSize(*chosen.block);
   std::vector<Sample> candidates;
-  for (NodeId node = 0; node < sums.size(); ++node) {
-    if (!sums.empty_at(node)) candidates.push_back({mapped[node], 1, 1});
-  }
+  candidates.reserve(mapped.size());
+  for (const NodeId node : mapped) candidates.push_back({node, 1, 1});
   MergeSamples(candidates);
   select(trie, candidates);
   std::vector<bool> kept(trie.node_count());
   for (const Sample& sample : candidates) kept[sample.node] = true;
   std::vector<bool> wanted(sums.size());
-  for (NodeId node = 0; node < sums.size(); ++node) wanted[node] = kept[mapped[node]];
+  size_t next = 0;
+  sums.ForEach([&](NodeId node) { wanted[node] = kept[mapped[next++]]; });
   return wanted;
 }
 
@@ -95,10 +87,26 @@ void Add(const SeriesPoint& from, SeriesPoint& to) {
   to.estimated_value += from.estimated_value;
 }
 
-// Points of one group by the number of their step.
+// One group's points, which mostly come in order of time.
 struct Group {
+  struct Step {
+    int64_t number;
+    SeriesPoint point;
+  };
+
+  SeriesPoint& At(int64_t number) {
+    if (steps.empty() || steps.back().number < number) return steps.emplace_back(Step{number, {}}).point;
+    if (last >= steps.size() || steps[last].number != number) {
+      const auto found = std::ranges::lower_bound(steps, number, {}, &Step::number);
+      last = static_cast<size_t>(found - steps.begin());
+      if (found->number != number) steps.insert(found, Step{number, {}});
+    }
+    return steps[last].point;
+  }
+
   Labels labels;
-  std::map<int64_t, SeriesPoint> points;
+  std::vector<Step> steps;  // sorted
+  size_t last = 0;          // where the last one was found
 };
 
 }  // namespace
@@ -187,13 +195,6 @@ std::map<Labels, uint64_t> StoreReader::NewestStarts(BlockScan& scan, const std:
 }
 
 absl::StatusOr<MergedProfile> StoreReader::Merge(const StoreSelection& selection) {
-  MergedProfile merged;
-  Profile& profile = merged.profile;
-  profile.type = selection.type;
-  NodeSums merged_sums;
-  std::optional<Labels> shared;
-  std::optional<int64_t> period;
-  SeriesSpan span;
   const Choose choose = [&](const SeriesIdentity& identity) {
     return identity.type == selection.type && AllMatch(selection.matchers, identity.labels);
   };
@@ -204,73 +205,18 @@ absl::StatusOr<MergedProfile> StoreReader::Merge(const StoreSelection& selection
 
   BlockScan scan(database_, cache_, counters_);
   RETURN_IF_ERROR(scan.status());
-  NodeSums sums;
-  std::vector<Sample> samples;
-  std::vector<const SeriesInRecord*> newest_series;
   std::map<Labels, uint64_t> newest;
   if (newest_only) newest = NewestStarts(scan, plan, choose);
-  for (const PlannedBlock& planned : plan) {
-    const BlockScan::ChosenBlock chosen = scan.Choose(planned.key, choose);
-    if (chosen.ids.empty()) continue;
-    std::vector<uint64_t> newest_of(chosen.chosen.size());
-    if (newest_only) {
-      const MutexLock lock(chosen.block->mutex);
-      for (const uint32_t id : chosen.ids) newest_of[id] = newest[chosen.block->series.identity(id)->labels];
-    }
-    std::vector<bool> seen(chosen.chosen.size());
-    sums.Clear();
-    scan.ForEachRecord(chosen, planned.pieces, [&](uint64_t, const std::vector<const SeriesInRecord*>& all) {
-      if (newest_only) {
-        newest_series = all;
-        std::erase_if(newest_series, [&](const SeriesInRecord* one) {
-          return newest_of[one->id] != one->span.first_start_ns;
-        });
-        if (newest_series.empty()) return true;
-      }
-      const std::vector<const SeriesInRecord*>& series = newest_only ? newest_series : all;
-      if (!DecodeAll(series, samples)) return false;
-      sums.Add(samples);
-      for (const SeriesInRecord* one : series) {
-        seen[one->id] = true;
-        if (period.value_or(one->period) != one->period) period = 0;
-        if (!period) period = one->period;
-        profile.loss += one->loss;
-        span += one->span;
-        merged.coverage.estimated_value += Estimate(selection.type, *one);
-      }
-      return true;
-    });
-    std::vector<NodeId> mapped;
-    {
-      Block& block = *chosen.block;
-      const MutexLock lock(block.mutex);
-      if (sums.size() > 0) {
-        scan.LoadDictionary(block);
-        mapped = MapNodes(block.dictionary, sums, profile.trie);
-      }
-      for (const uint32_t id : chosen.ids) {
-        if (seen[id]) KeepShared(block.series.identity(id)->labels, shared);
-      }
-    }
-    scan.NoteSize(*chosen.block);
-    for (NodeId node = 0; node < sums.size(); ++node) {
-      if (sums.empty_at(node)) continue;
-      const Sample sum = sums.at(node);
-      merged_sums.Add(mapped[node], sum.count, sum.value);
-    }
-  }
-  profile.samples = merged_sums.ToSamples();
-  merged.coverage.windows = span.windows;
-  merged.coverage.watched = absl::Nanoseconds(span.watched_ns);
-  profile.duration = merged.coverage.watched;
-  profile.period = period.value_or(0);
-  if (shared) {
-    profile.labels = *std::move(shared);
-    profile.start = absl::FromUnixNanos(static_cast<int64_t>(span.first_start_ns));
-    merged.coverage.first_start = profile.start;
-    merged.coverage.last_end = absl::FromUnixNanos(static_cast<int64_t>(span.last_end_ns));
-  }
-  return merged;
+  ProfileMerger merger(selection, newest);
+  const size_t workers = WorkersFor(plan.size());
+  std::vector<std::unique_ptr<BlockScan>> scans;
+  for (size_t i = 0; i < workers; ++i) scans.push_back(std::make_unique<BlockScan>(scan));
+  std::vector<NodeSums> scratch(workers);
+  RunParallel(plan.size(), workers, [&](size_t worker, size_t i) {
+    const BlockScan::ChosenBlock chosen = scans[worker]->Choose(plan[i].key, choose);
+    if (!chosen.ids.empty()) merger.AddBlock(*scans[worker], chosen, plan[i].pieces, scratch[worker]);
+  });
+  return merger.Take();
 }
 
 absl::StatusOr<std::vector<TimeSeries>> StoreReader::SelectSeries(
@@ -286,10 +232,11 @@ absl::StatusOr<std::vector<TimeSeries>> StoreReader::SelectSeries(
   options.totals_only = !select_samples;
   if (!newest_only) options.group_by = group_by;
   const std::vector<PlannedBlock> plan = Plan(selection.span, selection.matchers, options);
-  const auto step_of = [&](uint64_t start_ns) {
-    absl::Duration in_step;
-    const absl::Time start = absl::FromUnixNanos(static_cast<int64_t>(start_ns));
-    return absl::IDivDuration(start - selection.span.start, step, &in_step);
+  // In plain numbers, as there may be hundreds of thousands. The plan holds nothing before the span's start.
+  const auto origin_ns = static_cast<int64_t>(RangeOf(selection.span).start_ns);
+  const auto step_ns = static_cast<int64_t>(options.step_ns);
+  const auto step_of = [origin_ns, step_ns](uint64_t start_ns) {
+    return (static_cast<int64_t>(start_ns) - origin_ns) / step_ns;
   };
   std::map<std::vector<std::string>, Group> groups;
   std::map<Labels, std::map<int64_t, NewestPoint>> newest;  // by label set and step
@@ -317,7 +264,7 @@ absl::StatusOr<std::vector<TimeSeries>> StoreReader::SelectSeries(
       }
     }
     const auto add = [&](uint32_t id, int64_t number, uint64_t window_start_ns, const SeriesPoint& point) {
-      if (!newest_only) return Add(point, group_of[id]->points[number]);
+      if (!newest_only) return Add(point, group_of[id]->At(number));
       NewestPoint& known = (*newest_of[id])[number];
       if (window_start_ns > known.start_ns) known = {window_start_ns, {}};
       if (window_start_ns == known.start_ns) Add(point, known.point);
@@ -363,16 +310,17 @@ absl::StatusOr<std::vector<TimeSeries>> StoreReader::SelectSeries(
 
   for (const auto& [labels, points] : newest) {
     Group& group = groups[ValuesOf(labels, group_by)];
-    for (const auto& [number, known] : points) Add(known.point, group.points[number]);
+    for (const auto& [number, known] : points) Add(known.point, group.At(number));
   }
 
   std::vector<TimeSeries> result;
   for (auto& [values, group] : groups) {
-    if (group.points.empty()) continue;
+    if (group.steps.empty()) continue;
     TimeSeries& series = result.emplace_back();
     series.labels = std::move(group.labels);
-    for (auto& [number, point] : group.points) {
-      point.start = selection.span.start + number * step;
+    series.points.reserve(group.steps.size());
+    for (auto& [number, point] : group.steps) {
+      point.start = absl::FromUnixNanos(origin_ns) + number * step;
       series.points.push_back(point);
     }
   }

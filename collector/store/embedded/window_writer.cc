@@ -30,6 +30,9 @@ absl::Status Validate(const Window& window) {
       window.interval > absl::Hours(24 * 366)) {
     return refuse("the duration must be positive and within the interval");
   }
+  const size_t entries =
+      std::max({window.trie.node_count(), window.trie.frame_count(), window.trie.string_count()});
+  if (entries > BlockDictionary::kMaxEntries / 2) return refuse("too many distinct stacks");
   for (const Series& series : window.series) {
     const auto service = series.labels.find(std::string(kServiceLabel));
     if (service == series.labels.end() || service->second.empty()) {
