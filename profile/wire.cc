@@ -75,10 +75,7 @@ absl::Status Broken(absl::string_view what) {
 
 void WindowEncoder::Encode(const Window& window, v1::Window& message) {
   message.Clear();
-  if (sent_.byte_size() > max_dictionary_bytes_) {
-    sent_ = StackTrie();
-    message.set_dictionary_reset(true);
-  }
+  if (std::exchange(has_ended_, false)) message.set_dictionary_reset(true);
   message.set_agent(window.agent);
   message.set_boot(window.boot);
   message.set_sequence(window.sequence);
@@ -93,11 +90,17 @@ void WindowEncoder::Encode(const Window& window, v1::Window& message) {
   TrieMapper mapper(window.trie, sent_);
   for (const Series& series : window.series) EncodeSeries(series, mapper, *message.add_series());
   EncodeDictionary(sent_, strings, frames, nodes, *message.mutable_dictionary());
+
+  has_ended_ = sent_.byte_size() > max_dictionary_bytes_ ||
+               (receiver_bytes_ > 0 && sent_.StackTable::byte_size() > receiver_bytes_);
+  if (!has_ended_) return;
+  message.set_dictionary_ends(true);
+  sent_ = StackTrie();
 }
 
 void WindowDecoder::Reset() {
   received_ = StackTable();
-  depths_ = {0};
+  depths_ = std::vector<uint16_t>{0};  // assigning {0} would keep the room
 }
 
 size_t WindowDecoder::dictionary_bytes() const {
@@ -245,6 +248,7 @@ absl::StatusOr<Window> WindowDecoder::Decode(const v1::Window& message) {
     MergeSamples(series.samples);
     window.series.push_back(std::move(series));
   }
+  if (message.dictionary_ends()) Reset();
   return window;
 }
 

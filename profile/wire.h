@@ -16,16 +16,21 @@ namespace pilotlight {
 // Not thread-safe.
 class WindowEncoder {
  public:
-  // Starts the dictionary anew once it holds more than `max_dictionary_bytes`.
+  // Starts the dictionary anew once it takes more than `max_dictionary_bytes` here.
   explicit WindowEncoder(size_t max_dictionary_bytes = size_t{32} << 20)
       : max_dictionary_bytes_(max_dictionary_bytes) {}
+
+  // And once it takes more than this at the receiver (Acknowledgement.max_dictionary_bytes); 0 is no limit.
+  void set_receiver_bytes(size_t bytes) { receiver_bytes_ = bytes; }
 
   // Fills `message` with the window and with what the receiver's dictionary lacks for it.
   void Encode(const Window& window, v1::Window& message);
 
  private:
   const size_t max_dictionary_bytes_;
+  size_t receiver_bytes_ = 0;
   StackTrie sent_;
+  bool has_ended_ = false;  // the last window was its dictionary's last
 };
 
 struct WireLimits {

@@ -83,9 +83,49 @@ TEST(WireTest, StartsTheDictionaryAnewAtItsLimit) {
   WindowDecoder decoder;
   v1::Window message;
   for (uint64_t sequence = 1; sequence <= 3; ++sequence) {
-    encoder.Encode(MakeWindow(sequence, {{"main;f" + std::to_string(sequence), 1}}), message);
-    EXPECT_TRUE(message.dictionary_reset());
-    EXPECT_TRUE(decoder.Decode(message).ok());
+    encoder.Encode(MakeWindow(sequence, {{"main;f", 1}}), message);
+    EXPECT_EQ(message.dictionary_reset(), sequence > 1);
+    EXPECT_TRUE(message.dictionary_ends());
+    EXPECT_THAT(message.dictionary().strings(), ElementsAre("main", "f"));
+    const absl::StatusOr<Window> received = decoder.Decode(message);
+    ASSERT_TRUE(received.ok());
+    EXPECT_THAT(FoldedCounts(received->trie, received->series[0].samples), ElementsAre(Pair("main;f", 1)));
+  }
+}
+
+TEST(WireTest, AnEndedDictionaryTakesNoMemoryAtTheReceiver) {
+  WindowEncoder encoder;
+  WindowDecoder decoder;
+  const size_t empty = decoder.dictionary_bytes();
+  std::map<std::string, uint64_t> stacks;
+  for (int i = 0; i < 1000; ++i) stacks["main;f" + std::to_string(i)] = 1;
+  v1::Window message;
+  encoder.Encode(MakeWindow(1, stacks), message);
+  EXPECT_FALSE(message.dictionary_ends());
+  ASSERT_TRUE(decoder.Decode(message).ok());
+  const size_t full = decoder.dictionary_bytes();
+  EXPECT_GT(full, 10 * empty);
+
+  encoder.set_receiver_bytes(full / 2);
+  encoder.Encode(MakeWindow(2, stacks), message);
+  EXPECT_TRUE(message.dictionary_ends());
+  ASSERT_TRUE(decoder.Decode(message).ok());
+  EXPECT_EQ(decoder.dictionary_bytes(), empty);
+
+  encoder.set_receiver_bytes(2 * full);
+  encoder.Encode(MakeWindow(3, stacks), message);
+  EXPECT_TRUE(message.dictionary_reset());
+  EXPECT_FALSE(message.dictionary_ends());
+  ASSERT_TRUE(decoder.Decode(message).ok());
+}
+
+TEST(WireTest, FollowsAResetThatWasNotAnnounced) {
+  WindowDecoder decoder;
+  for (int i = 0; i < 2; ++i) {
+    v1::Window message;
+    WindowEncoder().Encode(MakeWindow(1, {{"main;f", 1}}), message);
+    message.set_dictionary_reset(true);
+    ASSERT_TRUE(decoder.Decode(message).ok());
   }
 }
 

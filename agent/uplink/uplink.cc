@@ -79,7 +79,10 @@ struct Session {
   Session(const UplinkOptions& options, EventQueue& queue)
       : stream(options.collector, queue),
         encoder(options.max_dictionary_bytes),
-        results(std::make_shared<CommandResults>(queue)) {}
+        results(std::make_shared<CommandResults>(queue)) {
+    // Until the first acknowledgement tells how much. Thousands of agents may connect at once.
+    encoder.set_receiver_bytes(size_t{64} << 10);
+  }
   ~Session() { results->Close(); }
 
   IngestStream stream;
@@ -329,6 +332,7 @@ void Uplink::Sender::OnResponse(Session& session) {
       session.in_flight.begin(), session.in_flight.end(),
       [&boot, sequence](const InFlight& sent) { return sent.sequence == sequence && sent.boot == boot; });
   if (window == session.in_flight.end()) return;
+  if (!refused) session.encoder.set_receiver_bytes(response.acknowledgement().max_dictionary_bytes());
   const uint64_t position = window->position;
   session.in_flight.erase(window);
   session.last_progress = Monotonic::now();

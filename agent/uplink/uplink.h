@@ -39,8 +39,8 @@ struct UplinkOptions {
   // What somebody asks of the agent through the collector. In the uplink's thread; must be quick.
   std::function<void(const v1::Command&, CommandDone)> on_command;
   size_t max_in_flight = 16;
-  // The stream's dictionary starts anew past this; with one more window it is well below the 64 MiB of the
-  // collector.
+  // The stream's dictionary starts anew past this, or past what the collector can spare for it; with one more
+  // window it is well below the 64 MiB that the collector allows.
   size_t max_dictionary_bytes = size_t{24} << 20;
   // A window at whose turn the collector broke the stream this many times is set aside, reason refused.
   int max_breaks = 3;

@@ -16,9 +16,10 @@ struct IngestLimits {
   // A window that claims to stand for more comes from a wrong clock as well.
   absl::Duration max_interval = absl::Hours(24);
 
-  size_t max_streams = 1000;                        // at once; one per agent
-  size_t max_message_bytes = size_t{16} << 20;      // of one StreamRequest
-  size_t max_dictionaries_bytes = size_t{1} << 30;  // of all streams together
+  size_t max_streams = 1000;                    // at once; one per agent
+  size_t max_message_bytes = size_t{16} << 20;  // of one StreamRequest
+  // Of all streams together. Each is told its share of it; who does not keep to it is ended at the limit.
+  size_t max_dictionaries_bytes = size_t{512} << 20;
   size_t max_label_name_bytes = 128;
   size_t max_label_value_bytes = 2048;
   WireLimits wire;

@@ -12,13 +12,6 @@ namespace {
 
 constexpr size_t kMaxHelloNameBytes = 256;
 
-v1::StreamResponse Acknowledge(const std::string& boot, uint64_t sequence) {
-  v1::StreamResponse response;
-  response.mutable_acknowledgement()->set_boot(boot);
-  response.mutable_acknowledgement()->set_sequence(sequence);
-  return response;
-}
-
 v1::StreamResponse Refuse(const std::string& boot, uint64_t sequence, absl::string_view reason) {
   v1::StreamResponse response;
   response.mutable_refusal()->set_boot(boot);
@@ -39,6 +32,10 @@ bool IngestContext::ChargeDictionary(size_t before, size_t after) {
   const size_t sum = dictionary_bytes_.fetch_add(after - before) + (after - before);
   metrics_.SetDictionaryBytes(sum);
   return sum <= limits_.max_dictionaries_bytes;
+}
+
+size_t IngestContext::DictionaryShare() const {
+  return limits_.max_dictionaries_bytes / (2 * std::max<size_t>(streams_.load(), 1));
 }
 
 bool IngestContext::OpenStream() {
@@ -164,7 +161,7 @@ IngestStream::Outcome IngestStream::Store(const Window& window) {
     } else {
       context_.metrics().Duplicate();
     }
-    return {Acknowledge(window.boot, window.sequence), absl::OkStatus()};
+    return {Acknowledge(window), absl::OkStatus()};
   }
   if (absl::IsInvalidArgument(outcome.status())) {
     context_.metrics().Refused(RefusalReason::kStore);
@@ -173,6 +170,15 @@ IngestStream::Outcome IngestStream::Store(const Window& window) {
   context_.metrics().Failed();
   return End(BreakReason::kStore, absl::ResourceExhaustedError(absl::StrCat(
                                       "the window cannot be stored now: ", outcome.status().message())));
+}
+
+v1::StreamResponse IngestStream::Acknowledge(const Window& window) const {
+  v1::StreamResponse response;
+  v1::Acknowledgement& acknowledgement = *response.mutable_acknowledgement();
+  acknowledgement.set_boot(window.boot);
+  acknowledgement.set_sequence(window.sequence);
+  acknowledgement.set_max_dictionary_bytes(context_.DictionaryShare());
+  return response;
 }
 
 }  // namespace pilotlight::collector

@@ -33,6 +33,9 @@ class IngestContext {
 
   // Replaces a stream's share in the memory of all dictionaries. False when the sum passes the limit.
   bool ChargeDictionary(size_t before, size_t after);
+  // What a stream's dictionary may take: half of its part, as agents end a dictionary only once it is past
+  // it.
+  size_t DictionaryShare() const;
   // False when there are as many streams as allowed. Pairs with CloseStream().
   bool OpenStream();
   void CloseStream();
@@ -78,6 +81,7 @@ class IngestStream {
   // The stream ends, and the window does not come again with the next one and end that as well.
   Outcome RefuseAndEnd(BreakReason reason, absl::Status status, const v1::Window& message);
   Outcome Store(const Window& window);
+  v1::StreamResponse Acknowledge(const Window& window) const;
   Outcome End(BreakReason reason, absl::Status status);
 
   IngestContext& context_;

@@ -235,6 +235,32 @@ TEST_F(IngestStreamTest, LimitsTheDictionariesOfAllStreamsTogether) {
   EXPECT_LT(Metric("pilotlight_ingest_dictionary_bytes"), 100'000);
 }
 
+TEST_F(IngestStreamTest, TellsEachAgentItsShareOfTheDictionaries) {
+  limits_.max_dictionaries_bytes = 800'000;
+  IngestContext context(store_, limits_, clock_, metrics_);
+  IngestStream stream(context);
+  ASSERT_TRUE(context.OpenStream());
+  Send(stream, Hello());
+  EXPECT_EQ(Send(stream, Encoded(MakeWindow(1))).response->acknowledgement().max_dictionary_bytes(), 400'000);
+  ASSERT_TRUE(context.OpenStream());
+  EXPECT_EQ(Send(stream, Encoded(MakeWindow(2))).response->acknowledgement().max_dictionary_bytes(), 200'000);
+  context.CloseStream();
+  context.CloseStream();
+}
+
+TEST_F(IngestStreamTest, AnAgentThatEndsItsDictionaryGoesOnForEver) {
+  limits_.max_dictionaries_bytes = 100'000;
+  IngestContext context(store_, limits_, clock_, metrics_);
+  IngestStream stream(context);
+  Send(stream, Hello());
+  for (uint64_t sequence = 1; sequence <= 500; ++sequence) {
+    const auto outcome =
+        Send(stream, Encoded(MakeWindow(sequence, absl::StrCat(std::string(1000, 'f'), sequence))));
+    ASSERT_TRUE(outcome.status.ok()) << sequence << ": " << outcome.status;
+    encoder_.set_receiver_bytes(outcome.response->acknowledgement().max_dictionary_bytes());
+  }
+}
+
 TEST_F(IngestStreamTest, RefusesAMessageThatIsTooLarge) {
   limits_.max_message_bytes = 1000;
   IngestContext context(store_, limits_, clock_, metrics_);

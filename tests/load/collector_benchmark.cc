@@ -32,7 +32,7 @@ struct Settings {
   int repeats = 21;
   size_t many_agents = 10'000;
   uint64_t many_agents_minutes = 5;
-  bool many_agents_know_all = false;
+  uint64_t many_agents_dictionary_bytes = 64 << 10;
   std::vector<std::string> only;
   std::string program = PILOTLIGHT_BIN_DIR "/pilotlight-collector";
   std::string collector_flags;
@@ -230,7 +230,8 @@ void MeasureManyAgents(const Settings& settings) {
   FleetOptions options = settings.fleet;
   options.agents = settings.many_agents;
   options.start = absl::Now();
-  if (!settings.many_agents_know_all) options.scripted_windows = settings.many_agents_minutes + 1;
+  options.scripted_windows = settings.many_agents_minutes + 1;
+  options.scripted_dictionary_bytes = settings.many_agents_dictionary_bytes;
   const FleetWindows windows(options);
   Fleet fleet(windows, collector.connection());
   ExitUnlessOk(fleet.SendInStep(1, options.interval));
@@ -241,6 +242,7 @@ void MeasureManyAgents(const Settings& settings) {
 
   const absl::Duration cpu_before = collector.Cpu();
   const absl::Duration own_before = OwnCpu();
+  const uint64_t bytes_before = fleet.sent_bytes();
   const absl::Time begin = absl::Now();
   ExitUnlessOk(fleet.SendInStep(settings.many_agents_minutes + 1, options.interval));
   const absl::Duration passed = absl::Now() - begin;
@@ -254,6 +256,9 @@ void MeasureManyAgents(const Settings& settings) {
       static_cast<double>(memory.rss_bytes - idle_rss) / 1000 / static_cast<double>(options.agents),
       Rounded(absl::ToDoubleMilliseconds(Percentile(times, 0.5))),
       Rounded(absl::ToDoubleMilliseconds(Percentile(times, 0.99)))));
+  PrintNote(absl::StrFormat(
+      "%d B a window before compression; the collector can spare %d kB for each one's names",
+      (fleet.sent_bytes() - bytes_before) / times.size(), fleet.max_dictionary_bytes() / 1000));
   PrintNote(absl::StrFormat("the simulator, on the same cores: %.2f cores",
                             absl::FDivDuration(OwnCpu() - own_before, passed)));
 }
@@ -291,8 +296,8 @@ int main(int argc, char** argv) {    // NOLINT(bugprone-exception-escape)
   app.add_option("--minutes", settings.many_agents_minutes, "How long the part \"agents\" is measured")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  app.add_flag("--know-all", settings.many_agents_know_all,
-               "In the part \"agents\", each has sent all names of the pool, as after days");
+  AddSizeFlag(app, "--agents-dictionary-bytes", settings.many_agents_dictionary_bytes,
+              "The memory that they ask the collector to keep for their names; 0 is no limit");
   app.add_option("--program", settings.program, "The collector")->capture_default_str();
   app.add_option("--collector-flags", settings.collector_flags, "More flags for it");
   if (const auto exit_code = ParseFlags(app, argc, argv)) return *exit_code;

@@ -122,11 +122,12 @@ class Fleet::Agent : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
     uint64_t acknowledged = 0;  // number of the last window
     uint64_t answers = 0;       // acknowledgements on this stream
     uint64_t sent_bytes = 0;
+    uint64_t max_dictionary_bytes = 0;
     absl::Status status;
   };
   Progress progress() const {
     const MutexLock lock(mutex_);
-    return {acknowledged_, answers_, sent_bytes_, status_};
+    return {acknowledged_, answers_, sent_bytes_, max_dictionary_bytes_, status_};
   }
   void TakeTimes(std::vector<absl::Duration>& times) {
     const MutexLock lock(mutex_);
@@ -219,6 +220,7 @@ class Fleet::Agent : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
     sent_times_.pop_front();
     ++answers_;
     acknowledged_ = response.acknowledgement().sequence();
+    max_dictionary_bytes_ = response.acknowledgement().max_dictionary_bytes();
     if (acknowledged_ == last_) fleet_.OneIsIdle();
   }
 
@@ -247,6 +249,7 @@ class Fleet::Agent : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   uint64_t last_ ABSL_GUARDED_BY(mutex_);  // that may be sent
   uint64_t answers_ ABSL_GUARDED_BY(mutex_) = 0;
   uint64_t sent_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+  uint64_t max_dictionary_bytes_ ABSL_GUARDED_BY(mutex_) = 0;
   std::deque<absl::Time> sent_times_ ABSL_GUARDED_BY(mutex_);  // of the windows in flight
   std::vector<absl::Duration> times_ ABSL_GUARDED_BY(mutex_);
   bool has_opened_ ABSL_GUARDED_BY(mutex_) = false;
@@ -327,6 +330,8 @@ uint64_t Fleet::sent_bytes() const {
   for (const auto& agent : agents_) bytes += agent->progress().sent_bytes;
   return bytes;
 }
+
+uint64_t Fleet::max_dictionary_bytes() const { return agents_.back()->progress().max_dictionary_bytes; }
 
 std::vector<absl::Duration> Fleet::TakeAcknowledgementTimes() {
   std::vector<absl::Duration> times;

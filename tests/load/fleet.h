@@ -38,6 +38,8 @@ class Fleet {
   // interval for each window that is new.
   absl::Status SendInStep(uint64_t last, absl::Duration interval);
   // What follows may be called from another thread meanwhile.
+  // What the collector can spare for an agent's dictionary, as it told last.
+  uint64_t max_dictionary_bytes() const;
   // The number of each agent's last window that was acknowledged.
   std::vector<uint64_t> acknowledged() const;
   uint64_t acknowledged_profiles() const;

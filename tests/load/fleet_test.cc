@@ -92,6 +92,29 @@ TEST(FleetWindowsTest, ScriptedWindowsHoldTheSameAndNamesOnlyOnce) {
   EXPECT_LT(last.size(), first.size() / 2);
 }
 
+TEST(FleetWindowsTest, ScriptedWindowsKeepToTheReceiversMemory) {
+  FleetOptions options;
+  options.agents = 1;
+  options.services = 1;
+  const FleetWindows drawn(options);
+  options.scripted_windows = 3;
+  options.scripted_dictionary_bytes = 32 << 10;
+  const FleetWindows scripted(options);
+  WindowDecoder decoder;
+  std::string bytes;
+  Window expected;
+  for (uint64_t sequence = 1; sequence <= 3; ++sequence) {
+    scripted.Encode(0, sequence, /*opens_stream=*/sequence == 1, bytes);
+    v1::StreamRequest request;
+    ASSERT_TRUE(request.ParseFromString(bytes));
+    const auto window = decoder.Decode(request.window());
+    ASSERT_TRUE(window.ok()) << window.status();
+    drawn.Draw(0, sequence, expected);
+    ExpectEqual(*window, expected);
+    EXPECT_LT(decoder.dictionary_bytes(), options.scripted_dictionary_bytes);
+  }
+}
+
 TEST(FleetWindowsTest, ProfilesAreAsInTheGoals) {
   const FleetWindows windows(FleetOptions{});
   Window window;

@@ -100,7 +100,7 @@ struct FleetWindows::Vocabulary {
 // A stream's windows, encoded; without what tells one agent from another.
 struct FleetWindows::Script {
   struct EncodedWindow {
-    std::string dictionary;
+    std::string head;  // v1::Window: the dictionary and how it begins and ends
     std::vector<std::string> series;
   };
   std::vector<EncodedWindow> windows;
@@ -205,13 +205,18 @@ std::unique_ptr<FleetWindows::Vocabulary> FleetWindows::MakeVocabulary(size_t ag
 std::unique_ptr<FleetWindows::Script> FleetWindows::MakeScript(size_t agent) const {
   auto script = std::make_unique<Script>();
   WindowEncoder encoder;
+  encoder.set_receiver_bytes(options_.scripted_dictionary_bytes);
   Window window;
   v1::Window message;
   for (uint64_t sequence = 1; sequence <= options_.scripted_windows; ++sequence) {
     Draw(agent, sequence, window);
     encoder.Encode(window, message);
     Script::EncodedWindow& encoded = script->windows.emplace_back();
-    encoded.dictionary = message.dictionary().SerializeAsString();
+    v1::Window head;
+    head.mutable_dictionary()->Swap(message.mutable_dictionary());
+    head.set_dictionary_reset(message.dictionary_reset());
+    head.set_dictionary_ends(message.dictionary_ends());
+    encoded.head = head.SerializeAsString();
     for (v1::Series& series : *message.mutable_series()) {
       series.clear_labels();
       series.clear_type();
@@ -238,7 +243,7 @@ void FleetWindows::DrawCounts(size_t instance, uint64_t sequence, Counts& counts
 
 void FleetWindows::AppendScripted(size_t agent, uint64_t sequence, std::string& window) const {
   const Script::EncodedWindow& encoded = scripts_[agent % scripts_.size()]->windows[sequence - 1];
-  AppendField(v1::Window::kDictionaryFieldNumber, encoded.dictionary, window);
+  window += encoded.head;
   for (size_t i = 0; i < encoded.series.size(); ++i) {
     const std::string& head = series_heads_[agent + i * options_.agents];
     AppendFieldHead(v1::Window::kSeriesFieldNumber, head.size() + encoded.series[i].size(), window);

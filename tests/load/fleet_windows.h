@@ -27,8 +27,10 @@ struct FleetOptions {
   bool pool_per_service = false;  // else the whole fleet shares one
   // 0: a stream's first window brings the names of all its stacks, and windows are drawn when they are asked
   // for. Else so many windows are drawn and encoded beforehand as agents do it, each with the names that are
-  // new in it, and agents share them.
+  // new in it, and agents share them. They keep to a share of the collector's memory that is not told but
+  // given here; 0 is no limit.
   uint64_t scripted_windows = 0;
+  size_t scripted_dictionary_bytes = 0;
   std::string boot = "boot-1";
   uint64_t seed = 1;
 };
