@@ -4,7 +4,10 @@
 #include <sys/mount.h>
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <atomic>
+#include <csignal>
+#include <cstdlib>
 #include <map>
 #include <memory>
 #include <string>
@@ -13,8 +16,10 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
 #include "base/file.h"
 #include "base/http_client.h"
+#include "tests/load/fleet.h"
 #include "tests/support/collector_client.h"
 #include "tests/support/collector_process.h"
 #include "tests/support/command.h"
@@ -79,56 +84,104 @@ std::map<std::string, uint64_t> StoredSamples(int port) {
   return samples;
 }
 
+// A window's start → its samples, all services together, of one agent's windows.
+std::map<absl::Time, uint64_t> SamplesByWindow(int port, const load::FleetWindows& windows, size_t agent,
+                                               uint64_t last) {
+  std::map<absl::Time, uint64_t> samples;
+  constexpr uint64_t kSteps = 5000;  // of one question
+  QueryClient client(port);
+  for (uint64_t first = 1; first <= last; first += kSteps) {
+    v1::SeriesRequest request;
+    request.mutable_selection()->set_selector(absl::StrCat("{node=\"", windows.NodeName(agent), "\"}"));
+    request.mutable_selection()->set_start_unix_ns(absl::ToUnixNanos(windows.Start(agent, first)));
+    request.mutable_selection()->set_end_unix_ns(absl::ToUnixNanos(windows.Start(agent, first + kSteps)));
+    request.set_step_ns(absl::ToInt64Nanoseconds(windows.options().interval));
+    v1::SeriesResponse response;
+    grpc::ClientContext context;
+    const grpc::Status status = client.stub().Series(&context, request, &response);
+    EXPECT_TRUE(status.ok()) << status.error_message();
+    for (const auto& series : response.series()) {
+      for (const auto& point : series.points()) {
+        samples[absl::FromUnixNanos(point.start_unix_ns())] += point.samples();
+      }
+    }
+  }
+  return samples;
+}
+
+void ExpectEachAcknowledgedWindowOnce(int port, const load::FleetWindows& windows, size_t max_in_flight,
+                                      const std::vector<uint64_t>& acknowledged) {
+  for (size_t agent = 0; agent < acknowledged.size(); ++agent) {
+    const uint64_t last = acknowledged[agent] + max_in_flight;
+    const auto samples = SamplesByWindow(port, windows, agent, last);
+    const uint64_t whole = windows.profiles_per_window(agent) * windows.options().samples;
+    for (uint64_t sequence = 1; sequence <= last; ++sequence) {
+      const auto found = samples.find(windows.Start(agent, sequence));
+      if (found == samples.end()) {
+        ASSERT_GT(sequence, acknowledged[agent]) << "agent " << agent << ": an acknowledged window is lost";
+      } else {
+        ASSERT_EQ(found->second, whole) << "agent " << agent << ", window " << sequence;
+      }
+    }
+    ASSERT_LE(samples.size(), last);
+  }
+}
+
+// PILOTLIGHT_CRASH_ROUNDS=200 ./dev test -R collector_crash
+int CrashRounds() {
+  const char* rounds = std::getenv("PILOTLIGHT_CRASH_ROUNDS");
+  return rounds == nullptr ? 8 : std::atoi(rounds);
+}
+
 TEST(CollectorCrashTest, EveryAcknowledgedWindowIsThereExactlyOnceAfterKill9) {
   const TemporaryDirectory directory;
-  constexpr int kAgents = 4;
-  constexpr uint64_t kWindows = 600;
-  std::vector<Agent> agents;
-  for (int i = 0; i < kAgents; ++i) agents.emplace_back(absl::StrCat("agent", i));
+  load::FleetOptions options;
+  options.agents = 4;
+  options.services = 12;
+  options.interval = absl::Seconds(1);
+  options.duration = absl::Seconds(1);
+  options.samples = 40;
+  options.pool.stacks = 500;
+  options.start = absl::Now() - absl::Hours(24);
+  const load::FleetWindows windows(options);
+  std::vector<uint64_t> acknowledged(options.agents);
+  load::Random random(options.seed);
+  load::FleetConnection connection;
 
-  // Killed twice in the middle of it; the third one lives.
-  for (const int kill_after : {500, 400, -1}) {
+  for (int round = 0; round < CrashRounds(); ++round) {
+    SCOPED_TRACE(absl::StrCat("round ", round));
     CollectorProcess collector(kProgram, directory.path() + "/store");
     ASSERT_TRUE(collector.running()) << collector.first_line();
-    std::atomic<int> acknowledged{0};
-    std::vector<std::thread> threads;
-    for (Agent& agent : agents) {
-      threads.emplace_back([&agent, &collector, &acknowledged] {
-        agent.SendUpTo(kWindows, collector.grpc_port(), acknowledged);
-      });
-    }
-    if (kill_after >= 0) {
-      while (acknowledged < kill_after) std::this_thread::yield();
-      collector.process().Signal(SIGKILL);
-    }
-    for (std::thread& thread : threads) thread.join();
-    if (kill_after < 0) {
-      const auto samples = StoredSamples(collector.grpc_port());
-      for (const Agent& agent : agents) {
-        ASSERT_EQ(agent.acknowledged(), kWindows);
-        for (uint64_t i = 1; i <= kWindows; ++i) {
-          const auto found = samples.find(agent.Tag(i));
-          ASSERT_NE(found, samples.end()) << agent.Tag(i) << " is lost";
-          EXPECT_EQ(found->second, 3) << agent.Tag(i);
-        }
-      }
-      break;
-    }
+    ASSERT_NO_FATAL_FAILURE(ExpectEachAcknowledgedWindowOnce(collector.grpc_port(), windows,
+                                                             connection.max_in_flight, acknowledged));
+    // They did not hear of their last windows, and send them again.
+    std::vector<uint64_t> heard = acknowledged;
+    for (uint64_t& sequence : heard) sequence -= std::min<uint64_t>(sequence, random.Below(4));
+    connection.collector = absl::StrCat("127.0.0.1:", collector.grpc_port());
+    load::Fleet fleet(windows, connection, heard);
+    std::thread sender([&fleet] { fleet.SendUpTo(1'000'000).IgnoreError(); });  // ends by the kill
+    // After some acknowledgements, so that every round makes progress; then anywhere in what comes next.
+    const uint64_t profiles = 1 + random.Below(600);
+    while (fleet.acknowledged_profiles() < profiles) std::this_thread::yield();
+    absl::SleepFor(absl::Microseconds(random.Below(20'000)));
+    collector.process().Signal(SIGKILL);
+    sender.join();
+    const std::vector<uint64_t> last = fleet.acknowledged();
+    for (size_t i = 0; i < last.size(); ++i) acknowledged[i] = std::max(acknowledged[i], last[i]);
+  }
 
-    CollectorProcess restarted(kProgram, directory.path() + "/store");
-    ASSERT_TRUE(restarted.running()) << restarted.first_line();
-    const auto samples = StoredSamples(restarted.grpc_port());
-    for (const Agent& agent : agents) {
-      for (uint64_t i = 1; i <= agent.acknowledged(); ++i) {
-        const auto found = samples.find(agent.Tag(i));
-        ASSERT_NE(found, samples.end()) << agent.Tag(i) << " was acknowledged and is lost";
-      }
-    }
-    for (const auto& [function, count] : samples) {
-      if (function != "main") {
-        EXPECT_EQ(count, 3) << function;
-      }
-    }
+  CollectorProcess collector(kProgram, directory.path() + "/store");
+  ASSERT_TRUE(collector.running()) << collector.first_line();
+  connection.collector = absl::StrCat("127.0.0.1:", collector.grpc_port());
+  load::Fleet fleet(windows, connection, acknowledged);
+  const uint64_t all = *std::max_element(acknowledged.begin(), acknowledged.end()) + 10;
+  ASSERT_TRUE(fleet.SendUpTo(all).ok());
+  ExpectEachAcknowledgedWindowOnce(collector.grpc_port(), windows, /*max_in_flight=*/0, fleet.acknowledged());
+  QueryClient client(collector.grpc_port());
+  for (size_t service = 0; service < options.services; ++service) {
+    EXPECT_EQ(client.Samples(absl::StrCat("{service=\"", windows.ServiceName(service), "\"}"), options.start,
+                             absl::Now()),
+              windows.ExpectedSamples(service, fleet.acknowledged()));
   }
 }
 
