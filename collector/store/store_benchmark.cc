@@ -1,12 +1,9 @@
-// What storing and merging profiles cost. Each figure is for 200 services with about 194 stacks a window,
-// some 20 frames deep, from stacks of known popularity that keep turning up new ones, as real programs do.
+// What storing and merging profiles cost. Each figure is for 200 services with about 195 stacks a window,
+// some 30 frames deep, of a pool of 2,000 (tests/load/fleet_windows.h).
 // The baseline reads the same windows as protobuf messages and merges them stack by stack in a hash map.
 #include <benchmark/benchmark.h>
 
-#include <algorithm>
-#include <cmath>
 #include <memory>
-#include <random>
 #include <string>
 #include <vector>
 
@@ -16,83 +13,36 @@
 #include "base/file.h"
 #include "collector/store/embedded/embedded_store.h"
 #include "profile/wire.h"
+#include "tests/load/fleet_windows.h"
 
 namespace pilotlight::collector {
 namespace {
 
 constexpr size_t kServices = 200;
-constexpr size_t kStacks = 194;
-constexpr size_t kPoolStacks = 600;
 constexpr int64_t kHours = 6;
 const absl::Time kStart = absl::FromCivil(absl::CivilHour(2026, 3, 10, 12), absl::UTCTimeZone());
 
-// Makes the same windows in each run: one window with all stacks in its trie, whose series are drawn anew.
+// Makes the same windows in each run, all services in each.
 class Workload {
  public:
-  explicit Workload(size_t services) {
-    window_.agent = "agent";
-    window_.boot = "boot";
-    window_.duration = absl::Seconds(10);
-    window_.interval = absl::Seconds(60);
-    for (size_t service = 0; service < services; ++service) {
-      std::vector<NodeId>& stacks = stacks_.emplace_back();
-      for (size_t stack = 0; stack < kPoolStacks; ++stack) stacks.push_back(AddStack(service));
-    }
-  }
+  explicit Workload(size_t services) : windows_(Options(services)) {}
 
   const Window& Draw(uint64_t sequence, absl::Time start) {
-    window_.sequence = sequence;
+    windows_.Draw(/*agent=*/0, sequence, window_);
     window_.start = start;
-    window_.series.clear();
-    for (size_t service = 0; service < stacks_.size(); ++service) DrawSeries(service);
     return window_;
   }
 
  private:
-  size_t Pick(size_t count) { return std::uniform_int_distribution<size_t>(0, count - 1)(random_); }
-
-  // The first frames are the same for all stacks, the last ones are seldom so.
-  NodeId AddStack(size_t service) {
-    NodeId node = StackTrie::kRoot;
-    const size_t depth = 15 + Pick(10);
-    for (size_t i = 0; i < depth; ++i) {
-      const std::string function = i < 3 ? absl::StrCat("net/http.(*conn).serve.func", i)
-                                         : absl::StrCat("example.com/service", service, "/internal/package",
-                                                        i, ".(*Handler).method", Pick(2 + 3 * i));
-      node = window_.trie.Child(
-          node, window_.trie.InternFrame(FrameView{.function = function,
-                                                   .file = "/go/src/example.com/handler.go",
-                                                   .mapping = "server",
-                                                   .line = static_cast<uint32_t>(function.size() * 7),
-                                                   .kind = FrameKind::kGo,
-                                                   .symbolized = true}));
-    }
-    return node;
+  static load::FleetOptions Options(size_t services) {
+    load::FleetOptions options;
+    options.agents = 1;
+    options.services = services;
+    return options;
   }
 
-  // A quarter of the stacks make most of the samples; now and then a rare one turns up.
-  void DrawSeries(size_t service) {
-    Series& series = window_.series.emplace_back();
-    series.labels = {{"service_name", absl::StrCat("service-", service)},
-                     {"namespace", "shop"},
-                     {"pod", absl::StrCat("service-", service, "-7f9c6d5b4-x2x4z")},
-                     {"node", "node-1"}};
-    series.period = 10'101'010;
-    std::exponential_distribution<double> popularity(4.0 / kPoolStacks);
-    std::vector<bool> taken(kPoolStacks);
-    while (series.samples.size() < kStacks) {
-      const auto stack = static_cast<size_t>(popularity(random_));
-      if (stack >= kPoolStacks || taken[stack]) continue;
-      taken[stack] = true;
-      const uint64_t count = 1 + Pick(stack < kPoolStacks / 20 ? 30 : 3);
-      series.samples.push_back({stacks_[service][stack], count, static_cast<int64_t>(count) * series.period});
-    }
-    MergeSamples(series.samples);
-  }
-
-  std::mt19937 random_{42};
+  const load::FleetWindows windows_;
   Window window_;
-  std::vector<std::vector<NodeId>> stacks_;
 };
 
 struct Fixture {
