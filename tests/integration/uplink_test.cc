@@ -145,6 +145,18 @@ TEST_F(UplinkTest, SendsANameOncePerStream) {
   EXPECT_THAT(collector.dictionary_strings(), ElementsAre(2, 0, 0));  // "main" and "a"
 }
 
+TEST_F(UplinkTest, SendsNamesAgainWhenTheCollectorCannotKeepThem) {
+  ScriptedIngest collector;
+  collector.set_max_dictionary_bytes(1);
+  Connect(collector.Start());
+  for (int i = 0; i < 4; ++i) {
+    Take({"a"});
+    AwaitEmptySpool();
+  }
+  // The second window is the first after it was told.
+  EXPECT_THAT(collector.dictionary_strings(), ElementsAre(2, 0, 2, 2));
+}
+
 TEST_F(UplinkTest, DeliversWhatWasTakenWhileTheCollectorWasAway) {
   ScriptedIngest collector;
   const std::string address = collector.Start();

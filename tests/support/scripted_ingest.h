@@ -60,6 +60,8 @@ class ScriptedIngest : public v1::Ingest::Service {
     return results_;
   }
   void set_max_message_bytes(int bytes) { max_message_bytes_ = bytes; }
+  // What acknowledgements tell that can be spared for a stream's dictionary.
+  void set_max_dictionary_bytes(uint64_t bytes) { max_dictionary_bytes_ = bytes; }
 
   // Blocks until `done` holds for the tags of the stored windows, in the order of their arrival.
   std::vector<std::string> WaitFor(const std::function<bool(const std::vector<std::string>&)>& done) {
@@ -118,6 +120,7 @@ class ScriptedIngest : public v1::Ingest::Service {
           }
           response.mutable_acknowledgement()->set_boot(window->boot);
           response.mutable_acknowledgement()->set_sequence(window->sequence);
+          response.mutable_acknowledgement()->set_max_dictionary_bytes(max_dictionary_bytes_);
           peer->Write(response);
           break;
         case Answer::kRefuse:
@@ -167,6 +170,7 @@ class ScriptedIngest : public v1::Ingest::Service {
   const Script script_;
   int port_ = 0;
   int max_message_bytes_ = 0;
+  uint64_t max_dictionary_bytes_ = 0;
   bool sends_commands_ = false;
   std::unique_ptr<grpc::Server> server_;
 
