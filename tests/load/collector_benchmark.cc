@@ -68,15 +68,15 @@ class Collector {
 
   // What it does behind the answers: flushes, compactions, folding of closed spans.
   void WaitUntilIdle() {
-    constexpr absl::Duration kLook = absl::Seconds(2);
-    constexpr double kIdle = 0.03;  // of a core
-    constexpr int kPatience = 150;
+    constexpr absl::Duration kLook = absl::Seconds(16);  // it sums up every ten seconds, after five of quiet
+    constexpr double kIdle = 0.03;                       // of a core
+    constexpr int kPatience = 40;
     for (int i = 0; i < kPatience; ++i) {
       const absl::Duration before = Cpu();
       absl::SleepFor(kLook);
       if (absl::FDivDuration(Cpu() - before, kLook) < kIdle) return;
     }
-    PrintNote("the collector did not come to rest within five minutes");
+    PrintNote("the collector did not come to rest within ten minutes");
   }
 
  private:
@@ -205,8 +205,11 @@ class QueryFigures {
 };
 
 void MeasureHistory(const Settings& settings) {
-  Collector collector(settings,
-                      absl::StrCat("--storage.retention=", absl::ToInt64Hours(settings.history()) + 48, "h"));
+  // Windows of the whole history are kept, so that all of it counts on disk.
+  const int64_t hours = absl::ToInt64Hours(settings.history()) + 48;
+  Collector collector(
+      settings, absl::StrCat("--storage.retention.windows=", hours, "h ",
+                             "--storage.retention.ten-minutes=", std::max<int64_t>(hours, 14 * 24), "h"));
   FleetOptions options = settings.fleet;
   const absl::Time end = absl::Now();
   options.start = end - settings.history();
