@@ -65,8 +65,7 @@ BlockerTable BuildBlockers(const Profile& profile, size_t limit) {
       row.file = std::string(frame.file);
       row.wait = std::string(function_of(wait));
     }
-    row.mcall.count += sample.count;
-    row.mcall.value += sample.value;
+    row.mcall += sample;
   }
   for (auto& [key, row] : rows) {
     row.share = WilsonInterval(row.mcall.count, table.mcall.count);

@@ -18,6 +18,11 @@ struct FlameGraph {
     FrameKind kind = FrameKind::kUnknown;
     Sample self;   // `node` is not used
     Sample total;  // with all its descendants
+
+    void Absorb(const Node& other) {
+      self += other.total;
+      total += other.total;
+    }
   };
   std::vector<std::string> names;  // without duplicates; names[0] is "total"
   std::vector<Node> nodes;

@@ -35,8 +35,7 @@ void MergeSamples(std::vector<Sample>& samples) {
   size_t kept = 0;
   for (size_t i = 0; i < samples.size(); ++i) {
     if (kept > 0 && samples[kept - 1].node == samples[i].node) {
-      samples[kept - 1].count += samples[i].count;
-      samples[kept - 1].value += samples[i].value;
+      samples[kept - 1] += samples[i];
     } else {
       samples[kept++] = samples[i];
     }

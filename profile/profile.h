@@ -45,6 +45,12 @@ struct Sample {
   uint64_t count = 0;
   int64_t value = 0;
 
+  // The node stays.
+  Sample& operator+=(const Sample& other) {
+    count += other.count;
+    value += other.value;
+    return *this;
+  }
   friend bool operator==(const Sample&, const Sample&) = default;
 };
 

@@ -5,7 +5,6 @@
 
 #include "profile/filter.h"
 #include "profile/flame_graph.h"
-#include "profile/statistics.h"
 #include "profile/top.h"
 #include "tests/support/stacks.h"
 
@@ -118,17 +117,6 @@ TEST(TopTest, CutsAtTheLimitAndSaysHowManyThereWere) {
   ASSERT_EQ(top.rows.size(), 2u);
   EXPECT_EQ(top.rows[0].function, "b");
   EXPECT_EQ(top.all_rows, 3u);
-}
-
-// Values from R: prop.test(x, n, correct = FALSE)$conf.int.
-TEST(WilsonIntervalTest, AgreesWithR) {
-  const Interval fifth = WilsonInterval(20, 100);
-  EXPECT_NEAR(fifth.lower, 0.1333669, 1e-6);
-  EXPECT_NEAR(fifth.upper, 0.2888292, 1e-6);
-  const Interval none = WilsonInterval(0, 10);
-  EXPECT_NEAR(none.lower, 0, 1e-12);
-  EXPECT_NEAR(none.upper, 0.2775328, 1e-6);
-  EXPECT_EQ(WilsonInterval(0, 0).upper, 1);
 }
 
 }  // namespace

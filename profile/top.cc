@@ -29,13 +29,11 @@ TopTable BuildTop(const Profile& profile, TopOrder order, size_t limit) {
       }
       TopRow& row = table.rows[entry->second];
       if (node == sample.node) {
-        row.flat.count += sample.count;
-        row.flat.value += sample.value;
+        row.flat += sample;
       }
       if (last_sample[entry->second] == i) continue;
       last_sample[entry->second] = i;
-      row.cumulative.count += sample.count;
-      row.cumulative.value += sample.value;
+      row.cumulative += sample;
     }
   }
 
