@@ -10,18 +10,6 @@
 namespace pilotlight {
 namespace {
 
-absl::StatusOr<std::unique_ptr<re2::RE2>> Compile(absl::string_view flag, absl::string_view expression) {
-  if (expression.empty()) return nullptr;
-  re2::RE2::Options options;
-  options.set_log_errors(false);
-  auto compiled = std::make_unique<re2::RE2>(re2::StringPiece(expression.data(), expression.size()), options);
-  if (!compiled->ok()) {
-    return absl::InvalidArgumentError(
-        absl::StrCat(flag, " \"", expression, "\" is not a regular expression: ", compiled->error()));
-  }
-  return compiled;
-}
-
 // Per node: does its stack have a frame whose function matches? A parent comes before its children.
 std::vector<bool> NodesWithMatch(const StackTrie& trie, const re2::RE2& expression) {
   std::vector<bool> string_matches(trie.string_count());
@@ -46,6 +34,19 @@ std::vector<bool> NodesWithMatch(const StackTrie& trie, const re2::RE2& expressi
 
 }  // namespace
 
+absl::StatusOr<std::unique_ptr<re2::RE2>> CompileExpression(absl::string_view what,
+                                                            absl::string_view expression) {
+  if (expression.empty()) return nullptr;
+  re2::RE2::Options options;
+  options.set_log_errors(false);
+  auto compiled = std::make_unique<re2::RE2>(re2::StringPiece(expression.data(), expression.size()), options);
+  if (!compiled->ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(what, " \"", expression, "\" is not a regular expression: ", compiled->error()));
+  }
+  return compiled;
+}
+
 StackFilter::StackFilter() = default;
 StackFilter::~StackFilter() = default;
 StackFilter::StackFilter(StackFilter&&) noexcept = default;
@@ -53,8 +54,8 @@ StackFilter& StackFilter::operator=(StackFilter&&) noexcept = default;
 
 absl::StatusOr<StackFilter> StackFilter::Create(absl::string_view focus, absl::string_view ignore) {
   StackFilter filter;
-  ASSIGN_OR_RETURN(filter.focus_, Compile("focus", focus));
-  ASSIGN_OR_RETURN(filter.ignore_, Compile("ignore", ignore));
+  ASSIGN_OR_RETURN(filter.focus_, CompileExpression("focus", focus));
+  ASSIGN_OR_RETURN(filter.ignore_, CompileExpression("ignore", ignore));
   return filter;
 }
 

@@ -13,6 +13,10 @@ class RE2;
 
 namespace pilotlight {
 
+// InvalidArgument names `what` and the expression. Null for an empty one.
+absl::StatusOr<std::unique_ptr<re2::RE2>> CompileExpression(absl::string_view what,
+                                                            absl::string_view expression);
+
 // Immutable, so it may be shared among threads.
 class StackFilter {
  public:
