@@ -36,6 +36,18 @@ Json Numbers(const Counted& counted) {
 
 Json Pair(const Interval& interval) { return Json::array({interval.lower, interval.upper}); }
 
+template <typename TwoSides>
+Json BothSides(const TwoSides& sides) {
+  return {{"base", Numbers(sides.base)}, {"comparison", Numbers(sides.comparison)}};
+}
+
+Json Judged(const Difference& difference) {
+  Json json = BothSides(difference);
+  json["p_value"] = difference.p_value;
+  json["significant"] = difference.significant();
+  return json;
+}
+
 Json Head(const ProfileType& type) { return {{"type", type.ToString()}, {"unit", type.sample_unit}}; }
 
 std::string Dump(const Json& json) {
@@ -72,6 +84,57 @@ std::string WriteTopJson(const TopTable& table, const ProfileType& type) {
                     {"cumulative", Numbers(row.cumulative)},
                     {"flat_share", Pair(row.flat_share)},
                     {"cumulative_share", Pair(row.cumulative_share)}});
+  }
+  return Dump(json);
+}
+
+std::string WriteDiffJson(const DiffTable& table, const DiffGraph& graph, const ProfileType& type) {
+  Json json = Head(type);
+  json["total"] = BothSides(table.total);
+  json["functions"] = table.all_rows;
+  json["significant_flat"] = table.significant_flat;
+  json["significant_cumulative"] = table.significant_cumulative;
+  Json& rows = json["rows"] = Json::array();
+  for (const DiffRow& row : table.rows) {
+    rows.push_back({{"function", row.function},
+                    {"file", row.file},
+                    {"flat", Judged(row.flat)},
+                    {"cumulative", Judged(row.cumulative)}});
+  }
+  if (graph.nodes.empty()) return Dump(json);
+  Json& nodes = json["nodes"] = Json::array();
+  for (size_t i = 0; i < graph.nodes.size(); ++i) {
+    const DiffGraph::Node& node = graph.nodes[i];
+    nodes.push_back({{"name", graph.names[node.name]},
+                     {"parent", i == 0 ? Json() : Json(node.parent)},
+                     {"kind", KindName(node.kind)},
+                     {"self", BothSides(node.self)},
+                     {"total", Judged(node.total)}});
+  }
+  return Dump(json);
+}
+
+std::string WritePeekJson(const PeekTable& table, const ProfileType& type) {
+  const auto neighbours = [](const std::vector<PeekNeighbour>& all) {
+    Json list = Json::array();
+    for (const PeekNeighbour& neighbour : all) {
+      list.push_back({{"function", neighbour.function},
+                      {"count", neighbour.with.count},
+                      {"value", neighbour.with.value}});
+    }
+    return list;
+  };
+  Json json = Head(type);
+  json["total"] = Numbers(table.total);
+  json["matches"] = table.all_functions;
+  Json& functions = json["functions"] = Json::array();
+  for (const PeekFunction& function : table.functions) {
+    functions.push_back({{"function", function.function},
+                         {"file", function.file},
+                         {"flat", Numbers(function.flat)},
+                         {"cumulative", Numbers(function.cumulative)},
+                         {"callers", neighbours(function.callers)},
+                         {"callees", neighbours(function.callees)}});
   }
   return Dump(json);
 }

@@ -14,6 +14,19 @@
 //    "rows": [{"function", "file", "kind", "flat": {count, value}, "cumulative": {count, value},
 //              "flat_share": [lower, upper], "cumulative_share": [lower, upper]}, …]}
 //
+// WriteDiffJson; a difference is {"base": {count, value}, "comparison": {count, value}, "p_value",
+// "significant"}:
+//   {"type", "unit", "total": {"base": {count, value}, "comparison": {count, value}},
+//    "functions": how many there are before the cut, "significant_flat", "significant_cumulative": of those,
+//    "rows": [{"function", "file", "flat": difference, "cumulative": difference}, …]}
+//   and with a graph
+//    "nodes": [{"name", "parent", "kind", "self": difference without p_value, "total": difference}, …]
+//
+// WritePeekJson:
+//   {"type", "unit", "total", "matches": how many functions there are before the cut,
+//    "functions": [{"function", "file", "flat": {count, value}, "cumulative": {count, value},
+//                   "callers": [{"function", "count", "value"}, …], "callees": [likewise]}, …]}
+//
 // WriteProfileJson, whole stacks:
 //   {"type", "unit", "total", "period", "start": RFC 3339, "duration_seconds", "labels": {name: value},
 //    "loss": {"lost_samples", "truncated_stacks", "frames", "unsymbolized_frames"},
@@ -23,7 +36,9 @@
 
 #include <string>
 
+#include "profile/diff.h"
 #include "profile/flame_graph.h"
+#include "profile/peek.h"
 #include "profile/profile.h"
 #include "profile/top.h"
 
@@ -31,6 +46,9 @@ namespace pilotlight {
 
 std::string WriteFlameGraphJson(const FlameGraph& graph, const ProfileType& type);
 std::string WriteTopJson(const TopTable& table, const ProfileType& type);
+// `graph` may be without nodes.
+std::string WriteDiffJson(const DiffTable& table, const DiffGraph& graph, const ProfileType& type);
+std::string WritePeekJson(const PeekTable& table, const ProfileType& type);
 std::string WriteProfileJson(const Profile& profile);
 
 }  // namespace pilotlight

@@ -35,6 +35,34 @@ TEST(JsonTest, TheTopTableHasSharesWithIntervals) {
   EXPECT_GT(row["flat_share"][1], 0.4);
 }
 
+TEST(JsonTest, ADiffHasBothSidesOfItsTableAndGraph) {
+  const Profile base = CpuProfile();
+  const Profile nothing;
+  const json diff = json::parse(WriteDiffJson(*BuildDiff(base, nothing, TopOrder::kFlat, 2),
+                                              *BuildDiffGraph(base, nothing), ProfileType{}));
+  EXPECT_EQ(diff["functions"], 6);
+  EXPECT_EQ(diff["total"]["base"]["count"], 30);
+  const json& row = diff["rows"][0];
+  EXPECT_EQ(row["function"], "main.inner");
+  EXPECT_EQ(row["flat"]["base"], json({{"count", 12}, {"value", 120'000'000}}));
+  EXPECT_EQ(row["flat"]["comparison"], json({{"count", 0}, {"value", 0}}));
+  EXPECT_EQ(row["flat"]["p_value"], 1);
+  EXPECT_EQ(row["flat"]["significant"], false);
+  EXPECT_TRUE(diff["nodes"][0]["parent"].is_null());
+  EXPECT_EQ(diff["nodes"][0]["total"]["base"]["count"], 30);
+  const json table_only = json::parse(WriteDiffJson(DiffTable(), DiffGraph(), ProfileType{}));
+  EXPECT_FALSE(table_only.contains("nodes"));
+}
+
+TEST(JsonTest, APeekHasCallersAndCallees) {
+  const json peek = json::parse(WritePeekJson(*BuildPeek(CpuProfile(), "main.inner", 0), ProfileType{}));
+  EXPECT_EQ(peek["matches"], 1);
+  const json& inner = peek["functions"][0];
+  EXPECT_EQ(inner["flat"]["count"], 12);
+  ASSERT_EQ(inner["callers"].size(), 1u);
+  EXPECT_GE(inner["callers"][0]["count"], 12);
+}
+
 TEST(JsonTest, AProfileHasItsWholeStacks) {
   const json profile = json::parse(WriteProfileJson(CpuProfile()));
   EXPECT_EQ(profile["start"], "2023-11-14T22:13:20+00:00");

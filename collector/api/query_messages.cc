@@ -76,6 +76,71 @@ void ToProto(const TopAnswer& answer, v1::TopResponse& message) {
   pilotlight::ToProto(answer.type, *message.mutable_type());
 }
 
+void ToProto(const DiffAnswer& answer, v1::DiffResponse& message) {
+  v1::DiffResponse::Table& table = *message.mutable_table();
+  for (const DiffRow& row : answer.table.rows) {
+    table.add_function(row.function);
+    table.add_file(row.file);
+    table.add_base_flat_count(row.flat.base.count);
+    table.add_base_flat_value(row.flat.base.value);
+    table.add_base_cumulative_count(row.cumulative.base.count);
+    table.add_base_cumulative_value(row.cumulative.base.value);
+    table.add_comparison_flat_count(row.flat.comparison.count);
+    table.add_comparison_flat_value(row.flat.comparison.value);
+    table.add_comparison_cumulative_count(row.cumulative.comparison.count);
+    table.add_comparison_cumulative_value(row.cumulative.comparison.value);
+    table.add_flat_p_value(row.flat.p_value);
+    table.add_cumulative_p_value(row.cumulative.p_value);
+  }
+  table.set_functions(answer.table.all_rows);
+  table.set_significant_flat(answer.table.significant_flat);
+  table.set_significant_cumulative(answer.table.significant_cumulative);
+  v1::DiffResponse::Graph& graph = *message.mutable_graph();
+  for (const std::string& name : answer.graph.names) graph.add_names(name);
+  for (const DiffGraph::Node& node : answer.graph.nodes) {
+    graph.add_parent(node.parent);
+    graph.add_name(node.name);
+    graph.add_kind(static_cast<uint32_t>(node.kind));
+    graph.add_base_self_count(node.self.base.count);
+    graph.add_base_self_value(node.self.base.value);
+    graph.add_base_total_count(node.total.base.count);
+    graph.add_base_total_value(node.total.base.value);
+    graph.add_comparison_self_count(node.self.comparison.count);
+    graph.add_comparison_self_value(node.self.comparison.value);
+    graph.add_comparison_total_count(node.total.comparison.count);
+    graph.add_comparison_total_value(node.total.comparison.value);
+    graph.add_total_p_value(node.total.p_value);
+  }
+  ToProto(answer.base_quality, *message.mutable_base_quality());
+  ToProto(answer.comparison_quality, *message.mutable_comparison_quality());
+  pilotlight::ToProto(answer.type, *message.mutable_type());
+}
+
+void ToProto(const PeekAnswer& answer, v1::PeekResponse& message) {
+  const auto add = [](const std::vector<PeekNeighbour>& neighbours, auto& to) {
+    for (const PeekNeighbour& neighbour : neighbours) {
+      v1::PeekResponse::Neighbour& added = *to.Add();
+      added.set_function(neighbour.function);
+      added.set_count(neighbour.with.count);
+      added.set_value(neighbour.with.value);
+    }
+  };
+  for (const PeekFunction& function : answer.table.functions) {
+    v1::PeekResponse::Function& added = *message.add_functions();
+    added.set_function(function.function);
+    added.set_file(function.file);
+    added.set_flat_count(function.flat.count);
+    added.set_flat_value(function.flat.value);
+    added.set_cumulative_count(function.cumulative.count);
+    added.set_cumulative_value(function.cumulative.value);
+    add(function.callers, *added.mutable_callers());
+    add(function.callees, *added.mutable_callees());
+  }
+  message.set_matches(answer.table.all_functions);
+  ToProto(answer.quality, *message.mutable_quality());
+  pilotlight::ToProto(answer.type, *message.mutable_type());
+}
+
 void ToProto(const SeriesAnswer& answer, v1::SeriesResponse& message) {
   for (const TimeSeries& series : answer.series) {
     v1::SeriesResponse::OneSeries& series_message = *message.add_series();

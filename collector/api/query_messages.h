@@ -12,6 +12,8 @@ SelectionText FromSpan(int64_t start_unix_ns, int64_t end_unix_ns);
 
 void ToProto(const FlameGraphAnswer& answer, v1::FlameGraphResponse& message);
 void ToProto(const TopAnswer& answer, v1::TopResponse& message);
+void ToProto(const DiffAnswer& answer, v1::DiffResponse& message);
+void ToProto(const PeekAnswer& answer, v1::PeekResponse& message);
 void ToProto(const SeriesAnswer& answer, v1::SeriesResponse& message);
 
 }  // namespace pilotlight::collector

@@ -18,6 +18,10 @@ IsAbandoned AbandonedBy(const grpc::ServerContext* call) {
   return [call] { return call->IsCancelled(); };
 }
 
+TopOrder OrderOf(v1::TopRequest::Order order) {
+  return order == v1::TopRequest::ORDER_CUMULATIVE ? TopOrder::kCumulative : TopOrder::kFlat;
+}
+
 absl::StatusOr<ExportFormat> FormatOf(v1::ExportRequest::Format format) {
   switch (format) {
     case v1::ExportRequest::FORMAT_PPROF:
@@ -50,10 +54,27 @@ class QueryService final : public v1::Query::Service {
   grpc::Status Top(grpc::ServerContext* call, const v1::TopRequest* request,
                    v1::TopResponse* response) override {
     QueryTimer timer(metrics_, "Top");
-    const TopOrder order =
-        request->order() == v1::TopRequest::ORDER_CUMULATIVE ? TopOrder::kCumulative : TopOrder::kFlat;
+    const auto answer = engine_.Top(FromProto(request->selection()), OrderOf(request->order()),
+                                    request->limit(), AbandonedBy(call));
+    if (answer.ok()) ToProto(*answer, *response);
+    return ToGrpcStatus(timer.Finish(answer.status()));
+  }
+
+  grpc::Status Diff(grpc::ServerContext* call, const v1::DiffRequest* request,
+                    v1::DiffResponse* response) override {
+    QueryTimer timer(metrics_, "Diff");
     const auto answer =
-        engine_.Top(FromProto(request->selection()), order, request->limit(), AbandonedBy(call));
+        engine_.Diff(FromProto(request->base()), FromProto(request->comparison()), OrderOf(request->order()),
+                     request->limit(), request->max_nodes(), AbandonedBy(call));
+    if (answer.ok()) ToProto(*answer, *response);
+    return ToGrpcStatus(timer.Finish(answer.status()));
+  }
+
+  grpc::Status Peek(grpc::ServerContext* call, const v1::PeekRequest* request,
+                    v1::PeekResponse* response) override {
+    QueryTimer timer(metrics_, "Peek");
+    const auto answer = engine_.Peek(FromProto(request->selection()), request->function(), request->limit(),
+                                     AbandonedBy(call));
     if (answer.ok()) ToProto(*answer, *response);
     return ToGrpcStatus(timer.Finish(answer.status()));
   }

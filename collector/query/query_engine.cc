@@ -75,6 +75,38 @@ absl::StatusOr<TopAnswer> QueryEngine::Top(const SelectionText& text, TopOrder o
                    merged.quality};
 }
 
+absl::StatusOr<DiffAnswer> QueryEngine::Diff(const SelectionText& base, const SelectionText& comparison,
+                                             TopOrder order, size_t limit, size_t max_nodes,
+                                             const IsAbandoned& is_abandoned) {
+  // One after the other: who holds a place and waits for a second one may wait for ever.
+  ASSIGN_OR_RETURN(const ProfileAnswer before, Merge(base, is_abandoned));
+  ASSIGN_OR_RETURN(const ProfileAnswer after, Merge(comparison, is_abandoned));
+  if (before.profile.type != after.profile.type) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("base and comparison are of different types: ", before.profile.type.ToString(), " and ",
+                     after.profile.type.ToString()));
+  }
+  DiffAnswer answer;
+  answer.type = after.profile.type;
+  answer.base_quality = before.quality;
+  answer.comparison_quality = after.quality;
+  ASSIGN_OR_RETURN(answer.table,
+                   BuildDiff(before.profile, after.profile, order, limit == 0 ? kDefaultTopRows : limit));
+  if (max_nodes > 0) {
+    ASSIGN_OR_RETURN(answer.graph, BuildDiffGraph(before.profile, after.profile, max_nodes));
+  }
+  return answer;
+}
+
+absl::StatusOr<PeekAnswer> QueryEngine::Peek(const SelectionText& text, const std::string& function,
+                                             size_t limit, const IsAbandoned& is_abandoned) {
+  ASSIGN_OR_RETURN(const ProfileAnswer merged, Merge(text, is_abandoned));
+  PeekAnswer answer{merged.profile.type, {}, merged.quality};
+  ASSIGN_OR_RETURN(answer.table,
+                   BuildPeek(merged.profile, function, limit == 0 ? kDefaultPeekFunctions : limit));
+  return answer;
+}
+
 absl::StatusOr<SeriesAnswer> QueryEngine::SelectSeries(const SelectionText& text, absl::Duration step,
                                                        const std::vector<std::string>& group_by,
                                                        const IsAbandoned& is_abandoned) {

@@ -13,13 +13,16 @@
 #include "collector/query/query_gate.h"
 #include "collector/query/selection.h"
 #include "collector/store/profile_store.h"
+#include "profile/diff.h"
 #include "profile/flame_graph.h"
+#include "profile/peek.h"
 #include "profile/top.h"
 
 namespace pilotlight::collector {
 
 inline constexpr size_t kDefaultMaxNodes = 8192;
 inline constexpr size_t kDefaultTopRows = 50;
+inline constexpr size_t kDefaultPeekFunctions = 10;
 // More steps than pixels help nobody and cost memory.
 inline constexpr int64_t kMaxSteps = 11'000;
 
@@ -44,6 +47,20 @@ struct FlameGraphAnswer {
 struct TopAnswer {
   ProfileType type;
   TopTable table;
+  AnswerQuality quality;
+};
+
+struct DiffAnswer {
+  ProfileType type;
+  DiffTable table;
+  DiffGraph graph;  // without a node when it was not asked for
+  AnswerQuality base_quality;
+  AnswerQuality comparison_quality;
+};
+
+struct PeekAnswer {
+  ProfileType type;
+  PeekTable table;
   AnswerQuality quality;
 };
 
@@ -77,6 +94,12 @@ class QueryEngine {
   // `limit` 0 means kDefaultTopRows.
   absl::StatusOr<TopAnswer> Top(const SelectionText& text, TopOrder order, size_t limit,
                                 const IsAbandoned& is_abandoned = {});
+  // `limit` as above; `max_nodes` 0 leaves the graph out. InvalidArgument for different profile types.
+  absl::StatusOr<DiffAnswer> Diff(const SelectionText& base, const SelectionText& comparison, TopOrder order,
+                                  size_t limit, size_t max_nodes, const IsAbandoned& is_abandoned = {});
+  // See BuildPeek(). `limit` 0 means kDefaultPeekFunctions.
+  absl::StatusOr<PeekAnswer> Peek(const SelectionText& text, const std::string& function, size_t limit,
+                                  const IsAbandoned& is_abandoned = {});
   // Step 0 means the span divided by 60, at least 1 s.
   absl::StatusOr<SeriesAnswer> SelectSeries(const SelectionText& text, absl::Duration step,
                                             const std::vector<std::string>& group_by,

@@ -96,6 +96,58 @@ TEST_F(QueryEngineTest, TopSortsAndSaysHowManyThereAre) {
   EXPECT_EQ(cumulative->table.rows[0].function, "main");
 }
 
+TEST_F(QueryEngineTest, DiffComparesTwoSpansOfOneSelection) {
+  Add("a", kNow - absl::Minutes(90), {{"main;parse", 500}, {"main;render", 500}});
+  Add("a", kNow - absl::Minutes(30), {{"main;parse", 700}, {"main;render", 300}});
+  const SelectionText before{.start = kNow - absl::Hours(2), .end = kNow - absl::Hours(1)};
+  const auto answer = engine_.Diff(before, {}, TopOrder::kFlat, 2, /*max_nodes=*/0);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  ASSERT_EQ(answer->table.rows.size(), 2);
+  EXPECT_EQ(answer->table.all_rows, 3);
+  EXPECT_EQ(answer->table.rows[0].function, "parse");
+  EXPECT_EQ(answer->table.rows[0].flat.base.count, 500);
+  EXPECT_EQ(answer->table.rows[0].flat.comparison.count, 700);
+  EXPECT_TRUE(answer->table.rows[0].flat.significant());
+  EXPECT_EQ(answer->base_quality.totals.count, 1000);
+  EXPECT_TRUE(answer->graph.nodes.empty());
+}
+
+TEST_F(QueryEngineTest, DiffComparesTwoSelectionsOfOneSpanAsAGraphToo) {
+  Add("a", kNow - absl::Minutes(30), {{"main;parse", 10}});
+  Add("b", kNow - absl::Minutes(30), {{"main;parse", 20}, {"main;render", 10}});
+  const auto answer = engine_.Diff({.selector = "{service=\"a\"}"}, {.selector = "{service=\"b\"}"},
+                                   TopOrder::kFlat, 0, kDefaultMaxNodes);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  ASSERT_EQ(answer->graph.nodes.size(), 4);
+  EXPECT_EQ(answer->graph.nodes[0].total.base.count, 10);
+  EXPECT_EQ(answer->graph.nodes[0].total.comparison.count, 30);
+}
+
+TEST_F(QueryEngineTest, DiffRefusesDifferentTypes) {
+  const auto answer =
+      engine_.Diff({.profile_type = "memory:inuse_space:bytes:space:bytes"}, {}, TopOrder::kFlat, 0, 0);
+  EXPECT_TRUE(absl::IsInvalidArgument(answer.status())) << answer.status();
+}
+
+TEST_F(QueryEngineTest, DiffFindsNothingAgainstAnEmptySelection) {
+  Add("a", kNow - absl::Minutes(30), {{"main;parse", 1000}});
+  const auto answer =
+      engine_.Diff({.selector = "{service=\"nobody\"}"}, {}, TopOrder::kFlat, 0, kDefaultMaxNodes);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->table.all_rows, 2);
+  EXPECT_EQ(answer->table.significant_cumulative, 0);
+}
+
+TEST_F(QueryEngineTest, PeekShowsWhoCallsAFunction) {
+  Add("a", kNow - absl::Minutes(1), {{"main;serve;parse", 1}, {"main;load;parse", 3}});
+  const auto answer = engine_.Peek({}, "parse", 0);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  ASSERT_EQ(answer->table.functions.size(), 1);
+  ASSERT_EQ(answer->table.functions[0].callers.size(), 2);
+  EXPECT_EQ(answer->table.functions[0].callers[0].function, "load");
+  EXPECT_TRUE(absl::IsInvalidArgument(engine_.Peek({}, "(", 0).status()));
+}
+
 TEST_F(QueryEngineTest, SeriesComeLargestFirstWithASixtiethOfTheSpanAsStep) {
   Add("small", kNow - absl::Minutes(5), {{"main", 1}});
   Add("large", kNow - absl::Minutes(5), {{"main", 2}});
