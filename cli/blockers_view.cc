@@ -37,12 +37,8 @@ std::string BlockersText(const BlockerTable& table, const TopView& view, size_t 
                  {row.function},
                  {row.wait, Style::kDim}});
   }
-  absl::StrAppend(&text, rows.Render(width, colour));
-  if (table.all_rows > table.rows.size()) {
-    const std::string more = FormatCount(static_cast<int64_t>(table.all_rows - table.rows.size()));
-    absl::StrAppend(&text, Styled(absl::StrCat("and ", more, " more; -n 0 shows all"), Style::kDim, colour),
-                    "\n");
-  }
+  absl::StrAppend(&text, rows.Render(width, colour),
+                  MoreText(table.all_rows - table.rows.size(), "callers", colour));
   return text;
 }
 

@@ -30,7 +30,7 @@ TEST(BlockersViewTest, ShowsWhatMcallCostsAndWhoCallsIt) {
   const std::string text = BlockersText(TwoRows(), view, /*width=*/0, /*colour=*/false, absl::UTCTimeZone());
   EXPECT_THAT(text, AllOf(HasSubstr("runtime.mcall 20.0% (15.0–26.1); with its caller 95.0% of it\n"),
                           HasSubstr("300ms  75.0%  59.8–85.8  main.worker  runtime.chanrecv1\n"),
-                          HasSubstr("and 1 more; -n 0 shows all")));
+                          HasSubstr("and 1 more callers; -n 0 shows all")));
 }
 
 TEST(BlockersViewTest, SaysSoWhenNobodyGaveUpTheCpu) {

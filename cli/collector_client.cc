@@ -89,6 +89,10 @@ absl::StatusOr<FlameGraph> FromProto(const v1::FlameGraphResponse& response) {
   return graph;
 }
 
+v1::TopRequest::Order ToProto(TopOrder order) {
+  return order == TopOrder::kFlat ? v1::TopRequest::ORDER_FLAT : v1::TopRequest::ORDER_CUMULATIVE;
+}
+
 v1::ExportRequest::Format ToProto(ProfileFormat format) {
   switch (format) {
     case ProfileFormat::kSvg:
@@ -174,7 +178,7 @@ absl::StatusOr<TopAnswer> CollectorClient::Top(const Selection& selection, TopOr
   v1::TopRequest request;
   ToProto(selection, *request.mutable_selection());
   request.set_limit(limit);
-  request.set_order(order == TopOrder::kFlat ? v1::TopRequest::ORDER_FLAT : v1::TopRequest::ORDER_CUMULATIVE);
+  request.set_order(ToProto(order));
   ASSIGN_OR_RETURN(const v1::TopResponse response, connection_->Call(&v1::Query::Stub::Top, request));
   TopAnswer answer;
   answer.quality = FromProto(response.quality());
@@ -191,6 +195,77 @@ absl::StatusOr<TopAnswer> CollectorClient::Top(const Selection& selection, TopOr
     added.cumulative.value = row.cumulative_value();
     added.flat_share = {row.flat_share().lower(), row.flat_share().upper()};
     added.cumulative_share = {row.cumulative_share().lower(), row.cumulative_share().upper()};
+  }
+  return answer;
+}
+
+absl::StatusOr<DiffAnswer> CollectorClient::Diff(const Selection& base, const Selection& comparison,
+                                                 TopOrder order, uint32_t limit) {
+  v1::DiffRequest request;
+  ToProto(base, *request.mutable_base());
+  ToProto(comparison, *request.mutable_comparison());
+  request.set_limit(limit);
+  request.set_order(ToProto(order));
+  ASSIGN_OR_RETURN(const v1::DiffResponse response, connection_->Call(&v1::Query::Stub::Diff, request));
+  const v1::DiffResponse::Table& table = response.table();
+  const int count = table.function_size();
+  for (const int size : {table.file_size(), table.base_flat_count_size(), table.base_flat_value_size(),
+                         table.base_cumulative_count_size(), table.base_cumulative_value_size(),
+                         table.comparison_flat_count_size(), table.comparison_flat_value_size(),
+                         table.comparison_cumulative_count_size(), table.comparison_cumulative_value_size(),
+                         table.flat_p_value_size(), table.cumulative_p_value_size()}) {
+    if (size != count) return absl::InternalError("the collector's diff has columns of different lengths");
+  }
+  DiffAnswer answer;
+  answer.base_quality = FromProto(response.base_quality());
+  answer.comparison_quality = FromProto(response.comparison_quality());
+  answer.type = pilotlight::FromProto(response.type());
+  answer.table.total = {{response.base_quality().samples(), response.base_quality().value()},
+                        {response.comparison_quality().samples(), response.comparison_quality().value()}};
+  answer.table.all_rows = table.functions();
+  answer.table.significant_flat = table.significant_flat();
+  answer.table.significant_cumulative = table.significant_cumulative();
+  for (int i = 0; i < count; ++i) {
+    DiffRow& row = answer.table.rows.emplace_back();
+    row.function = table.function(i);
+    row.file = table.file(i);
+    row.flat = {{0, table.base_flat_count(i), table.base_flat_value(i)},
+                {0, table.comparison_flat_count(i), table.comparison_flat_value(i)},
+                table.flat_p_value(i)};
+    row.cumulative = {{0, table.base_cumulative_count(i), table.base_cumulative_value(i)},
+                      {0, table.comparison_cumulative_count(i), table.comparison_cumulative_value(i)},
+                      table.cumulative_p_value(i)};
+  }
+  return answer;
+}
+
+absl::StatusOr<PeekAnswer> CollectorClient::Peek(const Selection& selection, const std::string& function,
+                                                 uint32_t limit) {
+  v1::PeekRequest request;
+  ToProto(selection, *request.mutable_selection());
+  request.set_function(function);
+  request.set_limit(limit);
+  ASSIGN_OR_RETURN(const v1::PeekResponse response, connection_->Call(&v1::Query::Stub::Peek, request));
+  const auto neighbours = [](const auto& messages) {
+    std::vector<PeekNeighbour> all;
+    for (const v1::PeekResponse::Neighbour& message : messages) {
+      all.push_back({message.function(), {0, message.count(), message.value()}});
+    }
+    return all;
+  };
+  PeekAnswer answer;
+  answer.quality = FromProto(response.quality());
+  answer.type = pilotlight::FromProto(response.type());
+  answer.table.total = {response.quality().samples(), response.quality().value()};
+  answer.table.all_functions = response.matches();
+  for (const v1::PeekResponse::Function& message : response.functions()) {
+    PeekFunction& added = answer.table.functions.emplace_back();
+    added.function = message.function();
+    added.file = message.file();
+    added.flat = {0, message.flat_count(), message.flat_value()};
+    added.cumulative = {0, message.cumulative_count(), message.cumulative_value()};
+    added.callers = neighbours(message.callers());
+    added.callees = neighbours(message.callees());
   }
   return answer;
 }

@@ -10,7 +10,9 @@
 #include "absl/time/time.h"
 #include "cli/output.h"
 #include "cli/time_text.h"
+#include "profile/diff.h"
 #include "profile/flame_graph.h"
+#include "profile/peek.h"
 #include "profile/profile.h"
 #include "profile/top.h"
 
@@ -48,6 +50,19 @@ struct TopAnswer {
 
 struct FlameAnswer {
   FlameGraph graph;
+  Quality quality;
+  ProfileType type;
+};
+
+struct DiffAnswer {
+  DiffTable table;
+  Quality base_quality;
+  Quality comparison_quality;
+  ProfileType type;
+};
+
+struct PeekAnswer {
+  PeekTable table;
   Quality quality;
   ProfileType type;
 };
@@ -90,6 +105,9 @@ class CollectorClient {
 
   absl::StatusOr<TopAnswer> Top(const Selection& selection, TopOrder order, uint32_t limit);
   absl::StatusOr<FlameAnswer> QueryFlameGraph(const Selection& selection, uint32_t max_nodes);
+  absl::StatusOr<DiffAnswer> Diff(const Selection& base, const Selection& comparison, TopOrder order,
+                                  uint32_t limit);
+  absl::StatusOr<PeekAnswer> Peek(const Selection& selection, const std::string& function, uint32_t limit);
   // `step` zero lets the collector choose.
   absl::StatusOr<SeriesAnswer> QuerySeries(const Selection& selection, absl::Duration step,
                                            const std::vector<std::string>& group_by);

@@ -96,13 +96,8 @@ std::string DoctorText(const agent::Inspection& inspection, size_t limit, size_t
     advice.push_back(
         absl::StrCat("  ", ToDisplayText(process.service), ": ", absl::StrJoin(process.advice, "; ")));
   }
-  std::string text = absl::StrCat(NodeText(inspection.node, colour), "\n", table.Render(width, colour));
-  if (shown < programs.size()) {
-    const std::string more = FormatCount(static_cast<int64_t>(programs.size() - shown));
-    absl::StrAppend(&text,
-                    Styled(absl::StrCat("and ", more, " more programs; -n 0 shows all"), Style::kDim, colour),
-                    "\n");
-  }
+  std::string text = absl::StrCat(NodeText(inspection.node, colour), "\n", table.Render(width, colour),
+                                  MoreText(programs.size() - shown, "programs", colour));
   if (!advice.empty()) absl::StrAppend(&text, "\nWhat would help:\n", absl::StrJoin(advice, "\n"), "\n");
   return text;
 }

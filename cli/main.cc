@@ -59,6 +59,8 @@ int Main(int argc, const char* const* argv) {
   Run run;
   AddTopCommand(app, run);
   AddFlameCommand(app, run);
+  AddDiffCommand(app, run);
+  AddPeekCommand(app, run);
   AddDoctorCommand(app, run);
   AddQueryCommand(app, run);
   AddLabelsCommand(app, run);

@@ -8,6 +8,7 @@
 #include "cli/output.h"
 #include "cli/query_flags.h"
 #include "cli/series_view.h"
+#include "cli/share_view.h"
 #include "cli/terminal.h"
 
 namespace pilotlight::cli {
@@ -18,6 +19,8 @@ constexpr const char* kExamples = R"(Examples:
   pilotlight query --by service_name --since 24h          which service used how much, and when
   pilotlight query --by service_name,pod --step 5m
   pilotlight query -s checkout --focus 'runtime\.mcall'   the time that passes through a function
+  pilotlight query -s checkout --focus 'json\.Unmarshal' --share --by version
+                                                          what part of all it is, in each version
   pilotlight query --by service_name -o json
 
 Cores are an estimate for the whole step: what was sampled, scaled by the agents' duty cycle.
@@ -27,11 +30,36 @@ struct SeriesFlags {
   QueryFlags query;
   absl::Duration step;
   std::vector<std::string> by;
+  bool share = false;
   uint32_t limit = 20;
   std::string format = "table";
 };
 
+int Write(const std::string& text) {
+  const absl::Status written = WriteOutput(text, "-");
+  return written.ok() ? 0 : Fail(written);
+}
+
+int Print(const SeriesAnswer& answer, const TimeSpan& span, const std::vector<std::string>& group_by,
+          const SeriesFlags& flags) {
+  if (flags.format == "json") return Write(SeriesJson(answer, span));
+  return Write(SeriesText(answer, span, group_by, flags.limit, TerminalWidth(STDOUT_FILENO),
+                          UseColour(STDOUT_FILENO), absl::LocalTimeZone()));
+}
+
+int PrintShare(const SeriesAnswer& part, const SeriesAnswer& whole, const TimeSpan& span,
+               const std::vector<std::string>& group_by, const SeriesFlags& flags) {
+  if (flags.format == "json") return Write(SeriesShareJson(part, whole, span));
+  return Write(SeriesShareText(part, whole, span, group_by, flags.limit, TerminalWidth(STDOUT_FILENO),
+                               UseColour(STDOUT_FILENO), absl::LocalTimeZone()));
+}
+
 int RunQuery(const CLI::App& command, const SeriesFlags& flags) {
+  if (flags.share && flags.query.focus.empty()) {
+    return FailUsage(command,
+                     absl::InvalidArgumentError(
+                         "--share is of what --focus keeps; for example --focus 'json\\.Unmarshal'"));
+  }
   const absl::StatusOr<Selection> selection = ToSelection(flags.query, absl::Now(), absl::LocalTimeZone());
   if (!selection.ok()) return FailUsage(command, selection.status());
   std::vector<std::string> group_by;
@@ -42,19 +70,18 @@ int RunQuery(const CLI::App& command, const SeriesFlags& flags) {
     }
   }
   CollectorClient client(flags.query.collector, flags.query.timeout);
-  const absl::StatusOr<SeriesAnswer> answer = client.QuerySeries(*selection, flags.step, group_by);
+  Selection all = *selection;
+  if (flags.share) all.focus.clear();
+  const absl::StatusOr<SeriesAnswer> answer = client.QuerySeries(all, flags.step, group_by);
   if (!answer.ok()) return FailQuery(command, answer.status());
   if (answer->series.empty()) {
-    ExplainEmpty(*selection, {}, absl::LocalTimeZone());
+    ExplainEmpty(all, {}, absl::LocalTimeZone());
     if (flags.format != "json") return 0;
   }
-  const absl::Status written =
-      WriteOutput(flags.format == "json" ? SeriesJson(*answer, selection->span)
-                                         : SeriesText(*answer, selection->span, group_by, flags.limit,
-                                                      TerminalWidth(STDOUT_FILENO), UseColour(STDOUT_FILENO),
-                                                      absl::LocalTimeZone()),
-                  "-");
-  return written.ok() ? 0 : Fail(written);
+  if (!flags.share) return Print(*answer, selection->span, group_by, flags);
+  const absl::StatusOr<SeriesAnswer> part = client.QuerySeries(*selection, answer->step, group_by);
+  if (!part.ok()) return FailQuery(command, part.status());
+  return PrintShare(*part, *answer, selection->span, group_by, flags);
 }
 
 }  // namespace
@@ -67,6 +94,8 @@ void AddQueryCommand(CLI::App& app, Run& run) {
       ->default_str("");
   command->add_option("--by", flags->by, "One series for each value of these labels")
       ->type_name("LABEL[,LABEL]");
+  command->add_flag("--share", flags->share,
+                    "Of what --focus keeps, its share of the samples without --focus");
   command->add_option("-n", flags->limit, "How many series of the table, 0 for all")
       ->type_name("COUNT")
       ->capture_default_str();

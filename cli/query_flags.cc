@@ -1,6 +1,7 @@
 #include "cli/query_flags.h"
 
 #include <iostream>
+#include <tuple>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -51,6 +52,42 @@ void AddFilterFlags(CLI::App& app, QueryFlags& flags) {
   app.add_option("--focus", flags.focus, "Keep only stacks with a function that matches this RE2 expression")
       ->type_name("REGEX");
   app.add_option("--ignore", flags.ignore, "Drop stacks with a function that matches")->type_name("REGEX");
+}
+
+void AddBaseFlags(CLI::App& app, BaseFlags& flags) {
+  app.add_option("--base-selector", flags.selector, "Compare with these labels instead, at the same time")
+      ->type_name("SELECTOR");
+  CLI::Option* const offset =
+      AddDurationFlag(app, "--base-offset", flags.offset, "Compare with so long before: 1d, 7d")
+          ->default_str("");
+  for (const auto& [name, target, help] :
+       {std::tuple("--base-from", &flags.from, "Compare with the span from here, as long as the other"),
+        std::tuple("--base-to", &flags.to, "Its end, when it is not as long")}) {
+    app.add_option(name, *target, help)->type_name("TIME")->excludes(offset);
+  }
+}
+
+absl::StatusOr<Selection> ToBaseSelection(const Selection& comparison, const BaseFlags& flags, absl::Time now,
+                                          absl::TimeZone zone) {
+  Selection base = comparison;
+  if (!flags.selector.empty()) base.selector = CompleteSelector(flags.selector);
+  const absl::Duration length = comparison.span.end - comparison.span.start;
+  if (!flags.from.empty() && flags.to.empty()) {
+    ASSIGN_OR_RETURN(base.span.start, ParseLocalTimeText(flags.from, now, zone));
+    base.span.end = base.span.start + length;
+  } else if (!flags.to.empty()) {
+    ASSIGN_OR_RETURN(base.span, ResolveSpan(length, flags.from, flags.to, now, zone));
+  } else {
+    const bool other_labels = !flags.selector.empty();
+    const absl::Duration offset =
+        flags.offset != absl::ZeroDuration() || other_labels ? flags.offset : length;
+    base.span = {comparison.span.start - offset, comparison.span.end - offset};
+  }
+  if (base.selector == comparison.selector && base.span.start == comparison.span.start &&
+      base.span.end == comparison.span.end) {
+    return absl::InvalidArgumentError("base and comparison are the same: nothing to compare");
+  }
+  return base;
 }
 
 std::string CompleteSelector(absl::string_view typed) {

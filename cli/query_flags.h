@@ -32,6 +32,20 @@ void AddTypeFlag(CLI::App& app, QueryFlags& flags);
 // --focus and --ignore.
 void AddFilterFlags(CLI::App& app, QueryFlags& flags);
 
+// What a diff compares with, beside what QueryFlags say.
+struct BaseFlags {
+  std::string selector;
+  absl::Duration offset;  // zero: not given
+  std::string from;
+  std::string to;
+};
+// --base-selector, --base-offset, --base-from, --base-to.
+void AddBaseFlags(CLI::App& app, BaseFlags& flags);
+// `comparison` with what `flags` say in its place. When they name no time: the same time for another
+// selector, or else the span of equal length right before. InvalidArgument also when nothing differs.
+absl::StatusOr<Selection> ToBaseSelection(const Selection& comparison, const BaseFlags& flags, absl::Time now,
+                                          absl::TimeZone zone);
+
 // InvalidArgument when a time, or the span, makes no sense.
 absl::StatusOr<Selection> ToSelection(const QueryFlags& flags, absl::Time now, absl::TimeZone zone);
 

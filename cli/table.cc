@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "cli/text_width.h"
+#include "exporters/format.h"
 #include "exporters/utf8.h"
 
 namespace pilotlight::cli {
@@ -36,6 +37,14 @@ const char* EscapeCode(Style style) {
 std::string Styled(const std::string& text, Style style, bool colour) {
   if (!colour || style == Style::kPlain || text.empty()) return text;
   return absl::StrCat(EscapeCode(style), text, "\x1b[0m");
+}
+
+std::string MoreText(size_t more, const char* what, bool colour) {
+  if (more == 0) return "";
+  return absl::StrCat(Styled(absl::StrCat("and ", FormatCount(static_cast<int64_t>(more)), " more ", what,
+                                          "; -n 0 shows all"),
+                             Style::kDim, colour),
+                      "\n");
 }
 
 void Table::AddRow(std::vector<Cell> cells) {

@@ -38,6 +38,9 @@ class Table {
   std::vector<std::vector<Cell>> rows_;
 };
 
+// The line below a table that was cut: "and 12 more functions; -n 0 shows all". Empty for 0.
+std::string MoreText(size_t more, const char* what, bool colour);
+
 std::string Styled(const std::string& text, Style style, bool colour);
 
 }  // namespace pilotlight::cli

@@ -178,35 +178,33 @@ std::string TopText(const TopView& view, size_t width, bool colour, absl::TimeZo
     cells.push_back({row.function});
     table.AddRow(std::move(cells));
   }
-  std::string text = absl::StrCat(HeadText(view, width, colour, zone), "\n", table.Render(width, colour));
-  if (top.all_rows > top.rows.size()) {
-    absl::StrAppend(
-        &text,
-        Styled(absl::StrCat("and ", FormatCount(static_cast<int64_t>(top.all_rows - top.rows.size())),
-                            " more functions; -n 0 shows all"),
-               Style::kDim, colour),
-        "\n");
-  }
-  return text;
+  return absl::StrCat(HeadText(view, width, colour, zone), "\n", table.Render(width, colour),
+                      MoreText(top.all_rows - top.rows.size(), "functions", colour));
+}
+
+nlohmann::json QualityJson(const Quality& quality) {
+  return {{"windows", quality.windows},
+          {"watched_seconds", absl::ToDoubleSeconds(quality.watched)},
+          {"covered_seconds", absl::ToDoubleSeconds(quality.covered)},
+          {"estimated_value", quality.estimated_value},
+          {"lost_samples", quality.loss.lost_samples},
+          {"truncated_stacks", quality.loss.truncated_stacks},
+          {"frames", quality.loss.frames},
+          {"unsymbolized_frames", quality.loss.unsymbolized_frames}};
+}
+
+void AddSpanJson(const std::optional<TimeSpan>& span, nlohmann::json& json) {
+  if (!span) return;
+  json["start"] = absl::FormatTime(absl::RFC3339_full, span->start, absl::UTCTimeZone());
+  json["end"] = absl::FormatTime(absl::RFC3339_full, span->end, absl::UTCTimeZone());
 }
 
 std::string TopJson(const TopView& view) {
-  const Quality& quality = view.answer.quality;
   nlohmann::json json = nlohmann::json::parse(WriteTopJson(view.answer.table, view.answer.type));
   json["subject"] = ToValidUtf8(view.subject);
   json["order"] = view.order == TopOrder::kFlat ? "flat" : "cumulative";
-  json["quality"] = {{"windows", quality.windows},
-                     {"watched_seconds", absl::ToDoubleSeconds(quality.watched)},
-                     {"covered_seconds", absl::ToDoubleSeconds(quality.covered)},
-                     {"estimated_value", quality.estimated_value},
-                     {"lost_samples", quality.loss.lost_samples},
-                     {"truncated_stacks", quality.loss.truncated_stacks},
-                     {"frames", quality.loss.frames},
-                     {"unsymbolized_frames", quality.loss.unsymbolized_frames}};
-  if (view.span) {
-    json["start"] = absl::FormatTime(absl::RFC3339_full, view.span->start, absl::UTCTimeZone());
-    json["end"] = absl::FormatTime(absl::RFC3339_full, view.span->end, absl::UTCTimeZone());
-  }
+  json["quality"] = QualityJson(view.answer.quality);
+  AddSpanJson(view.span, json);
   return json.dump(2) + "\n";
 }
 

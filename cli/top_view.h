@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "cli/collector_client.h"
+#include "nlohmann/json_fwd.hpp"
 
 namespace pilotlight::cli {
 
@@ -38,6 +39,11 @@ std::string IntervalText(const Interval& interval);
 
 // What stands above any table of a profile: what it is of, how much there is, how good it is.
 std::string HeadText(const TopView& view, size_t width, bool colour, absl::TimeZone zone);
+
+// The "quality" of a JSON answer.
+nlohmann::json QualityJson(const Quality& quality);
+// Adds "start" and "end", RFC 3339, where the span is known.
+void AddSpanJson(const std::optional<TimeSpan>& span, nlohmann::json& json);
 
 // For people: a head of two or three lines, then a table. `width` 0: no limit.
 std::string TopText(const TopView& view, size_t width, bool colour, absl::TimeZone zone);

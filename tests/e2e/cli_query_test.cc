@@ -182,6 +182,63 @@ TEST_F(CliQueryTest, QueryShowsCoresOverTime) {
   EXPECT_EQ(json["series"][0]["points"][0]["samples"], 100);
 }
 
+TEST_F(CliQueryTest, DiffMarksWhatChangedBetweenTwoSelections) {
+  const CommandResult diff = RunCli("diff -s search --base-selector checkout --cum");
+  EXPECT_EQ(diff.exit_code, 0);
+  EXPECT_THAT(diff.output, HasSubstr("base: CPU time of {service_name=\"checkout\"}"));
+  EXPECT_THAT(diff.output, HasSubstr("new: CPU time of {service_name=\"search\"}"));
+  EXPECT_THAT(diff.output, HasSubstr("3 of 3 functions changed in cum by more than chance"));
+  EXPECT_THAT(diff.output,
+              testing::ContainsRegex("▲ +\\+100\\.0 +0\\.0 +100\\.0 .*\\+0\\.100 +main\\.find\n"));
+  EXPECT_THAT(diff.output, testing::ContainsRegex("▼ +-100\\.0 +100\\.0 +0\\.0 .*-1\\.000 +main\\.serve\n"));
+}
+
+TEST_F(CliQueryTest, DiffComparesWithTheSpanBeforeAndSaysThatNothingIsThere) {
+  const CommandResult diff = RunCli("diff -s checkout --since 5m");
+  EXPECT_EQ(diff.exit_code, 0);
+  EXPECT_THAT(diff.output, HasSubstr("Nothing was recorded for {service_name=\"checkout\"}"));
+  EXPECT_THAT(diff.output, HasSubstr("One side has no samples"));
+}
+
+TEST_F(CliQueryTest, DiffOfFilesHasTheNumbersOfBoth) {
+  Write(InDirectory("before.folded"), "main;a 500\nmain;b 500\n");
+  Write(InDirectory("after.folded"), "main;a 1400\nmain;b 600\n");
+  const nlohmann::json json =
+      nlohmann::json::parse(RunCommand(absl::StrCat(kCli, " diff -o json -n 1 ", InDirectory("before.folded"),
+                                                    " ", InDirectory("after.folded")))
+                                .output);
+  EXPECT_EQ(json["functions"], 3);
+  EXPECT_EQ(json["significant_flat"], 2);
+  EXPECT_EQ(json["rows"][0]["function"], "a");
+  EXPECT_EQ(json["rows"][0]["flat"]["base"]["count"], 500);
+  EXPECT_EQ(json["rows"][0]["flat"]["comparison"]["count"], 1400);
+  EXPECT_EQ(RunCli("diff " + InDirectory("before.folded")).exit_code, 2);
+}
+
+TEST_F(CliQueryTest, PeekAgreesWithGoToolPprof) {
+  const CommandResult peek = RunCli("peek main.serve -s checkout");
+  EXPECT_EQ(peek.exit_code, 0);
+  EXPECT_THAT(peek.output,
+              testing::ContainsRegex("\n +3s +30\\.0% +10s +100\\.0% +main\\.serve\n +7s +70\\.0% +└ shop"));
+  const std::string file = InDirectory("peek.pb.gz");
+  ASSERT_EQ(RunCli("flame -s checkout --out " + file).exit_code, 0);
+  const CommandResult pprof =
+      RunCommand(absl::StrCat(PILOTLIGHT_GO, " tool pprof -peek main.serve ", file, " 2>/dev/null"));
+  EXPECT_THAT(pprof.output,
+              testing::ContainsRegex("3s 30\\.00% .*10s +100% +\\| main\\.serve\n +7s 70\\.00% \\| +shop"));
+  EXPECT_THAT(RunCli("peek nobody -s checkout").output, HasSubstr("No function of"));
+  EXPECT_EQ(RunCli("peek '(' -s checkout").exit_code, 2);
+}
+
+TEST_F(CliQueryTest, QueryShowsTheShareOfAFunctionByALabel) {
+  const CommandResult query = RunCli("query --by service --since 10m --step 1m --focus shop.Sum --share");
+  EXPECT_EQ(query.exit_code, 0);
+  EXPECT_THAT(query.output,
+              testing::ContainsRegex("checkout +70\\.0% +67\\.1–72\\.8 +70\\.0% +70\\.0% +700 +1,000 "));
+  EXPECT_THAT(query.output, testing::ContainsRegex("search +0\\.0% +0\\.0–3\\.7 +0\\.0% +0\\.0% +0 +100 "));
+  EXPECT_EQ(RunCli("query --share").exit_code, 2);
+}
+
 TEST_F(CliQueryTest, LabelsListsNamesValuesAndTypes) {
   EXPECT_EQ(RunCli("labels").output, "pod\nservice_name\n");
   EXPECT_EQ(RunCli("labels service").output, "checkout\nsearch\n");
@@ -200,11 +257,26 @@ TEST_F(CliQueryTest, AnEmptySelectionIsNoFailureAndHelps) {
 }
 
 TEST_F(CliQueryTest, WrongQuestionsExitWithTwoAndAHint) {
-  for (const char* arguments :
-       {"top -s '{service'", "top --focus '('", "top --type cpu", "top --from yesterday",
-        "top --from now --to -1h", "top --since 1h --from -2h", "top -n many", "top --collector localhost",
-        "top --nonsense", "flame -o gif", "flame --out flame.xyz", "query --step soon", "labels a b",
-        "record", "record ls", "record --hz 0 --all"}) {
+  for (const char* arguments : {"top -s '{service'",
+                                "top --focus '('",
+                                "top --type cpu",
+                                "top --from yesterday",
+                                "top --from now --to -1h",
+                                "top --since 1h --from -2h",
+                                "top -n many",
+                                "top --collector localhost",
+                                "top --nonsense",
+                                "flame -o gif",
+                                "flame --out flame.xyz",
+                                "query --step soon",
+                                "labels a b",
+                                "record",
+                                "record ls",
+                                "record --hz 0 --all",
+                                "diff a",
+                                "diff --base-offset 1h --base-from -2h",
+                                "diff --base-offset soon",
+                                "peek"}) {
     const CommandResult result = RunCli(arguments);
     EXPECT_EQ(result.exit_code, 2) << arguments << ": " << result.output;
     EXPECT_THAT(result.output, HasSubstr("--help")) << arguments;
@@ -214,7 +286,7 @@ TEST_F(CliQueryTest, WrongQuestionsExitWithTwoAndAHint) {
 }
 
 TEST_F(CliQueryTest, EveryCommandTeachesByExamples) {
-  for (const char* command : {"top", "flame", "query", "labels", "record"}) {
+  for (const char* command : {"top", "flame", "diff", "peek", "query", "labels", "record"}) {
     for (const std::string& help : {absl::StrCat(command, " --help"), absl::StrCat("help ", command)}) {
       const CommandResult result = RunCli(help);
       EXPECT_EQ(result.exit_code, 0) << help;
