@@ -128,6 +128,19 @@ HttpServer::HttpServer(HttpServerOptions options)
     const int yes = 1;
     ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
   });
+  // A request that states no length has no body (RFC 9112, section 6.3), as `curl -X POST` sends it.
+  // cpp-httplib would wait for one until the connection ends.
+  server_->set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
+    using Outcome = httplib::Server::HandlerResponse;
+    if (request.method != "POST" || request.has_header("Content-Length") ||
+        request.has_header("Transfer-Encoding")) {
+      return Outcome::Unhandled;
+    }
+    const auto handler = post_handlers_.find(request.path);
+    if (handler == post_handlers_.end()) return Outcome::Unhandled;
+    Adapt(handler->second)(request, response);
+    return Outcome::Handled;
+  });
   server_->set_error_handler([](const httplib::Request& request, httplib::Response& response) {
     if (!response.body.empty() || response.status != 404) return;
     response.set_content(absl::StrCat("no such page: ", request.path, "\n"), "text/plain; charset=utf-8");
@@ -143,7 +156,8 @@ void HttpServer::Get(const std::string& path, Handler handler) {
 
 void HttpServer::Post(const std::string& path, Handler handler) {
   CHECK(!thread_.joinable());
-  server_->Post(path, Adapt(std::move(handler)));
+  server_->Post(path, Adapt(handler));
+  post_handlers_.emplace(path, std::move(handler));
 }
 
 absl::Status HttpServer::Start() {

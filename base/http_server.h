@@ -67,6 +67,7 @@ class HttpServer {
  private:
   const HttpServerOptions options_;
   std::unique_ptr<httplib::Server> server_;
+  std::map<std::string, Handler> post_handlers_;  // by path
   std::thread thread_;
   int port_ = 0;
 };

@@ -2,6 +2,13 @@
 
 #include <gtest/gtest.h>
 #include <httplib.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+
+#include <string>
+
+#include "absl/strings/match.h"
+#include "base/unique_fd.h"
 
 namespace pilotlight {
 namespace {
@@ -56,6 +63,33 @@ TEST(HttpServerTest, RefusesABodyOverTheLimit) {
   httplib::Client client("127.0.0.1", server.port());
   EXPECT_EQ(client.Post("/", std::string(11, 'x'), "text/plain")->status, 413);
   EXPECT_EQ(client.Get("/none")->status, 404);
+}
+
+// As `curl -X POST` sends it. The connection stays open, so a server that waits for a body waits long.
+TEST(HttpServerTest, TakesARequestThatStatesNoLengthAsOneWithoutABody) {
+  HttpServer server(AnyPort());
+  server.Post("/act", [](const HttpRequest& request) {
+    HttpResponse response;
+    response.body = request.body.empty() ? "done" : "a body";
+    return response;
+  });
+  ASSERT_TRUE(server.Start().ok());
+  const UniqueFd connection(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_in address = {};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(static_cast<uint16_t>(server.port()));
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  ASSERT_EQ(::connect(connection.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  constexpr absl::string_view kRequest = "POST /act HTTP/1.1\r\nHost: x\r\n\r\n";
+  ASSERT_EQ(::send(connection.get(), kRequest.data(), kRequest.size(), 0), kRequest.size());
+  std::string answer;
+  char buffer[4096];
+  while (!absl::EndsWith(answer, "done")) {
+    const ssize_t count = ::recv(connection.get(), buffer, sizeof(buffer), 0);
+    ASSERT_GT(count, 0) << answer;
+    answer.append(buffer, static_cast<size_t>(count));
+  }
+  EXPECT_TRUE(absl::StartsWith(answer, "HTTP/1.1 200 ")) << answer;
 }
 
 TEST(ParseHostPortTest, ReadsTheUsualForms) {
