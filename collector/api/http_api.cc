@@ -12,6 +12,7 @@
 #include "collector/api/http_selection.h"
 #include "collector/api/pages.h"
 #include "collector/query/export.h"
+#include "exporters/json.h"
 
 namespace pilotlight::collector {
 namespace {
@@ -36,6 +37,15 @@ absl::StatusOr<size_t> NumberParameter(const HttpRequest& request, const std::st
     return absl::InvalidArgumentError(absl::StrCat(name, "=", text, " is not a number from 0 to ", most));
   }
   return number;
+}
+
+constexpr size_t kMostRows = 100'000;
+
+absl::StatusOr<TopOrder> OrderParameter(const HttpRequest& request) {
+  const std::string order = request.Parameter("order", "flat");
+  if (order == "flat") return TopOrder::kFlat;
+  if (order == "cumulative") return TopOrder::kCumulative;
+  return absl::InvalidArgumentError(absl::StrCat("order=", order, " is neither flat nor cumulative"));
 }
 
 class HttpApi {
@@ -64,17 +74,32 @@ class HttpApi {
   absl::StatusOr<HttpResponse> Top(const HttpRequest& request) {
     const absl::Time now = engine_.Now();
     ASSIGN_OR_RETURN(const SelectionText text, ReadSelection(request, now, {"limit", "order"}));
-    constexpr size_t kMostRows = 100'000;
     ASSIGN_OR_RETURN(const size_t limit, NumberParameter(request, "limit", kMostRows));
-    const std::string order = request.Parameter("order", "flat");
-    if (order != "flat" && order != "cumulative") {
-      return absl::InvalidArgumentError(absl::StrCat("order=", order, " is neither flat nor cumulative"));
-    }
+    ASSIGN_OR_RETURN(const TopOrder order, OrderParameter(request));
     ASSIGN_OR_RETURN(const TimeSpan span, ResolveSpan(text.start, text.end, now));
-    ASSIGN_OR_RETURN(const TopAnswer answer,
-                     engine_.Top(text, order == "flat" ? TopOrder::kFlat : TopOrder::kCumulative, limit));
+    ASSIGN_OR_RETURN(const TopAnswer answer, engine_.Top(text, order, limit));
     if (answer.quality.totals.count == 0) return NothingThere(text, span);
     return Html(RenderTop(answer, text, span));
+  }
+
+  absl::StatusOr<HttpResponse> Diff(const HttpRequest& request) {
+    const absl::Time now = engine_.Now();
+    ASSIGN_OR_RETURN(SelectionText text,
+                     ReadSelection(request, now,
+                                   {"limit", "order", "max_nodes", "base_selector", "base_from", "base_to"}));
+    ASSIGN_OR_RETURN(const TimeSpan span, ResolveSpan(text.start, text.end, now));
+    text.start = span.start;
+    text.end = span.end;
+    ASSIGN_OR_RETURN(const SelectionText base, ReadBaseSelection(request, text, now));
+    ASSIGN_OR_RETURN(const size_t limit, NumberParameter(request, "limit", kMostRows));
+    ASSIGN_OR_RETURN(const size_t max_nodes, NumberParameter(request, "max_nodes", kMostRows));
+    ASSIGN_OR_RETURN(const TopOrder order, OrderParameter(request));
+    ASSIGN_OR_RETURN(const DiffAnswer answer,
+                     engine_.Diff(base, text, order, limit, max_nodes == 0 ? kDefaultMaxNodes : max_nodes));
+    HttpResponse response;
+    response.content_type = "application/json";
+    response.body = WriteDiffJson(answer.table, answer.graph, answer.type);
+    return response;
   }
 
   absl::StatusOr<HttpResponse> Index(const HttpRequest& request) {
@@ -164,6 +189,7 @@ void AddHttpApi(QueryEngine& engine, QueryMetrics& metrics, const prometheus::Re
   add("/top", "top", &HttpApi::Top);
   add("/flamegraph.svg", "flamegraph.svg", &HttpApi::Svg);
   add("/flamegraph.json", "flamegraph.json", &HttpApi::Json);
+  add("/diff.json", "diff.json", &HttpApi::Diff);
   add("/folded", "folded", &HttpApi::Folded);
   add("/debug/pprof/merge", "pprof", &HttpApi::Pprof);
   server.Get("/metrics", [&registry, before_scrape = std::move(before_scrape)](const HttpRequest&) {

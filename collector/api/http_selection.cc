@@ -83,6 +83,31 @@ absl::StatusOr<SelectionText> ReadSelection(const HttpRequest& request, absl::Ti
   return text;
 }
 
+absl::StatusOr<SelectionText> ReadBaseSelection(const HttpRequest& request, const SelectionText& comparison,
+                                                absl::Time now) {
+  SelectionText base = comparison;
+  base.selector = request.Parameter("base_selector", comparison.selector);
+  const std::string from = request.Parameter("base_from");
+  const std::string to = request.Parameter("base_to");
+  const absl::Duration length = *comparison.end - *comparison.start;
+  if (from.empty() && to.empty()) {
+    if (base.selector == comparison.selector) {
+      base.start = *comparison.start - length;
+      base.end = comparison.start;
+    }
+    return base;
+  }
+  if (!to.empty()) {
+    ASSIGN_OR_RETURN(base.end, ParseTimeText(to, now));
+    base.start = *base.end - length;
+  }
+  if (!from.empty()) {
+    ASSIGN_OR_RETURN(base.start, ParseTimeText(from, now));
+    if (to.empty()) base.end = *base.start + length;
+  }
+  return base;
+}
+
 std::string SelectionQuery(const SelectionText& text) {
   std::string query;
   const auto add = [&query](absl::string_view name, absl::string_view value) {

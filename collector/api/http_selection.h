@@ -18,6 +18,12 @@ namespace pilotlight::collector {
 absl::StatusOr<SelectionText> ReadSelection(const HttpRequest& request, absl::Time now,
                                             std::initializer_list<absl::string_view> more = {});
 
+// What a diff compares `comparison`, with its span resolved, to: base_selector, base_from, base_to in place
+// of its own. Without a time it is the same time for another selector, else the span of equal length right
+// before.
+absl::StatusOr<SelectionText> ReadBaseSelection(const HttpRequest& request, const SelectionText& comparison,
+                                                absl::Time now);
+
 // "?selector=…&from=…&to=…" and so on, for links.
 std::string SelectionQuery(const SelectionText& text);
 

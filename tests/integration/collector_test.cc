@@ -543,5 +543,24 @@ TEST_F(CollectorTest, ASecondCollectorOnTheSamePortSaysSo) {
   EXPECT_THAT(std::string(web_status.message()), HasSubstr("--web.listen-address"));
 }
 
+TEST_F(CollectorTest, DiffOverHttpComparesWithTheSpanBeforeOrWithWhatIsNamed) {
+  Deliver("agent-1", WindowOf("shop", kNow - absl::Minutes(15), {{"main;a", 500}, {"main;b", 500}}), 1);
+  Deliver("agent-1", WindowOf("shop", kNow - absl::Minutes(5), {{"main;a", 700}, {"main;b", 300}}), 2);
+  Deliver("agent-1", WindowOf("search", kNow - absl::Minutes(5), {{"main;c", 50}}), 3);
+  const auto diff = [this](const std::string& more) {
+    const HttpGetResult answer = Get("/diff.json?from=now-10m&selector=%7Bservice=%22shop%22%7D" + more);
+    EXPECT_EQ(answer.status, 200) << answer.body;
+    return answer.body;
+  };
+  EXPECT_THAT(diff("&limit=1"),
+              HasSubstr(R"("total":{"base":{"count":1000,"value":10000000000},"comparison":{"count":1000,)"));
+  EXPECT_THAT(diff("&limit=1"), HasSubstr(R"("significant_flat":2,)"));
+  EXPECT_THAT(diff(""), HasSubstr(R"("nodes":[{"name":"total","parent":null,)"));
+  EXPECT_THAT(diff("&base_selector=%7Bservice=%22search%22%7D"),
+              HasSubstr(R"("total":{"base":{"count":50,)"));
+  EXPECT_THAT(diff("&base_from=now-17m&base_to=now-16m"), HasSubstr(R"("total":{"base":{"count":0,)"));
+  EXPECT_EQ(Get("/diff.json?base_from=yesterday").status, 400);
+}
+
 }  // namespace
 }  // namespace pilotlight::collector
