@@ -2,6 +2,8 @@
 
 #include <poll.h>
 #include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <cerrno>
@@ -62,6 +64,21 @@ void StopOnTerminationSignals(StopSignal& signal) {
   action.sa_flags = SA_RESTART;
   ::sigaction(SIGINT, &action, nullptr);
   ::sigaction(SIGTERM, &action, nullptr);
+}
+
+HangupSignal::HangupSignal() {
+  sigset_t hangup;
+  sigemptyset(&hangup);
+  sigaddset(&hangup, SIGHUP);
+  // Neither fails for a valid signal, but for want of descriptors; nothing works then.
+  CHECK(::pthread_sigmask(SIG_BLOCK, &hangup, nullptr) == 0);
+  signal_fd_ = UniqueFd(::signalfd(-1, &hangup, SFD_CLOEXEC | SFD_NONBLOCK));
+  CHECK(signal_fd_.valid());
+}
+
+bool HangupSignal::Take() const {
+  signalfd_siginfo info;
+  return ::read(signal_fd_.get(), &info, sizeof(info)) == sizeof(info);
 }
 
 }  // namespace pilotlight

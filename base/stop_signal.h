@@ -26,4 +26,18 @@ class StopSignal {
 // A second signal ends the process at once.
 void StopOnTerminationSignals(StopSignal& signal);
 
+// SIGHUP as a descriptor: readable once the signal has come, until HangupSignal::Take() was called.
+class HangupSignal {
+ public:
+  // Blocks the signal in this thread and in those that it starts later. REQUIRES: no other thread runs.
+  HangupSignal();
+
+  int fd() const { return signal_fd_.get(); }
+  // False when the signal has not come since the last call.
+  bool Take() const;
+
+ private:
+  UniqueFd signal_fd_;
+};
+
 }  // namespace pilotlight

@@ -1,7 +1,9 @@
 #include "base/stop_signal.h"
 
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <csignal>
 #include <thread>
 
 namespace pilotlight {
@@ -21,6 +23,14 @@ TEST(StopSignalTest, WakesAWaiterInAnotherThread) {
   std::thread stopper([&signal] { signal.Stop(); });
   EXPECT_TRUE(signal.WaitFor(absl::InfiniteDuration()));
   stopper.join();
+}
+
+TEST(HangupSignalTest, IsTakenOnce) {
+  const HangupSignal hangup;
+  EXPECT_FALSE(hangup.Take());
+  ASSERT_EQ(::kill(::getpid(), SIGHUP), 0);
+  EXPECT_TRUE(hangup.Take());
+  EXPECT_FALSE(hangup.Take());
 }
 
 }  // namespace

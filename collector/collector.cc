@@ -2,12 +2,14 @@
 
 #include <grpcpp/impl/codegen/service_type.h>
 #include <malloc.h>
+#include <prometheus/gauge.h>
 #include <spdlog/spdlog.h>
 
 #include <algorithm>
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/http_server.h"
@@ -21,6 +23,8 @@
 #include "collector/ingest/ingest_metrics.h"
 #include "collector/ingest/ingest_stream.h"
 #include "collector/query/query_metrics.h"
+#include "collector/rules/profile_rules.h"
+#include "collector/rules/rules_file.h"
 
 namespace pilotlight::collector {
 namespace {
@@ -52,7 +56,14 @@ class Collector::Impl {
         clock_(clock),
         ingest_metrics_(registry),
         query_metrics_(registry),
-        ingest_context_(store, options.ingest, clock, ingest_metrics_),
+        rules_(clock, registry, options.max_rule_series),
+        reload_successful_(prometheus::BuildGauge()
+                               .Name("pilotlight_config_last_reload_successful")
+                               .Help("1 unless --config.file made no sense when it was read last.")
+                               .Register(registry)
+                               .Add({}, 1)),
+        ingest_context_(store, options.ingest, clock, ingest_metrics_,
+                        [this](const Window& window) { rules_.Count(window); }),
         engine_(store, clock, options.query),
         ingest_service_(ingest_context_, options.ingest_threads),
         agents_service_(MakeAgentsService(ingest_service_)),
@@ -70,7 +81,21 @@ class Collector::Impl {
   }
 
   absl::Status Start(prometheus::Registry& registry, std::function<void()> before_scrape) {
-    AddHttpApi(engine_, query_metrics_, registry, std::move(before_scrape), http_server_);
+    RETURN_IF_ERROR(ReadConfiguration());
+    AddHttpApi(
+        engine_, query_metrics_, registry,
+        [this, before_scrape = std::move(before_scrape)] {
+          rules_.Update();
+          if (before_scrape) before_scrape();
+        },
+        http_server_);
+    http_server_.Post("/-/reload", [this](const HttpRequest&) {
+      const absl::Status status = Reload();
+      if (!status.ok()) return HttpError(status);
+      HttpResponse response;
+      response.body = "The configuration was read again.\n";
+      return response;
+    });
     if (absl::Status status = http_server_.Start(); !status.ok()) {
       return absl::Status(status.code(),
                           absl::StrCat(status.message(), "; take another one with --web.listen-address"));
@@ -86,10 +111,23 @@ class Collector::Impl {
     return absl::OkStatus();
   }
 
+  absl::Status Reload() {
+    absl::Status status = ReadConfiguration();
+    reload_successful_.Set(status.ok() ? 1 : 0);
+    if (status.ok()) spdlog::info("the configuration was read again");
+    return status;
+  }
+
   int grpc_port() const { return grpc_server_->port(); }
   int http_port() const { return http_server_.port(); }
 
  private:
+  absl::Status ReadConfiguration() {
+    if (options_.config_file.empty()) return absl::OkStatus();
+    ASSIGN_OR_RETURN(const std::vector<Rule> rules, ReadRules(options_.config_file));
+    return rules_.Set(rules);
+  }
+
   void KeepHouse() {
     constexpr absl::Duration kInterval = absl::Seconds(10);
     constexpr int kTrimEvery = 6;
@@ -120,6 +158,8 @@ class Collector::Impl {
   const Clock& clock_;
   IngestMetrics ingest_metrics_;
   QueryMetrics query_metrics_;
+  ProfileRules rules_;
+  prometheus::Gauge& reload_successful_;
   IngestContext ingest_context_;
   QueryEngine engine_;
   IngestService ingest_service_;
@@ -144,5 +184,6 @@ Collector::Collector(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Collector::~Collector() = default;
 int Collector::grpc_port() const { return impl_->grpc_port(); }
 int Collector::http_port() const { return impl_->http_port(); }
+absl::Status Collector::Reload() { return impl_->Reload(); }
 
 }  // namespace pilotlight::collector

@@ -35,6 +35,9 @@ struct CollectorOptions {
   // Appends wait for the disk together, so more threads make larger groups, not more work.
   size_t ingest_threads = 16;
   QueryOptions query;
+  // Profile rules (collector/rules/rules_file.h); empty for none.
+  std::string config_file;
+  size_t max_rule_series = 1000;  // of each rule
 };
 
 class Collector {
@@ -45,6 +48,10 @@ class Collector {
                                                           ProfileStore& store, const Clock& clock,
                                                           prometheus::Registry& registry,
                                                           std::function<void()> before_scrape = {});
+  // Reads the configuration file again. When it makes no sense, what was there stays, and the error says what
+  // is wrong. Thread-safe.
+  absl::Status Reload();
+
   // Ends the agents' streams with UNAVAILABLE, each after the window being stored, and then the rest.
   ~Collector();
 

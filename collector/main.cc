@@ -1,8 +1,10 @@
 // pilotlight-collector: takes the agents' windows in, keeps them, answers questions about them.
+#include <poll.h>
 #include <prometheus/registry.h>
 #include <spdlog/spdlog.h>
 
 #include <cstdio>
+#include <iterator>
 #include <string>
 #include <utility>
 #include <vector>
@@ -85,8 +87,17 @@ absl::Status CheckRetention(const Retention& retention) {
   }
   return absl::InvalidArgumentError(
       "coarser sums are made from finer records, so each of --storage.retention.windows, .ten-minutes, "
-      ".hours, "
-      ".days must be at least the one before");
+      ".hours, .days must be at least the one before");
+}
+
+// True when it is to reload, false when it is to stop.
+bool WaitForSignal(const StopSignal& stop, const HangupSignal& hangup) {
+  while (!stop.stopped()) {
+    pollfd waiters[] = {{stop.fd(), POLLIN, 0}, {hangup.fd(), POLLIN, 0}};
+    ::poll(waiters, std::size(waiters), -1);
+    if (hangup.Take()) return true;
+  }
+  return false;
 }
 
 int Run(const Configuration& configuration) {
@@ -95,6 +106,7 @@ int Run(const Configuration& configuration) {
   }
   StopSignal stop;
   StopOnTerminationSignals(stop);
+  const HangupSignal hangup;
   const SystemClock clock;
   prometheus::Registry registry;
   AddBuildInfo(registry, "pilotlight-collector");
@@ -107,13 +119,15 @@ int Run(const Configuration& configuration) {
   if (!collector.ok()) return Fail(collector.status());
   spdlog::info(
       "pilotlight-collector {}: gRPC on port {}, HTTP on port {}, profiles in {}, kept for {} as captured "
-      "and "
-      "for {} in sums",
+      "and for {} in sums",
       std::string(kVersion), (*collector)->grpc_port(), (*collector)->http_port(), configuration.store.path,
       absl::FormatDuration(configuration.collector.retention.windows),
       absl::FormatDuration(configuration.collector.retention.days));
 
-  stop.WaitFor(absl::InfiniteDuration());
+  while (WaitForSignal(stop, hangup)) {
+    const absl::Status status = (*collector)->Reload();
+    if (!status.ok()) spdlog::error("the configuration stays as it was: {}", std::string(status.message()));
+  }
   spdlog::info("shutting down");
   collector->reset();
   return 0;
@@ -137,6 +151,12 @@ int main(int argc, char** argv) {         // NOLINT(bugprone-exception-escape)
   app.add_option("--query.max-concurrency", configuration.collector.query.max_concurrent,
                  "Questions answered at once")
       ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--config.file", configuration.collector.config_file,
+                 "Profile rules, YAML; read again on SIGHUP and POST /-/reload");
+  app.add_option("--rules.max-series", configuration.collector.max_rule_series,
+                 "Combinations of label values of each profile rule")
+      ->check(CLI::PositiveNumber)
       ->capture_default_str();
   AddLoggingFlags(app, configuration.logging);
   if (const auto exit_code = ParseFlags(app, argc, argv)) return *exit_code;

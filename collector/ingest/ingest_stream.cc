@@ -158,6 +158,7 @@ IngestStream::Outcome IngestStream::Store(const Window& window) {
     if (*outcome == AppendOutcome::kStored) {
       context_.metrics().Stored(SampleCount(window),
                                 absl::FromChrono(std::chrono::steady_clock::now() - begin));
+      context_.Stored(window);
     } else {
       context_.metrics().Duplicate();
     }

@@ -3,9 +3,11 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "base/clock.h"
@@ -21,15 +23,21 @@ namespace pilotlight::collector {
 // What all streams share. Thread-safe.
 class IngestContext {
  public:
-  // The store, the clock and the metrics must outlive it.
-  IngestContext(ProfileStore& store, const IngestLimits& limits, const Clock& clock, IngestMetrics& metrics)
-      : store_(store), limits_(limits), clock_(clock), metrics_(metrics) {}
+  // The store, the clock and the metrics must outlive it. `on_stored` is called, in any thread, for each
+  // window once it is durable, never for a duplicate.
+  IngestContext(ProfileStore& store, const IngestLimits& limits, const Clock& clock, IngestMetrics& metrics,
+                std::function<void(const Window&)> on_stored = {})
+      : store_(store), limits_(limits), clock_(clock), metrics_(metrics), on_stored_(std::move(on_stored)) {}
 
   ProfileStore& store() { return store_; }
   const IngestLimits& limits() const { return limits_; }
   const Clock& clock() const { return clock_; }
   IngestMetrics& metrics() { return metrics_; }
   SequenceTracker& sequences() { return sequences_; }
+
+  void Stored(const Window& window) const {
+    if (on_stored_) on_stored_(window);
+  }
 
   // Replaces a stream's share in the memory of all dictionaries. False when the sum passes the limit.
   bool ChargeDictionary(size_t before, size_t after);
@@ -45,6 +53,7 @@ class IngestContext {
   const IngestLimits limits_;
   const Clock& clock_;
   IngestMetrics& metrics_;
+  const std::function<void(const Window&)> on_stored_;
   SequenceTracker sequences_;
   std::atomic<size_t> dictionary_bytes_{0};
   std::atomic<size_t> streams_{0};

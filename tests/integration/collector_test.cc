@@ -6,6 +6,7 @@
 #include <prometheus/registry.h>
 
 #include <atomic>
+#include <fstream>
 #include <map>
 #include <memory>
 #include <optional>
@@ -59,6 +60,8 @@ class CollectorTest : public testing::Test {
     collector_.reset();
     store_.reset();
   }
+
+  void WriteFile(const std::string& text) const { std::ofstream(options_.config_file) << text; }
 
   // Stacks with their samples, 10 ms each, watched for 10 s of 60.
   static Window WindowOf(const std::string& service, absl::Time start,
@@ -560,6 +563,48 @@ TEST_F(CollectorTest, DiffOverHttpComparesWithTheSpanBeforeOrWithWhatIsNamed) {
               HasSubstr(R"("total":{"base":{"count":50,)"));
   EXPECT_THAT(diff("&base_from=now-17m&base_to=now-16m"), HasSubstr(R"("total":{"base":{"count":0,)"));
   EXPECT_EQ(Get("/diff.json?base_from=yesterday").status, 400);
+}
+
+TEST_F(CollectorTest, ProfileRulesCountEachStoredWindowOnce) {
+  Stop();
+  options_.config_file = directory_.path() + "/rules.yaml";
+  WriteFile("rules:\n  - name: checkout\n    focus: checkout\n");
+  Start();
+  const Window window = WindowOf("shop", kNow - absl::Seconds(30), {{"main;checkout", 200}, {"main", 50}});
+  Deliver("agent-1", window, 1);
+  Deliver("agent-1", window, 1);
+  EXPECT_EQ(Metric(R"(pilotlight_ingest_windows_total{outcome="duplicate"})"), "1");
+  EXPECT_EQ(Metric(R"(pilotlight_rule_samples_total{rule="checkout",service="shop"})"), "200");
+  EXPECT_EQ(Metric(R"(pilotlight_rule_cpu_seconds_total{rule="checkout",service="shop"})"), "12");
+  EXPECT_EQ(Metric(R"(pilotlight_rule_cpu_cores{rule="checkout",service="shop"})"), "0.2");
+}
+
+TEST_F(CollectorTest, ABadConfigurationIsNotTakenAndTheOldOneStays) {
+  Stop();
+  options_.config_file = directory_.path() + "/rules.yaml";
+  WriteFile("rules:\n  - name: all\n");
+  Start();
+  WriteFile("rules:\n  - name: all\n    focus: '('\n");
+  const CommandResult reload = RunCommand("curl -s --noproxy '*' -X POST " + Url("/-/reload"));
+  EXPECT_THAT(reload.output, HasSubstr("rules.yaml:3: focus: "));
+  EXPECT_EQ(Metric("pilotlight_config_last_reload_successful"), "0");
+  Deliver("agent-1", WindowOf("shop", kNow - absl::Seconds(30), {{"main", 5}}), 1);
+  EXPECT_EQ(Metric(R"(pilotlight_rule_samples_total{rule="all",service="shop"})"), "5");
+  WriteFile("rules: []\n");
+  EXPECT_TRUE(collector_->Reload().ok());
+  EXPECT_EQ(Metric("pilotlight_config_last_reload_successful"), "1");
+  EXPECT_EQ(Metric("pilotlight_rules"), "0");
+}
+
+TEST_F(CollectorTest, DoesNotStartWithABadConfiguration) {
+  Stop();
+  options_.config_file = directory_.path() + "/rules.yaml";
+  WriteFile("rules:\n  - fokus: x\n");
+  auto store = EmbeddedStore::Open({.path = directory_.path() + "/other"});
+  ASSERT_TRUE(store.ok()) << store.status();
+  prometheus::Registry registry;
+  const auto collector = Collector::Start(options_, **store, clock_, registry);
+  EXPECT_THAT(std::string(collector.status().message()), HasSubstr("rules.yaml:2: fokus: "));
 }
 
 }  // namespace

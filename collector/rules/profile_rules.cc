@@ -1,0 +1,266 @@
+#include "collector/rules/profile_rules.h"
+
+#include <re2/re2.h>
+
+#include <algorithm>
+#include <bit>
+#include <map>
+
+#include "base/status_macros.h"
+#include "profile/filter.h"
+
+namespace pilotlight::collector {
+namespace {
+
+constexpr absl::Duration kIdle = absl::Hours(1);
+// Far more than agents may be connected; past it gauges lack the sources that came last.
+constexpr size_t kMaxLastWindows = 20'000;
+// agent/trigger/trigger.h
+constexpr absl::string_view kTriggerLabel = "trigger";
+
+bool IsCpuTime(const ProfileType& type) { return type == ProfileType{}; }
+
+std::string ValueOf(const Labels& labels, const std::string& name) {
+  const auto label = labels.find(name);
+  return label == labels.end() ? "" : label->second;
+}
+
+prometheus::Labels MetricLabels(const Rule& rule, const std::vector<std::string>& values) {
+  prometheus::Labels labels = {{"rule", rule.name}};
+  for (size_t i = 0; i < values.size(); ++i) {
+    // As the agents' metrics name it.
+    labels[rule.group_by[i] == kServiceLabel ? "service" : rule.group_by[i]] = values[i];
+  }
+  return labels;
+}
+
+// For each node of the window's trie the rules that its stack matches.
+std::vector<RuleBits> MatchStacks(const StackTrie& trie, NameMatches& names) {
+  std::vector<RuleBits> of_string(trie.string_count());
+  std::vector<bool> known(trie.string_count());
+  std::vector<RuleBits> of_frame(trie.frame_count());
+  for (FrameId frame = 1; frame < trie.frame_count(); ++frame) {
+    const StringId function = trie.frame(frame).function;
+    if (!known[function]) {
+      of_string[function] = names.Match(trie.string(function));
+      known[function] = true;
+    }
+    of_frame[frame] = of_string[function];
+  }
+  std::vector<RuleBits> of_node(trie.node_count());
+  for (NodeId node = 1; node < trie.node_count(); ++node) {
+    const RuleBits& above = of_node[trie.parent(node)];
+    const RuleBits& here = of_frame[trie.frame_of(node)];
+    of_node[node] = {above.focus | here.focus, above.ignore | here.ignore};
+  }
+  return of_node;
+}
+
+}  // namespace
+
+ProfileRules::ProfileRules(const Clock& clock, prometheus::Registry& registry, size_t max_groups)
+    : clock_(clock),
+      max_groups_(max_groups),
+      cpu_seconds_(prometheus::BuildCounter()
+                       .Name("pilotlight_rule_cpu_seconds_total")
+                       .Help("CPU time of the stacks that a profile rule matches, an estimate for the whole "
+                             "time from what was sampled: its rate is in cores.")
+                       .Register(registry)),
+      samples_(prometheus::BuildCounter()
+                   .Name("pilotlight_rule_samples_total")
+                   .Help("Samples of the stacks that a profile rule matches.")
+                   .Register(registry)),
+      cores_(prometheus::BuildGauge()
+                 .Name("pilotlight_rule_cpu_cores")
+                 .Help("CPU use of the stacks that a profile rule matches, in the last window of each agent.")
+                 .Register(registry)),
+      overflow_samples_(prometheus::BuildCounter()
+                            .Name("pilotlight_rule_overflow_samples_total")
+                            .Help("Samples that a profile rule matches, of label values beyond "
+                                  "--rules.max-series.")
+                            .Register(registry)),
+      rules_(prometheus::BuildGauge()
+                 .Name("pilotlight_rules")
+                 .Help("Profile rules in use.")
+                 .Register(registry)
+                 .Add({})),
+      forgotten_windows_(prometheus::BuildCounter()
+                             .Name("pilotlight_rule_forgotten_windows_total")
+                             .Help("Windows that pilotlight_rule_cpu_cores lacks, because there are too many "
+                                   "agents.")
+                             .Register(registry)
+                             .Add({})),
+      name_cache_resets_(prometheus::BuildCounter()
+                             .Name("pilotlight_rule_name_cache_resets_total")
+                             .Help("Times that a part of the cache of function names was full and emptied.")
+                             .Register(registry)
+                             .Add({})),
+      current_(std::make_shared<RuleSet>()) {}
+
+ProfileRules::~ProfileRules() = default;
+
+absl::Status ProfileRules::Set(const std::vector<Rule>& rules) {
+  const auto next = std::make_shared<RuleSet>();
+  std::vector<NameMatches::Expressions> expressions;
+  for (const Rule& rule : rules) {
+    ASSIGN_OR_RETURN(std::vector<Matcher> matchers, ParseSelector(rule.selector));
+    next->matchers.push_back(std::move(matchers));
+    NameMatches::Expressions& compiled = expressions.emplace_back();
+    ASSIGN_OR_RETURN(compiled.focus, CompileExpression("focus", rule.focus));
+    ASSIGN_OR_RETURN(compiled.ignore, CompileExpression("ignore", rule.ignore));
+    if (compiled.focus == nullptr) next->without_focus |= uint64_t{1} << (expressions.size() - 1);
+  }
+  next->names = std::make_unique<NameMatches>(std::move(expressions), name_cache_resets_);
+
+  const MutexLock lock(mutex_);
+  for (const Rule& rule : rules) {
+    const auto same =
+        std::ranges::find(current_->states, rule, [](const auto& state) { return state->rule; });
+    if (same != current_->states.end()) {
+      next->states.push_back(*same);
+      continue;
+    }
+    next->states.push_back(std::make_shared<State>());
+    next->states.back()->rule = rule;
+  }
+  for (const std::shared_ptr<State>& state : current_->states) {
+    if (std::ranges::find(next->states, state) == next->states.end()) Remove(*state);
+  }
+  // After the removal, as a changed rule has the name of the old one.
+  for (const std::shared_ptr<State>& state : next->states) {
+    if (state->overflow == nullptr) state->overflow = &overflow_samples_.Add({{"rule", state->rule.name}});
+  }
+  rules_.Set(static_cast<double>(rules.size()));
+  current_ = next;
+  return absl::OkStatus();
+}
+
+void ProfileRules::Count(const Window& window) {
+  std::shared_ptr<const RuleSet> rules;
+  {
+    const MutexLock lock(mutex_);
+    rules = current_;
+  }
+  const bool has_cpu_time =
+      std::ranges::any_of(window.series, [](const Series& series) { return IsCpuTime(series.type); });
+  if (rules->states.empty() || !has_cpu_time) return;
+  std::vector<Hit> hits = FindHits(window, *rules);
+  const double scale = absl::FDivDuration(window.interval, window.duration);
+  const MutexLock lock(mutex_);
+  for (const Hit& hit : hits) {
+    if (hit.state->removed) continue;
+    Group* const group = FindGroup(*hit.state, hit.values);
+    if (group == nullptr) {
+      hit.state->overflow->Increment(static_cast<double>(hit.samples));
+      continue;
+    }
+    group->cpu_seconds->Increment(static_cast<double>(hit.value) / 1e9 * scale);
+    group->samples->Increment(static_cast<double>(hit.samples));
+    group->last_counted = clock_.Now();
+  }
+  Remember(window, std::move(hits));
+}
+
+std::vector<ProfileRules::Hit> ProfileRules::FindHits(const Window& window, const RuleSet& rules) {
+  std::map<std::pair<size_t, std::vector<std::string>>, Hit> hits;
+  std::vector<RuleBits> of_node;
+  for (const Series& series : window.series) {
+    if (!IsCpuTime(series.type) || series.labels.contains(std::string(kTriggerLabel))) continue;
+    uint64_t wanted = 0;
+    std::vector<Hit*> hit_of(rules.states.size());
+    for (size_t i = 0; i < rules.states.size(); ++i) {
+      if (!AllMatch(rules.matchers[i], series.labels)) continue;
+      wanted |= uint64_t{1} << i;
+      std::vector<std::string> values;
+      for (const std::string& name : rules.states[i]->rule.group_by) {
+        values.push_back(ValueOf(series.labels, name));
+      }
+      hit_of[i] = &hits[{i, values}];
+      hit_of[i]->state = rules.states[i];
+      hit_of[i]->values = std::move(values);
+    }
+    if (wanted == 0) continue;
+    if (of_node.empty()) of_node = MatchStacks(window.trie, *rules.names);
+    for (const Sample& sample : series.samples) {
+      const RuleBits& bits = of_node[sample.node];
+      for (uint64_t left = wanted & (bits.focus | rules.without_focus) & ~bits.ignore; left != 0;
+           left &= left - 1) {
+        Hit& hit = *hit_of[static_cast<size_t>(std::countr_zero(left))];
+        hit.samples += sample.count;
+        hit.value += sample.value;
+      }
+    }
+  }
+  std::vector<Hit> found;
+  for (auto& [key, hit] : hits) {
+    if (hit.samples > 0) found.push_back(std::move(hit));
+  }
+  return found;
+}
+
+ProfileRules::Group* ProfileRules::FindGroup(State& state, const std::vector<std::string>& values) {
+  if (const auto found = state.groups.find(values); found != state.groups.end()) return &found->second;
+  if (state.groups.size() >= max_groups_) return nullptr;
+  const prometheus::Labels labels = MetricLabels(state.rule, values);
+  Group& group = state.groups[values];
+  group.cpu_seconds = &cpu_seconds_.Add(labels);
+  group.samples = &samples_.Add(labels);
+  group.cores = &cores_.Add(labels);
+  return &group;
+}
+
+void ProfileRules::Remember(const Window& window, std::vector<Hit> hits) {
+  const Source source = {window.agent, window.source};
+  const auto last = last_windows_.find(source);
+  if (last != last_windows_.end()) {
+    if (window.start < last->second.start) return;  // late
+    last_windows_.erase(last);
+  }
+  // Until the one after the next should have come.
+  const absl::Time expires = window.start + 2 * window.interval + window.duration;
+  if (hits.empty() || expires <= clock_.Now()) return;
+  if (last_windows_.size() >= kMaxLastWindows) {
+    forgotten_windows_.Increment();
+    return;
+  }
+  last_windows_.emplace(source, LastWindow{window.start, expires, window.duration, std::move(hits)});
+}
+
+void ProfileRules::Update() {
+  const absl::Time now = clock_.Now();
+  const MutexLock lock(mutex_);
+  absl::flat_hash_map<Group*, double> cores;
+  for (const std::shared_ptr<State>& state : current_->states) {
+    absl::erase_if(state->groups, [this, now](const auto& entry) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      if (now - entry.second.last_counted < kIdle) return false;
+      Remove(entry.second);
+      return true;
+    });
+    for (auto& [values, group] : state->groups) cores[&group] = 0;
+  }
+  absl::erase_if(last_windows_, [now](const auto& entry) { return entry.second.expires <= now; });
+  for (const auto& [source, window] : last_windows_) {
+    for (const Hit& hit : window.hits) {
+      if (hit.state->removed) continue;
+      const auto group = hit.state->groups.find(hit.values);
+      if (group == hit.state->groups.end()) continue;  // overflow
+      cores[&group->second] += static_cast<double>(hit.value) / absl::ToDoubleNanoseconds(window.duration);
+    }
+  }
+  for (const auto& [group, sum] : cores) group->cores->Set(sum);
+}
+
+void ProfileRules::Remove(State& state) {
+  for (const auto& [values, group] : state.groups) Remove(group);
+  state.groups.clear();
+  state.removed = true;
+  overflow_samples_.Remove(state.overflow);
+}
+
+void ProfileRules::Remove(const Group& group) {
+  cpu_seconds_.Remove(group.cpu_seconds);
+  samples_.Remove(group.samples);
+  cores_.Remove(group.cores);
+}
+
+}  // namespace pilotlight::collector
