@@ -5,9 +5,9 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "base/gzip.h"
 #include "benchmark/benchmark.h"
 #include "exporters/folded.h"
-#include "exporters/gzip.h"
 #include "exporters/json.h"
 #include "exporters/pprof.h"
 #include "exporters/svg.h"

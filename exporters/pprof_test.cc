@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "exporters/gzip.h"
+#include "base/gzip.h"
 #include "exporters/test_profiles.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"

@@ -7,7 +7,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
-#include "exporters/gzip.h"
+#include "base/gzip.h"
 #include "exporters/pprof.h"
 #include "exporters/utf8.h"
 #include "google/protobuf/arena.h"

@@ -6,9 +6,9 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "base/gzip.h"
 #include "base/status_macros.h"
 #include "exporters/folded.h"
-#include "exporters/gzip.h"
 #include "exporters/pprof.h"
 
 namespace pilotlight {

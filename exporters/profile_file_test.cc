@@ -3,8 +3,8 @@
 #include <fstream>
 
 #include "base/file.h"
+#include "base/gzip.h"
 #include "exporters/folded.h"
-#include "exporters/gzip.h"
 #include "exporters/pprof.h"
 #include "exporters/test_profiles.h"
 #include "gmock/gmock.h"

@@ -1,4 +1,4 @@
-#include "exporters/gzip.h"
+#include "base/gzip.h"
 
 #include <zlib.h>
 

@@ -1,4 +1,4 @@
-#include "exporters/gzip.h"
+#include "base/gzip.h"
 
 #include "absl/strings/str_cat.h"
 #include "gtest/gtest.h"
