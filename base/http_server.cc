@@ -2,14 +2,19 @@
 
 #include <httplib.h>
 
+#include <memory>
 #include <utility>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/escaping.h"
+#include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "base/check.h"
+#include "base/gzip.h"
 #include "base/status_macros.h"
 
 namespace pilotlight {
@@ -19,6 +24,8 @@ int HttpStatusOf(absl::StatusCode code) {
   switch (code) {
     case absl::StatusCode::kOk:
       return 200;
+    case absl::StatusCode::kCancelled:
+      return 499;  // nginx's "client closed request"
     case absl::StatusCode::kInvalidArgument:
     case absl::StatusCode::kOutOfRange:
     case absl::StatusCode::kFailedPrecondition:
@@ -75,20 +82,82 @@ std::multimap<std::string, std::string> ParseQuery(absl::string_view target) {
   return query;
 }
 
-httplib::Server::Handler Adapt(HttpServer::Handler handler) {
-  return [handler = std::move(handler)](const httplib::Request& from, httplib::Response& to) {
-    HttpRequest request;
-    request.method = from.method;
-    request.path = from.path;
-    request.query = ParseQuery(from.target);
-    for (const auto& [name, value] : from.headers) request.headers[absl::AsciiStrToLower(name)] = value;
-    request.body = from.body;
-    const HttpResponse response = handler(request);
-    to.status = response.status;
-    for (const auto& [name, value] : response.headers) to.set_header(name.c_str(), value);
-    to.set_content(response.body, response.content_type.c_str());
-  };
+HttpRequest ToRequest(const httplib::Request& from) {
+  HttpRequest request;
+  request.method = from.method;
+  request.path = from.path;
+  request.query = ParseQuery(from.target);
+  for (const auto& [name, value] : from.headers) request.headers[absl::AsciiStrToLower(name)] = value;
+  return request;
 }
+
+bool IsCompressible(absl::string_view content_type) {
+  content_type = content_type.substr(0, content_type.find(';'));
+  return absl::StartsWith(content_type, "text/") || content_type == "application/json" ||
+         content_type == "application/proto" || content_type == "image/svg+xml";
+}
+
+bool TakesGzip(const httplib::Request& request) {
+  for (const absl::string_view part : absl::StrSplit(request.get_header_value("Accept-Encoding"), ',')) {
+    const std::pair<absl::string_view, absl::string_view> coding =
+        absl::StrSplit(part, absl::MaxSplits(';', 1));
+    if (absl::StripAsciiWhitespace(coding.first) != "gzip") continue;
+    double quality = 1;
+    absl::string_view parameter = absl::StripAsciiWhitespace(coding.second);
+    return !absl::ConsumePrefix(&parameter, "q=") || !absl::SimpleAtod(parameter, &quality) || quality > 0;
+  }
+  return false;
+}
+
+void Send(HttpResponse response, const httplib::Request& request, httplib::Response& to) {
+  // Below, the header is larger than what is won.
+  constexpr size_t kWorthCompressing = 256;
+  if (IsCompressible(response.content_type) && response.body.size() >= kWorthCompressing &&
+      !response.headers.contains("Content-Encoding")) {
+    response.headers["Vary"] = "Accept-Encoding";
+    if (TakesGzip(request)) {
+      response.body = Gzip(response.body);
+      response.headers["Content-Encoding"] = "gzip";
+    }
+  }
+  to.status = response.status;
+  for (const auto& [name, value] : response.headers) to.set_header(name.c_str(), value);
+  if (response.body.empty()) {
+    to.set_content("", response.content_type.c_str());
+    return;
+  }
+  // cpp-httplib would compress a plain body itself, for browsers by Brotli at its slowest: 7 s for 4 MB.
+  const auto body = std::make_shared<const std::string>(std::move(response.body));
+  to.set_content_provider(body->size(), response.content_type.c_str(),
+                          [body](size_t offset, size_t length, httplib::DataSink& sink) {
+                            return sink.write(body->data() + offset, length);
+                          });
+}
+
+constexpr int kContentTooLarge = 413;
+
+// cpp-httplib decompresses without a limit, and does not limit chunked bodies.
+absl::StatusOr<std::string> ReadBody(const httplib::ContentReader& read, size_t limit,
+                                     const httplib::Response& response) {
+  // What is too large is read on for a while: an answer before the end of the body would be lost in the reset
+  // of the connection.
+  constexpr size_t kPatience = 4;
+  std::string body;
+  size_t size = 0;
+  const bool whole = read([&](const char* bytes, size_t count) {
+    size += count;
+    if (size <= limit) body.append(bytes, count);
+    return size <= kPatience * limit;
+  });
+  if (size > limit || response.status == kContentTooLarge) {
+    return absl::ResourceExhaustedError(absl::StrCat("the body is larger than ", limit, " bytes"));
+  }
+  if (!whole) return absl::InvalidArgumentError("the body is cut off, or is not what Content-Encoding says");
+  return body;
+}
+
+// cpp-httplib takes paths for regular expressions.
+std::string Pattern(const std::string& path) { return absl::StrReplaceAll(path, {{".", "\\."}}); }
 
 }  // namespace
 
@@ -138,11 +207,11 @@ HttpServer::HttpServer(HttpServerOptions options)
     }
     const auto handler = post_handlers_.find(request.path);
     if (handler == post_handlers_.end()) return Outcome::Unhandled;
-    Adapt(handler->second)(request, response);
+    Send(handler->second(ToRequest(request)), request, response);
     return Outcome::Handled;
   });
   server_->set_error_handler([](const httplib::Request& request, httplib::Response& response) {
-    if (!response.body.empty() || response.status != 404) return;
+    if (response.status != 404 || response.has_header("Content-Type")) return;
     response.set_content(absl::StrCat("no such page: ", request.path, "\n"), "text/plain; charset=utf-8");
   });
 }
@@ -151,13 +220,33 @@ HttpServer::~HttpServer() { Stop(); }
 
 void HttpServer::Get(const std::string& path, Handler handler) {
   CHECK(!thread_.joinable());
-  server_->Get(path, Adapt(std::move(handler)));
+  server_->Get(Pattern(path),
+               [handler = std::move(handler)](const httplib::Request& from, httplib::Response& to) {
+                 Send(handler(ToRequest(from)), from, to);
+               });
 }
 
-void HttpServer::Post(const std::string& path, Handler handler) {
+void HttpServer::Post(const std::string& path, Handler handler, ErrorHandler on_error) {
   CHECK(!thread_.joinable());
-  server_->Post(path, Adapt(handler));
-  post_handlers_.emplace(path, std::move(handler));
+  post_handlers_.emplace(path, handler);
+  server_->Post(
+      Pattern(path),
+      [handler = std::move(handler), on_error = std::move(on_error), limit = options_.max_body_bytes](
+          const httplib::Request& from, httplib::Response& to, const httplib::ContentReader& read) {
+        HttpRequest request = ToRequest(from);
+        absl::StatusOr<std::string> body = ReadBody(read, limit, to);
+        if (body.ok()) {
+          request.body = *std::move(body);
+          Send(handler(request), from, to);
+          return;
+        }
+        HttpResponse response = on_error(body.status());
+        // Not 429: it would be sent again.
+        if (absl::IsResourceExhausted(body.status())) response.status = kContentTooLarge;
+        // The rest of the body is still to come.
+        response.headers["Connection"] = "close";
+        Send(std::move(response), from, to);
+      });
 }
 
 absl::Status HttpServer::Start() {

@@ -43,20 +43,24 @@ HttpResponse HttpError(const absl::Status& status);
 struct HttpServerOptions {
   std::string listen_address;  // "host:port", ":port" for all interfaces; port 0 takes a free one
   size_t threads = 4;          // requests at once; a kept-alive connection holds one for up to 5 s
-  size_t max_body_bytes = size_t{16} << 20;
+  size_t max_body_bytes = size_t{16} << 20;  // before and after decompression
 };
 
-// Answers in its own threads, so handlers must be thread-safe. Text answers are compressed when asked for.
+// Answers in its own threads, so handlers must be thread-safe. Text, JSON and protobuf answers are gzipped
+// for those who take that, but not what already has a Content-Encoding.
 class HttpServer {
  public:
   using Handler = std::function<HttpResponse(const HttpRequest&)>;
+  using ErrorHandler = std::function<HttpResponse(const absl::Status&)>;
 
   explicit HttpServer(HttpServerOptions options);
   ~HttpServer();  // stops
 
   // REQUIRES: before Start(). `path` is matched whole; GET handlers answer HEAD too.
   void Get(const std::string& path, Handler handler);
-  void Post(const std::string& path, Handler handler);
+  // The body comes decompressed. `on_error` answers one that is too large (ResourceExhausted) or damaged
+  // (InvalidArgument).
+  void Post(const std::string& path, Handler handler, ErrorHandler on_error = HttpError);
 
   // Binds and serves. InvalidArgument for an address that is none; the message says when it is in use.
   absl::Status Start();

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "absl/strings/match.h"
+#include "base/gzip.h"
 #include "base/unique_fd.h"
 
 namespace pilotlight {
@@ -90,6 +91,79 @@ TEST(HttpServerTest, TakesARequestThatStatesNoLengthAsOneWithoutABody) {
     answer.append(buffer, static_cast<size_t>(count));
   }
   EXPECT_TRUE(absl::StartsWith(answer, "HTTP/1.1 200 ")) << answer;
+}
+
+TEST(HttpServerTest, LimitsABodyByItsSizeAfterDecompressionAndInChunks) {
+  HttpServer server({.listen_address = "127.0.0.1:0", .max_body_bytes = 1000});
+  server.Post("/", [](const HttpRequest& request) {
+    HttpResponse response;
+    response.body = request.body;
+    return response;
+  });
+  ASSERT_TRUE(server.Start().ok());
+  httplib::Client client("127.0.0.1", server.port());
+  const httplib::Headers gzip = {{"Content-Encoding", "gzip"}};
+  EXPECT_EQ(client.Post("/", gzip, Gzip("small"), "text/plain")->body, "small");
+  const auto bomb = client.Post("/", gzip, Gzip(std::string(3000, 'x')), "text/plain");
+  EXPECT_EQ(bomb->status, 413);
+  EXPECT_EQ(bomb->get_header_value("Connection"), "close");
+  EXPECT_EQ(client.Post("/", gzip, "no gzip", "text/plain")->status, 400);
+  const auto chunks = [](size_t at, httplib::DataSink& sink) {
+    sink.write(std::string(400, 'x').data(), 400);
+    if (at >= 800) sink.done();
+    return true;
+  };
+  EXPECT_EQ(client.Post("/", chunks, "text/plain")->status, 413);
+}
+
+TEST(HttpServerTest, AnswersABadBodyAsThePathWantsIt) {
+  HttpServer server({.listen_address = "127.0.0.1:0", .max_body_bytes = 10});
+  server.Post(
+      "/", [](const HttpRequest&) { return HttpResponse{}; },
+      [](const absl::Status& status) {
+        HttpResponse response = HttpError(status);
+        response.body = "mine";
+        return response;
+      });
+  ASSERT_TRUE(server.Start().ok());
+  httplib::Client client("127.0.0.1", server.port());
+  EXPECT_EQ(client.Post("/", std::string(11, 'x'), "text/plain")->body, "mine");
+}
+
+TEST(HttpServerTest, CompressesForThoseWhoTakeGzipAndOnlyOnce) {
+  HttpServer server(AnyPort());
+  const std::string text(1000, 'x');
+  const auto answer = [&server](const std::string& path, const std::string& type, const std::string& body,
+                                const std::string& encoding) {
+    server.Get(path, [=](const HttpRequest&) {
+      HttpResponse response{.content_type = type, .body = body, .headers = {}};
+      if (!encoding.empty()) response.headers["Content-Encoding"] = encoding;
+      return response;
+    });
+  };
+  answer("/json", "application/json", text, "");
+  answer("/image", "image/png", text, "");
+  answer("/packed", "text/javascript", Gzip(text), "gzip");
+  ASSERT_TRUE(server.Start().ok());
+  httplib::Client client("127.0.0.1", server.port());
+  client.set_decompress(false);
+  const auto body = [&client](const char* path, const char* accepts) {
+    return client.Get(path, {{"Accept-Encoding", accepts}})->body;
+  };
+  EXPECT_EQ(body("/json", "br, gzip;q=0.5"), Gzip(text));
+  EXPECT_EQ(body("/json", "br, gzip;q=0"), text);
+  EXPECT_EQ(body("/json", ""), text);
+  EXPECT_EQ(body("/image", "gzip"), text);
+  EXPECT_EQ(body("/packed", "gzip"), Gzip(text));
+}
+
+TEST(HttpServerTest, TakesPathsForWhatTheyAre) {
+  HttpServer server(AnyPort());
+  server.Get("/a.b", [](const HttpRequest&) { return HttpResponse{}; });
+  ASSERT_TRUE(server.Start().ok());
+  httplib::Client client("127.0.0.1", server.port());
+  EXPECT_EQ(client.Get("/a.b")->status, 200);
+  EXPECT_EQ(client.Get("/axb")->status, 404);
 }
 
 TEST(ParseHostPortTest, ReadsTheUsualForms) {
