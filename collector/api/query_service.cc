@@ -9,17 +9,12 @@
 #include "collector/api/status.h"
 #include "collector/query/export.h"
 #include "pilotlight/v1/query.grpc.pb.h"
-#include "profile/wire.h"
 
 namespace pilotlight::collector {
 namespace {
 
 IsAbandoned AbandonedBy(const grpc::ServerContext* call) {
   return [call] { return call->IsCancelled(); };
-}
-
-TopOrder OrderOf(v1::TopRequest::Order order) {
-  return order == v1::TopRequest::ORDER_CUMULATIVE ? TopOrder::kCumulative : TopOrder::kFlat;
 }
 
 absl::StatusOr<ExportFormat> FormatOf(v1::ExportRequest::Format format) {
@@ -32,91 +27,62 @@ absl::StatusOr<ExportFormat> FormatOf(v1::ExportRequest::Format format) {
       return ExportFormat::kSvg;
     case v1::ExportRequest::FORMAT_JSON:
       return ExportFormat::kJson;
+    case v1::ExportRequest::FORMAT_SPEEDSCOPE:
+      return ExportFormat::kSpeedscope;
+    case v1::ExportRequest::FORMAT_CPUPROFILE:
+      return ExportFormat::kCpuProfile;
+    case v1::ExportRequest::FORMAT_DOT:
+      return ExportFormat::kDot;
     default:
       return absl::InvalidArgumentError(
-          "the format must be FORMAT_PPROF, FORMAT_FOLDED, FORMAT_SVG or FORMAT_JSON");
+          "the format must be FORMAT_PPROF, FORMAT_FOLDED, FORMAT_SVG, FORMAT_JSON, FORMAT_SPEEDSCOPE, "
+          "FORMAT_CPUPROFILE or FORMAT_DOT");
   }
 }
 
 class QueryService final : public v1::Query::Service {
  public:
-  QueryService(QueryEngine& engine, QueryMetrics& metrics) : engine_(engine), metrics_(metrics) {}
+  QueryService(QueryMethods& methods, QueryEngine& engine, QueryMetrics& metrics)
+      : methods_(methods), engine_(engine), metrics_(metrics) {}
 
   grpc::Status FlameGraph(grpc::ServerContext* call, const v1::FlameGraphRequest* request,
                           v1::FlameGraphResponse* response) override {
-    QueryTimer timer(metrics_, "FlameGraph");
-    const auto answer =
-        engine_.MergeFlameGraph(FromProto(request->selection()), request->max_nodes(), AbandonedBy(call));
-    if (answer.ok()) ToProto(*answer, *response);
-    return ToGrpcStatus(timer.Finish(answer.status()));
+    return ToGrpcStatus(methods_.FlameGraph(*request, AbandonedBy(call), *response));
   }
 
   grpc::Status Top(grpc::ServerContext* call, const v1::TopRequest* request,
                    v1::TopResponse* response) override {
-    QueryTimer timer(metrics_, "Top");
-    const auto answer = engine_.Top(FromProto(request->selection()), OrderOf(request->order()),
-                                    request->limit(), AbandonedBy(call));
-    if (answer.ok()) ToProto(*answer, *response);
-    return ToGrpcStatus(timer.Finish(answer.status()));
+    return ToGrpcStatus(methods_.Top(*request, AbandonedBy(call), *response));
   }
 
   grpc::Status Diff(grpc::ServerContext* call, const v1::DiffRequest* request,
                     v1::DiffResponse* response) override {
-    QueryTimer timer(metrics_, "Diff");
-    const auto answer =
-        engine_.Diff(FromProto(request->base()), FromProto(request->comparison()), OrderOf(request->order()),
-                     request->limit(), request->max_nodes(), AbandonedBy(call));
-    if (answer.ok()) ToProto(*answer, *response);
-    return ToGrpcStatus(timer.Finish(answer.status()));
+    return ToGrpcStatus(methods_.Diff(*request, AbandonedBy(call), *response));
   }
 
   grpc::Status Peek(grpc::ServerContext* call, const v1::PeekRequest* request,
                     v1::PeekResponse* response) override {
-    QueryTimer timer(metrics_, "Peek");
-    const auto answer = engine_.Peek(FromProto(request->selection()), request->function(), request->limit(),
-                                     AbandonedBy(call));
-    if (answer.ok()) ToProto(*answer, *response);
-    return ToGrpcStatus(timer.Finish(answer.status()));
+    return ToGrpcStatus(methods_.Peek(*request, AbandonedBy(call), *response));
   }
 
   grpc::Status Series(grpc::ServerContext* call, const v1::SeriesRequest* request,
                       v1::SeriesResponse* response) override {
-    QueryTimer timer(metrics_, "Series");
-    const auto answer =
-        engine_.SelectSeries(FromProto(request->selection()), absl::Nanoseconds(request->step_ns()),
-                             {request->group_by().begin(), request->group_by().end()}, AbandonedBy(call));
-    if (answer.ok()) ToProto(*answer, *response);
-    return ToGrpcStatus(timer.Finish(answer.status()));
+    return ToGrpcStatus(methods_.Series(*request, AbandonedBy(call), *response));
   }
 
-  grpc::Status LabelNames(grpc::ServerContext* /*call*/, const v1::LabelNamesRequest* request,
+  grpc::Status LabelNames(grpc::ServerContext* call, const v1::LabelNamesRequest* request,
                           v1::LabelNamesResponse* response) override {
-    QueryTimer timer(metrics_, "LabelNames");
-    SelectionText text = FromSpan(request->start_unix_ns(), request->end_unix_ns());
-    text.selector = request->selector();
-    const auto names = engine_.LabelNames(text);
-    if (names.ok()) response->mutable_names()->Assign(names->begin(), names->end());
-    return ToGrpcStatus(timer.Finish(names.status()));
+    return ToGrpcStatus(methods_.LabelNames(*request, AbandonedBy(call), *response));
   }
 
-  grpc::Status LabelValues(grpc::ServerContext* /*call*/, const v1::LabelValuesRequest* request,
+  grpc::Status LabelValues(grpc::ServerContext* call, const v1::LabelValuesRequest* request,
                            v1::LabelValuesResponse* response) override {
-    QueryTimer timer(metrics_, "LabelValues");
-    SelectionText text = FromSpan(request->start_unix_ns(), request->end_unix_ns());
-    text.selector = request->selector();
-    const auto values = engine_.LabelValues(request->name(), text);
-    if (values.ok()) response->mutable_values()->Assign(values->begin(), values->end());
-    return ToGrpcStatus(timer.Finish(values.status()));
+    return ToGrpcStatus(methods_.LabelValues(*request, AbandonedBy(call), *response));
   }
 
-  grpc::Status ProfileTypes(grpc::ServerContext* /*call*/, const v1::ProfileTypesRequest* request,
+  grpc::Status ProfileTypes(grpc::ServerContext* call, const v1::ProfileTypesRequest* request,
                             v1::ProfileTypesResponse* response) override {
-    QueryTimer timer(metrics_, "ProfileTypes");
-    const auto types = engine_.ProfileTypes(FromSpan(request->start_unix_ns(), request->end_unix_ns()));
-    if (types.ok()) {
-      for (const ProfileType& type : *types) pilotlight::ToProto(type, *response->add_types());
-    }
-    return ToGrpcStatus(timer.Finish(types.status()));
+    return ToGrpcStatus(methods_.ProfileTypes(*request, AbandonedBy(call), *response));
   }
 
   grpc::Status Export(grpc::ServerContext* call, const v1::ExportRequest* request,
@@ -142,14 +108,16 @@ class QueryService final : public v1::Query::Service {
     return absl::OkStatus();
   }
 
+  QueryMethods& methods_;
   QueryEngine& engine_;
   QueryMetrics& metrics_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeQueryService(QueryEngine& engine, QueryMetrics& metrics) {
-  return std::make_unique<QueryService>(engine, metrics);
+std::unique_ptr<grpc::Service> MakeQueryService(QueryMethods& methods, QueryEngine& engine,
+                                                QueryMetrics& metrics) {
+  return std::make_unique<QueryService>(methods, engine, metrics);
 }
 
 }  // namespace pilotlight::collector

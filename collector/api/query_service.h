@@ -3,6 +3,7 @@
 
 #include <memory>
 
+#include "collector/api/query_methods.h"
 #include "collector/query/query_engine.h"
 #include "collector/query/query_metrics.h"
 
@@ -12,7 +13,8 @@ class Service;
 
 namespace pilotlight::collector {
 
-// Both must outlive it, and the service the server.
-std::unique_ptr<grpc::Service> MakeQueryService(QueryEngine& engine, QueryMetrics& metrics);
+// All must outlive it, and the service the server.
+std::unique_ptr<grpc::Service> MakeQueryService(QueryMethods& methods, QueryEngine& engine,
+                                                QueryMetrics& metrics);
 
 }  // namespace pilotlight::collector

@@ -3,6 +3,7 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <httplib.h>
 #include <prometheus/registry.h>
 
 #include <atomic>
@@ -22,6 +23,7 @@
 #include "base/file.h"
 #include "base/http_client.h"
 #include "collector/store/embedded/embedded_store.h"
+#include "nlohmann/json.hpp"
 #include "tests/support/collector_client.h"
 #include "tests/support/command.h"
 #include "tests/support/stacks.h"
@@ -488,6 +490,35 @@ TEST_F(CollectorTest, ServesPicturesTextAndPages) {
   EXPECT_THAT(index.body, HasSubstr("360ms"));  // six samples of 10 ms, six times as long
   EXPECT_EQ(Get("/-/healthy").status, 200);
   EXPECT_EQ(Get("/-/ready").status, 200);
+}
+
+TEST_F(CollectorTest, AnswersTheSameQuestionTheSameWayOverGrpcAndConnect) {
+  Deliver("a",
+          WindowOf("shop", kNow - absl::Minutes(1),
+                   {{"main;a \"b\" ü[go.shape.int];" + std::string(300, 'x'), 6}}),
+          1);
+  v1::FlameGraphRequest request;
+  request.mutable_selection()->set_start_unix_ns(absl::ToUnixNanos(kNow - absl::Minutes(30)));
+  v1::FlameGraphResponse expected;
+  grpc::ClientContext context;
+  ASSERT_TRUE(QueryClient(collector_->grpc_port()).stub().FlameGraph(&context, request, &expected).ok());
+  ASSERT_EQ(expected.total_count(0), 6);
+
+  httplib::Client client("127.0.0.1", collector_->http_port());
+  const auto proto = client.Post("/pilotlight.v1.Query/FlameGraph", {{"Accept-Encoding", "gzip"}},
+                                 request.SerializeAsString(), "application/proto");
+  ASSERT_TRUE(proto);
+  EXPECT_EQ(proto->status, 200);
+  EXPECT_EQ(proto->get_header_value("Content-Encoding"), "gzip");
+  EXPECT_EQ(proto->body, expected.SerializeAsString());
+
+  const auto json = client.Post("/pilotlight.v1.Query/FlameGraph", "{}", "application/json");
+  ASSERT_TRUE(json);
+  EXPECT_EQ(nlohmann::json::parse(json->body).at("names").at(2), "a \"b\" ü[go.shape.int]");
+
+  const auto streaming = client.Post("/pilotlight.v1.Query/Export", "{}", "application/json");
+  EXPECT_EQ(streaming->status, 501);
+  EXPECT_EQ(nlohmann::json::parse(streaming->body).at("code"), "unimplemented");
 }
 
 TEST_F(CollectorTest, HttpErrorsArePlainTextThatSaysWhatToDo) {

@@ -1,0 +1,52 @@
+// The Connect protocol's unary calls over HTTP (https://connectrpc.com/docs/protocol): POST
+// /<package.Service>/<Method> with a protobuf or JSON message, so that Grafana, browsers and curl can ask
+// what gRPC clients ask. Streaming calls are left to gRPC.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/status/status.h"
+#include "base/http_server.h"
+#include "collector/query/query_engine.h"
+#include "google/protobuf/descriptor.h"
+#include "google/protobuf/message.h"
+
+namespace pilotlight::collector {
+
+// One method, whatever its messages are.
+struct ConnectMethod {
+  using Message = google::protobuf::Message;
+  std::unique_ptr<const Message> request_prototype;
+  std::unique_ptr<const Message> response_prototype;
+  std::function<absl::Status(const Message&, const IsAbandoned&, Message&)> handler;
+};
+
+// `api` must outlive it.
+template <typename Api, typename Request, typename Response>
+ConnectMethod MakeConnectMethod(Api& api,
+                                absl::Status (Api::*method)(const Request&, const IsAbandoned&, Response&)) {
+  return {std::make_unique<Request>(), std::make_unique<Response>(),
+          [&api, method](const google::protobuf::Message& request, const IsAbandoned& is_abandoned,
+                         google::protobuf::Message& response) {
+            return (api.*method)(static_cast<const Request&>(request), is_abandoned,
+                                 static_cast<Response&>(response));
+          }};
+}
+
+// `is_abandoned` becomes true at the caller's deadline (Connect-Timeout-Ms); cpp-httplib does not tell when a
+// caller has gone. Unknown fields are passed over, as in gRPC.
+HttpResponse AnswerConnect(const ConnectMethod& method, const HttpRequest& request);
+
+// The body is {"code": "invalid_argument", "message": "…"}.
+HttpResponse ConnectError(const absl::Status& status);
+
+// Answers each method of `service`: those in `methods` by their handlers, the others by "unimplemented".
+// REQUIRES: before server.Start().
+void AddConnectService(const google::protobuf::ServiceDescriptor& service,
+                       std::map<std::string, ConnectMethod> methods, HttpServer& server);
+
+}  // namespace pilotlight::collector

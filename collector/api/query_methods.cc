@@ -1,0 +1,112 @@
+#include "collector/api/query_methods.h"
+
+#include "collector/api/query_messages.h"
+#include "profile/wire.h"
+
+namespace pilotlight::collector {
+namespace {
+
+TopOrder OrderOf(v1::TopRequest::Order order) {
+  return order == v1::TopRequest::ORDER_CUMULATIVE ? TopOrder::kCumulative : TopOrder::kFlat;
+}
+
+}  // namespace
+
+absl::Status QueryMethods::FlameGraph(const v1::FlameGraphRequest& request, const IsAbandoned& is_abandoned,
+                                      v1::FlameGraphResponse& response) {
+  QueryTimer timer(metrics_, "FlameGraph");
+  const auto answer =
+      engine_.MergeFlameGraph(FromProto(request.selection()), request.max_nodes(), is_abandoned);
+  if (answer.ok()) ToProto(*answer, response);
+  return timer.Finish(answer.status());
+}
+
+absl::Status QueryMethods::Top(const v1::TopRequest& request, const IsAbandoned& is_abandoned,
+                               v1::TopResponse& response) {
+  QueryTimer timer(metrics_, "Top");
+  const auto answer =
+      engine_.Top(FromProto(request.selection()), OrderOf(request.order()), request.limit(), is_abandoned);
+  if (answer.ok()) ToProto(*answer, response);
+  return timer.Finish(answer.status());
+}
+
+absl::Status QueryMethods::Diff(const v1::DiffRequest& request, const IsAbandoned& is_abandoned,
+                                v1::DiffResponse& response) {
+  QueryTimer timer(metrics_, "Diff");
+  const auto answer =
+      engine_.Diff(FromProto(request.base()), FromProto(request.comparison()), OrderOf(request.order()),
+                   request.limit(), request.max_nodes(), is_abandoned);
+  if (answer.ok()) ToProto(*answer, response);
+  return timer.Finish(answer.status());
+}
+
+absl::Status QueryMethods::Peek(const v1::PeekRequest& request, const IsAbandoned& is_abandoned,
+                                v1::PeekResponse& response) {
+  QueryTimer timer(metrics_, "Peek");
+  const auto answer =
+      engine_.Peek(FromProto(request.selection()), request.function(), request.limit(), is_abandoned);
+  if (answer.ok()) ToProto(*answer, response);
+  return timer.Finish(answer.status());
+}
+
+absl::Status QueryMethods::Series(const v1::SeriesRequest& request, const IsAbandoned& is_abandoned,
+                                  v1::SeriesResponse& response) {
+  QueryTimer timer(metrics_, "Series");
+  const auto answer =
+      engine_.SelectSeries(FromProto(request.selection()), absl::Nanoseconds(request.step_ns()),
+                           {request.group_by().begin(), request.group_by().end()}, is_abandoned);
+  if (answer.ok()) ToProto(*answer, response);
+  return timer.Finish(answer.status());
+}
+
+absl::Status QueryMethods::LabelNames(const v1::LabelNamesRequest& request,
+                                      const IsAbandoned& /*is_abandoned*/, v1::LabelNamesResponse& response) {
+  QueryTimer timer(metrics_, "LabelNames");
+  SelectionText text = FromSpan(request.start_unix_ns(), request.end_unix_ns());
+  text.selector = request.selector();
+  const auto names = engine_.LabelNames(text);
+  if (names.ok()) response.mutable_names()->Assign(names->begin(), names->end());
+  return timer.Finish(names.status());
+}
+
+absl::Status QueryMethods::LabelValues(const v1::LabelValuesRequest& request,
+                                       const IsAbandoned& /*is_abandoned*/,
+                                       v1::LabelValuesResponse& response) {
+  QueryTimer timer(metrics_, "LabelValues");
+  SelectionText text = FromSpan(request.start_unix_ns(), request.end_unix_ns());
+  text.selector = request.selector();
+  const auto values = engine_.LabelValues(request.name(), text);
+  if (values.ok()) response.mutable_values()->Assign(values->begin(), values->end());
+  return timer.Finish(values.status());
+}
+
+absl::Status QueryMethods::ProfileTypes(const v1::ProfileTypesRequest& request,
+                                        const IsAbandoned& /*is_abandoned*/,
+                                        v1::ProfileTypesResponse& response) {
+  QueryTimer timer(metrics_, "ProfileTypes");
+  const auto types = engine_.ProfileTypes(FromSpan(request.start_unix_ns(), request.end_unix_ns()));
+  if (types.ok()) {
+    for (const ProfileType& type : *types) pilotlight::ToProto(type, *response.add_types());
+  }
+  return timer.Finish(types.status());
+}
+
+ConnectMethods QueryTable(QueryMethods& methods) {
+  ConnectMethods table;
+  table["FlameGraph"] = MakeConnectMethod(methods, &QueryMethods::FlameGraph);
+  table["Top"] = MakeConnectMethod(methods, &QueryMethods::Top);
+  table["Diff"] = MakeConnectMethod(methods, &QueryMethods::Diff);
+  table["Peek"] = MakeConnectMethod(methods, &QueryMethods::Peek);
+  table["Series"] = MakeConnectMethod(methods, &QueryMethods::Series);
+  table["LabelNames"] = MakeConnectMethod(methods, &QueryMethods::LabelNames);
+  table["LabelValues"] = MakeConnectMethod(methods, &QueryMethods::LabelValues);
+  table["ProfileTypes"] = MakeConnectMethod(methods, &QueryMethods::ProfileTypes);
+  return table;
+}
+
+void AddQueryOverHttp(QueryMethods& methods, HttpServer& server) {
+  AddConnectService(*v1::FlameGraphRequest::descriptor()->file()->FindServiceByName("Query"),
+                    QueryTable(methods), server);
+}
+
+}  // namespace pilotlight::collector
