@@ -19,6 +19,7 @@
 #include "collector/api/grpc_server.h"
 #include "collector/api/http_api.h"
 #include "collector/api/ingest_service.h"
+#include "collector/api/querier_methods.h"
 #include "collector/api/query_methods.h"
 #include "collector/api/query_service.h"
 #include "collector/ingest/ingest_metrics.h"
@@ -69,6 +70,7 @@ class Collector::Impl {
         ingest_service_(ingest_context_, options.ingest_threads),
         agents_service_(MakeAgentsService(ingest_service_)),
         query_methods_(engine_, query_metrics_),
+        querier_methods_(engine_),
         query_service_(MakeQueryService(query_methods_, engine_, query_metrics_)),
         http_server_({.listen_address = options.web_listen_address, .threads = kHttpThreads}) {}
 
@@ -99,6 +101,7 @@ class Collector::Impl {
       return response;
     });
     AddQueryOverHttp(query_methods_, http_server_);
+    AddQuerierOverHttp(querier_methods_, query_metrics_, http_server_);
     if (absl::Status status = http_server_.Start(); !status.ok()) {
       return absl::Status(status.code(),
                           absl::StrCat(status.message(), "; take another one with --web.listen-address"));
@@ -168,6 +171,7 @@ class Collector::Impl {
   IngestService ingest_service_;
   std::unique_ptr<grpc::Service> agents_service_;
   QueryMethods query_methods_;
+  QuerierMethods querier_methods_;
   std::unique_ptr<grpc::Service> query_service_;
   HttpServer http_server_;
   std::unique_ptr<GrpcServer> grpc_server_;

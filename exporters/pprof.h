@@ -19,6 +19,10 @@
 #include "absl/strings/string_view.h"
 #include "profile/profile.h"
 
+namespace perftools::profiles {
+class Profile;
+}
+
 namespace pilotlight {
 
 struct PprofLimits {
@@ -42,5 +46,7 @@ absl::StatusOr<std::vector<Profile>> ReadPprof(absl::string_view bytes, const Pp
 // One gzipped file with the columns of the table above; the profile's labels become comments, "name=value".
 // Equal profiles give equal bytes.
 std::string WritePprof(const Profile& profile);
+// The same before serialising. `out` must be empty.
+void ToPprof(const Profile& profile, perftools::profiles::Profile& out);
 
 }  // namespace pilotlight

@@ -188,10 +188,12 @@ class PprofBuilder {
 
 }  // namespace
 
+void ToPprof(const Profile& profile, pb::Profile& out) { PprofBuilder(profile, out).Build(); }
+
 std::string WritePprof(const Profile& profile) {
   google::protobuf::Arena arena;
   auto& message = *google::protobuf::Arena::CreateMessage<pb::Profile>(&arena);
-  PprofBuilder(profile, message).Build();
+  ToPprof(profile, message);
   return Gzip(message.SerializeAsString());
 }
 

@@ -32,6 +32,27 @@ std::vector<bool> NodesWithMatch(const StackTrie& trie, const re2::RE2& expressi
   return node_matches;
 }
 
+// Per node: does its stack begin with these functions?
+std::vector<bool> NodesBelow(const StackTrie& trie, const std::vector<std::string>& call_site) {
+  // How many of them a node's stack begins with, as long as it has no other function.
+  constexpr size_t kNotBelow = SIZE_MAX;
+  std::vector<size_t> matched(trie.node_count(), kNotBelow);
+  matched[StackTrie::kRoot] = 0;
+  std::vector<bool> below(trie.node_count());
+  below[StackTrie::kRoot] = call_site.empty();
+  for (NodeId node = 1; node < trie.node_count(); ++node) {
+    const NodeId parent = trie.parent(node);
+    if (below[parent]) {
+      below[node] = true;
+    } else if (matched[parent] != kNotBelow &&
+               trie.string(trie.frame(trie.frame_of(node)).function) == call_site[matched[parent]]) {
+      matched[node] = matched[parent] + 1;
+      below[node] = matched[node] == call_site.size();
+    }
+  }
+  return below;
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<re2::RE2>> CompileExpression(absl::string_view what,
@@ -63,6 +84,10 @@ void StackFilter::Apply(const StackTrie& trie, std::vector<Sample>& samples) con
   if (focus_ != nullptr) {
     const std::vector<bool> focused = NodesWithMatch(trie, *focus_);
     std::erase_if(samples, [&focused](const Sample& sample) { return !focused[sample.node]; });
+  }
+  if (!call_site_.empty()) {
+    const std::vector<bool> below = NodesBelow(trie, call_site_);
+    std::erase_if(samples, [&below](const Sample& sample) { return !below[sample.node]; });
   }
   if (ignore_ != nullptr) {
     const std::vector<bool> ignored = NodesWithMatch(trie, *ignore_);

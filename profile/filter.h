@@ -1,7 +1,11 @@
-// Focus and ignore, as `go tool pprof` has them: whole stacks are kept or dropped by their function names.
+// Focus and ignore, as `go tool pprof` has them, and a call site: whole stacks are kept or dropped by their
+// function names.
 #pragma once
 
 #include <memory>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
@@ -30,13 +34,17 @@ class StackFilter {
   // stacks that have a match, `ignore` drops those that have one. InvalidArgument names a bad expression.
   static absl::StatusOr<StackFilter> Create(absl::string_view focus, absl::string_view ignore);
 
-  bool keeps_everything() const { return focus_ == nullptr && ignore_ == nullptr; }
+  // Keeps only the stacks that begin with these functions, the outermost caller first.
+  void SetCallSite(std::vector<std::string> functions) { call_site_ = std::move(functions); }
+
+  bool keeps_everything() const { return focus_ == nullptr && ignore_ == nullptr && call_site_.empty(); }
   // Drops from `samples` (of `trie`) what the filter does not keep. Each name is matched once.
   void Apply(const StackTrie& trie, std::vector<Sample>& samples) const;
 
  private:
   std::unique_ptr<re2::RE2> focus_;
   std::unique_ptr<re2::RE2> ignore_;
+  std::vector<std::string> call_site_;
 };
 
 }  // namespace pilotlight

@@ -143,8 +143,8 @@ HttpResponse ConnectError(const absl::Status& status) {
   return response;
 }
 
-void AddConnectService(const google::protobuf::ServiceDescriptor& service,
-                       std::map<std::string, ConnectMethod> methods, HttpServer& server) {
+void AddConnectService(const google::protobuf::ServiceDescriptor& service, ConnectMethods methods,
+                       HttpServer& server) {
   for (int i = 0; i < service.method_count(); ++i) {
     const std::string& name = service.method(i)->name();
     const std::string path = absl::StrCat("/", service.full_name(), "/", name);
@@ -153,7 +153,7 @@ void AddConnectService(const google::protobuf::ServiceDescriptor& service,
       server.Post(
           path,
           [path](const HttpRequest&) {
-            return ConnectError(absl::UnimplementedError(absl::StrCat(path, " is not there over HTTP")));
+            return ConnectError(absl::UnimplementedError(absl::StrCat(path, " is not implemented here")));
           },
           ConnectError);
       continue;

@@ -37,6 +37,8 @@ ConnectMethod MakeConnectMethod(Api& api,
           }};
 }
 
+using ConnectMethods = std::map<std::string, ConnectMethod>;  // by name
+
 // `is_abandoned` becomes true at the caller's deadline (Connect-Timeout-Ms); cpp-httplib does not tell when a
 // caller has gone. Unknown fields are passed over, as in gRPC.
 HttpResponse AnswerConnect(const ConnectMethod& method, const HttpRequest& request);
@@ -46,7 +48,7 @@ HttpResponse ConnectError(const absl::Status& status);
 
 // Answers each method of `service`: those in `methods` by their handlers, the others by "unimplemented".
 // REQUIRES: before server.Start().
-void AddConnectService(const google::protobuf::ServiceDescriptor& service,
-                       std::map<std::string, ConnectMethod> methods, HttpServer& server);
+void AddConnectService(const google::protobuf::ServiceDescriptor& service, ConnectMethods methods,
+                       HttpServer& server);
 
 }  // namespace pilotlight::collector

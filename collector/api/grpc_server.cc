@@ -1,5 +1,6 @@
 #include "collector/api/grpc_server.h"
 
+#include <google/protobuf/stubs/logging.h>
 #include <grpc/support/log.h>
 #include <grpcpp/ext/proto_server_reflection_plugin.h>
 #include <grpcpp/grpcpp.h>
@@ -23,9 +24,16 @@ void LogOfGrpc(gpr_log_func_args* line) {
   spdlog::debug("grpc: {}:{}: {}", line->file, line->line, line->message);
 }
 
+// Nor does what protobuf thinks of a hostile message.
+void LogOfProtobuf(google::protobuf::LogLevel /*level*/, const char* file, int line,
+                   const std::string& message) {
+  spdlog::debug("protobuf: {}:{}: {}", file, line, message);
+}
+
 void PrepareGrpcOnce() {
   static const bool kPrepared = [] {
     gpr_set_log_function(LogOfGrpc);
+    google::protobuf::SetLogHandler(LogOfProtobuf);
     grpc::EnableDefaultHealthCheckService(true);
     grpc::reflection::InitProtoReflectionServerBuilderPlugin();
     // Links the description of the health service in, for reflection.

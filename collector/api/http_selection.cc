@@ -141,9 +141,12 @@ std::string HtmlEscape(absl::string_view text) {
       text, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}});
 }
 
+std::string QuoteForSelector(absl::string_view text) {
+  return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"\"", "\\\""}, {"\n", "\\n"}}), "\"");
+}
+
 std::string EqualitySelector(absl::string_view name, absl::string_view value) {
-  return absl::StrCat("{", name, "=\"",
-                      absl::StrReplaceAll(value, {{"\\", "\\\\"}, {"\"", "\\\""}, {"\n", "\\n"}}), "\"}");
+  return absl::StrCat("{", name, "=", QuoteForSelector(value), "}");
 }
 
 }  // namespace pilotlight::collector

@@ -31,7 +31,9 @@ std::string SelectionQuery(const SelectionText& text);
 std::string UrlEncode(absl::string_view text);
 std::string HtmlEscape(absl::string_view text);
 
-// {name="value"}, quoted as the selector's grammar asks.
+// In double quotes, as the selector's grammar asks.
+std::string QuoteForSelector(absl::string_view text);
+// {name="value"}
 std::string EqualitySelector(absl::string_view name, absl::string_view value);
 
 }  // namespace pilotlight::collector

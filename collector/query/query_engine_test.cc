@@ -77,6 +77,22 @@ TEST_F(QueryEngineTest, SelectsByLabelsAndKnowsServiceAsAShortName) {
   }
 }
 
+TEST_F(QueryEngineTest, ACallSiteKeepsTheStacksThatBeginWithIt) {
+  Add("a", kNow - absl::Minutes(1),
+      {{"main", 1}, {"main;work", 2}, {"main;work;deep", 4}, {"x;main;work", 8}});
+  const auto samples = [this](const std::vector<std::string>& call_site) {
+    return engine_.Merge({.call_site = call_site})->quality.totals.count;
+  };
+  EXPECT_EQ(samples({}), 15);
+  EXPECT_EQ(samples({"main"}), 7);
+  EXPECT_EQ(samples({"main", "work"}), 6);
+  EXPECT_EQ(samples({"work"}), 0);
+  EXPECT_EQ(samples({"main", "work", "deep", "deeper"}), 0);
+  EXPECT_EQ(
+      engine_.SelectSeries({.call_site = {"main", "work"}}, absl::Hours(1), {})->series[0].points[0].count,
+      6);
+}
+
 TEST_F(QueryEngineTest, FocusKeepsTheStacksThatMatchAndTheirPartOfTheEstimate) {
   Add("a", kNow - absl::Minutes(1), {{"main;parse", 1}, {"main;render", 3}});
   const auto answer = engine_.Merge({.focus = "render"});

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -19,6 +20,7 @@ struct SelectionText {
   std::optional<absl::Time> end;    // now when not set
   std::string focus;
   std::string ignore;
+  std::vector<std::string> call_site;  // StackFilter::SetCallSite()
 };
 
 struct Selection {
