@@ -474,6 +474,35 @@ TEST_F(CollectorTest, GoToolPprofReadsTheExportAndTheAddress) {
   }
 }
 
+TEST_F(CollectorTest, GoToolPprofComparesTwoWindowsAndListsSource) {
+  const std::string source = directory_.path() + "/checkout.go";
+  ASSERT_TRUE(WriteFileDurably(source, "package main\n\nfunc checkout() {\n\tcharge()\n}\n").ok());
+  const auto window = [&source](absl::Time start, uint64_t samples) {
+    Window made = WindowOf("shop", start, {{"main", 10}});
+    const FrameId frame = made.trie.InternFrame(
+        FrameView{.function = "main.checkout", .file = source, .mapping = "/bin/shop", .line = 4});
+    Series& series = made.series[0];
+    series.samples.push_back({made.trie.Child(series.samples[0].node, frame), samples,
+                              static_cast<int64_t>(samples) * series.period});
+    return made;
+  };
+  Deliver("a", window(kNow - absl::Minutes(20), 30), 1);
+  Deliver("b", window(kNow - absl::Minutes(10), 50), 1);
+  const auto pprof = [this](const std::string& flags, const std::string& span) {
+    const CommandResult result =
+        RunCommand(absl::StrCat("cd ", directory_.path(), " && PPROF_TMPDIR=. go tool pprof ", flags, " '",
+                                Url("/debug/pprof/merge?selector={service=\"shop\"}&"), span, "' 2>&1"));
+    EXPECT_EQ(result.exit_code, 0) << result.output;
+    return result.output;
+  };
+  const std::string before = Url("/debug/pprof/merge?selector={service=\"shop\"}&from=now-25m&to=now-15m");
+  EXPECT_THAT(pprof("-top -diff_base '" + before + "'", "from=now-15m"),
+              testing::ContainsRegex("200ms +50\\.?0*%.*main.checkout"));
+  EXPECT_THAT(pprof("-list checkout", "from=now-1h"),
+              testing::ContainsRegex("800ms +800ms +4:.*charge\\(\\)"));
+  EXPECT_THAT(pprof("-raw", "from=now-1h"), HasSubstr("main.checkout " + source + ":4"));
+}
+
 TEST_F(CollectorTest, ServesPicturesTextAndPages) {
   Deliver("a", WindowOf("shop", kNow - absl::Minutes(1), {{"main;check<out>&", 6}}), 1);
   const HttpGetResult svg = Get("/flamegraph.svg?selector={service=\"shop\"}");
