@@ -136,24 +136,30 @@ void Send(HttpResponse response, const httplib::Request& request, httplib::Respo
 
 constexpr int kContentTooLarge = 413;
 
-// cpp-httplib decompresses without a limit, and does not limit chunked bodies.
-absl::StatusOr<std::string> ReadBody(const httplib::ContentReader& read, size_t limit,
-                                     const httplib::Response& response) {
+// Fills body or parts. cpp-httplib decompresses without a limit, and does not limit chunked bodies.
+absl::Status ReadBody(const httplib::ContentReader& read, const httplib::Request& from, size_t limit,
+                      const httplib::Response& response, HttpRequest& request) {
   // What is too large is read on for a while: an answer before the end of the body would be lost in the reset
   // of the connection.
   constexpr size_t kPatience = 4;
-  std::string body;
   size_t size = 0;
-  const bool whole = read([&](const char* bytes, size_t count) {
+  std::string* to = &request.body;
+  const auto take = [&](const char* bytes, size_t count) {
     size += count;
-    if (size <= limit) body.append(bytes, count);
+    if (size <= limit) to->append(bytes, count);
     return size <= kPatience * limit;
-  });
+  };
+  const auto next_part = [&](const httplib::MultipartFormData& part) {
+    size += part.name.size();
+    if (size <= limit) to = &request.parts[part.name];
+    return size <= kPatience * limit;
+  };
+  const bool whole = from.is_multipart_form_data() ? read(next_part, take) : read(take);
   if (size > limit || response.status == kContentTooLarge) {
     return absl::ResourceExhaustedError(absl::StrCat("the body is larger than ", limit, " bytes"));
   }
   if (!whole) return absl::InvalidArgumentError("the body is cut off, or is not what Content-Encoding says");
-  return body;
+  return absl::OkStatus();
 }
 
 // cpp-httplib takes paths for regular expressions.
@@ -234,15 +240,14 @@ void HttpServer::Post(const std::string& path, Handler handler, ErrorHandler on_
       [handler = std::move(handler), on_error = std::move(on_error), limit = options_.max_body_bytes](
           const httplib::Request& from, httplib::Response& to, const httplib::ContentReader& read) {
         HttpRequest request = ToRequest(from);
-        absl::StatusOr<std::string> body = ReadBody(read, limit, to);
-        if (body.ok()) {
-          request.body = *std::move(body);
+        const absl::Status status = ReadBody(read, from, limit, to, request);
+        if (status.ok()) {
           Send(handler(request), from, to);
           return;
         }
-        HttpResponse response = on_error(body.status());
+        HttpResponse response = on_error(status);
         // Not 429: it would be sent again.
-        if (absl::IsResourceExhausted(body.status())) response.status = kContentTooLarge;
+        if (absl::IsResourceExhausted(status)) response.status = kContentTooLarge;
         // The rest of the body is still to come.
         response.headers["Connection"] = "close";
         Send(std::move(response), from, to);

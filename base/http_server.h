@@ -25,6 +25,7 @@ struct HttpRequest {
   std::multimap<std::string, std::string> query;  // decoded
   std::map<std::string, std::string> headers;     // names in lower case; of equal ones the last
   std::string body;
+  std::map<std::string, std::string> parts;  // of a multipart/form-data body, which is then empty
 
   // The first value of a query parameter, or `otherwise`.
   std::string Parameter(const std::string& name, absl::string_view otherwise = "") const;

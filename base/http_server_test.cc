@@ -116,6 +116,19 @@ TEST(HttpServerTest, LimitsABodyByItsSizeAfterDecompressionAndInChunks) {
   EXPECT_EQ(client.Post("/", chunks, "text/plain")->status, 413);
 }
 
+TEST(HttpServerTest, TakesAFormApart) {
+  HttpServer server({.listen_address = "127.0.0.1:0", .max_body_bytes = 1000});
+  server.Post("/", [](const HttpRequest& request) {
+    HttpResponse response;
+    for (const auto& [name, part] : request.parts) response.body += name + "=" + part + ";";
+    return response;
+  });
+  ASSERT_TRUE(server.Start().ok());
+  httplib::Client client("127.0.0.1", server.port());
+  EXPECT_EQ(client.Post("/", {{"b", "2\r\n", "file", ""}, {"a", "1", "", ""}})->body, "a=1;b=2\r\n;");
+  EXPECT_EQ(client.Post("/", {{"b", std::string(1001, 'x'), "file", ""}})->status, 413);
+}
+
 TEST(HttpServerTest, AnswersABadBodyAsThePathWantsIt) {
   HttpServer server({.listen_address = "127.0.0.1:0", .max_body_bytes = 10});
   server.Post(

@@ -19,11 +19,13 @@
 #include "collector/api/grpc_server.h"
 #include "collector/api/http_api.h"
 #include "collector/api/ingest_service.h"
+#include "collector/api/push_methods.h"
 #include "collector/api/querier_methods.h"
 #include "collector/api/query_methods.h"
 #include "collector/api/query_service.h"
 #include "collector/ingest/ingest_metrics.h"
 #include "collector/ingest/ingest_stream.h"
+#include "collector/ingest/push.h"
 #include "collector/query/query_metrics.h"
 #include "collector/rules/profile_rules.h"
 #include "collector/rules/rules_file.h"
@@ -68,6 +70,9 @@ class Collector::Impl {
                         [this](const Window& window) { rules_.Count(window); }),
         engine_(store, clock, options.query),
         ingest_service_(ingest_context_, options.ingest_threads),
+        push_ingest_(ingest_context_),
+        push_methods_(push_ingest_),
+        push_service_(MakePushService(push_methods_)),
         agents_service_(MakeAgentsService(ingest_service_)),
         query_methods_(engine_, query_metrics_),
         querier_methods_(engine_),
@@ -101,6 +106,7 @@ class Collector::Impl {
       return response;
     });
     AddQueryOverHttp(query_methods_, http_server_);
+    AddPushOverHttp(push_methods_, http_server_);
     AddQuerierOverHttp(querier_methods_, query_metrics_, http_server_);
     if (absl::Status status = http_server_.Start(); !status.ok()) {
       return absl::Status(status.code(),
@@ -112,7 +118,7 @@ class Collector::Impl {
         .max_threads = static_cast<int>(options_.query.max_concurrent) + kSpareThreads};
     ASSIGN_OR_RETURN(grpc_server_,
                      GrpcServer::Start(grpc_options, {&ingest_service_.service(), agents_service_.get(),
-                                                      query_service_.get()}));
+                                                      query_service_.get(), push_service_.get()}));
     housekeeping_thread_ = std::thread([this] { KeepHouse(); });
     return absl::OkStatus();
   }
@@ -169,6 +175,9 @@ class Collector::Impl {
   IngestContext ingest_context_;
   QueryEngine engine_;
   IngestService ingest_service_;
+  PushIngest push_ingest_;
+  PushMethods push_methods_;
+  std::unique_ptr<grpc::Service> push_service_;
   std::unique_ptr<grpc::Service> agents_service_;
   QueryMethods query_methods_;
   QuerierMethods querier_methods_;

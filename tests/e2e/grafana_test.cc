@@ -8,10 +8,12 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/escaping.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_split.h"
+#include "absl/strings/str_replace.h"
 #include "base/file.h"
+#include "exporters/pprof.h"
 #include "nlohmann/json.hpp"
 #include "tests/support/collector_client.h"
 #include "tests/support/collector_process.h"
@@ -103,11 +105,13 @@ class GrafanaTest : public testing::TestWithParam<Codec> {
 
   // What the client prints: {"response": …} or {"code": …, "message": …}.
   static Json Call(const std::string& method, const Json& request) {
+    return CallPort(collector_->http_port(), GetParam().flags, method, request);
+  }
+  static Json CallPort(int port, const std::string& flags, const std::string& method, const Json& request) {
     const std::string path = directory_->path() + "/question";
     std::ofstream(path) << Json({{"method", method}, {"request", request}}).dump() << "\n";
-    const CommandResult result =
-        RunCommand(absl::StrCat(directory_->path(), "/client -url http://127.0.0.1:", collector_->http_port(),
-                                " ", GetParam().flags, " 2>&1 <", path));
+    const CommandResult result = RunCommand(absl::StrCat(
+        directory_->path(), "/client -url http://127.0.0.1:", port, " ", flags, " 2>&1 <", path));
     EXPECT_EQ(result.exit_code, 0) << result.output;
     return Json::parse(result.output, nullptr, /*allow_exceptions=*/false);
   }
@@ -313,6 +317,52 @@ TEST_P(GrafanaTest, ErrorsAreConnectErrors) {
             "unimplemented");
   EXPECT_EQ(Call("SelectHeatmap", Shop()).at("code"), "unimplemented");
   EXPECT_EQ(Call("AnalyzeQuery", Json::object()).at("code"), "unimplemented");
+}
+
+// What an SDK sends of `service`.
+Json PushOf(const std::string& service, absl::Time start) {
+  Profile profile = MakeProfile({{"main;a b", 3}, {"main;\"世界\"", 4}}, kPeriod);
+  profile.start = start;
+  const auto label = [](const std::string& name, const std::string& value) {
+    return Json({{"name", name}, {"value", value}});
+  };
+  return {
+      {"series",
+       {{{"labels",
+          {label("__name__", "process_cpu"), label("service_name", service), label("__session_id__", "1")}},
+         {"samples", {{{"rawProfile", absl::Base64Escape(WritePprof(profile))}}}}}}}};
+}
+
+TEST_P(GrafanaTest, WhatAnSdkPushesIsThere) {
+  // Away from what the other tests look at.
+  const absl::Time start = kStart - absl::Hours(2);
+  const std::string service = "pushed " + GetParam().name;
+  EXPECT_EQ(Answer("Push", PushOf(service, start)), Json::object());
+  // gRPC speaks protobuf only.
+  const std::string flags = absl::StrReplaceAll(GetParam().flags, {{"-json", ""}});
+  const Json over_grpc = CallPort(collector_->grpc_port(), "-grpc " + flags, "Push", PushOf(service, start));
+  EXPECT_TRUE(over_grpc.contains("response")) << over_grpc;
+  const Json answer =
+      Answer("SelectMergeStacktraces", {{"profile_typeID", kCpu},
+                                        {"label_selector", "{service_name=\"" + service + "\"}"},
+                                        {"start", Ms(start)},
+                                        {"end", Ms(start)}});
+  const FlameTree tree = TreeOf(answer.at("flamegraph"));
+  EXPECT_EQ(tree.at({"total", "main", "a b"}).first, 2 * 3 * kPeriod);
+  EXPECT_EQ(tree.at({"total", "main", "\"世界\""}).first, 2 * 4 * kPeriod);
+}
+
+TEST_P(GrafanaTest, APushThatCannotBeTakenSaysWhy) {
+  const auto refusal = [](Json request) {
+    const Json answer = Call("Push", request);
+    EXPECT_EQ(answer.value("code", ""), "invalid_argument") << answer;
+    return answer.value("message", "");
+  };
+  EXPECT_THAT(refusal(PushOf("", kStart)), HasSubstr("service_name"));
+  EXPECT_THAT(refusal(PushOf("old", kStart - absl::Hours(24 * 365))), HasSubstr("more than is kept"));
+  Json garbage = PushOf("garbage", kStart);
+  garbage["series"][0]["samples"][0]["rawProfile"] = absl::Base64Escape("no profile");
+  EXPECT_THAT(refusal(garbage), HasSubstr("not a pprof profile"));
 }
 
 INSTANTIATE_TEST_SUITE_P(Codecs, GrafanaTest,

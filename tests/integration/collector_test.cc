@@ -23,6 +23,7 @@
 #include "base/file.h"
 #include "base/http_client.h"
 #include "collector/store/embedded/embedded_store.h"
+#include "exporters/pprof.h"
 #include "nlohmann/json.hpp"
 #include "tests/support/collector_client.h"
 #include "tests/support/command.h"
@@ -548,6 +549,64 @@ TEST_F(CollectorTest, AnswersTheSameQuestionTheSameWayOverGrpcAndConnect) {
   const auto streaming = client.Post("/pilotlight.v1.Query/Export", "{}", "application/json");
   EXPECT_EQ(streaming->status, 501);
   EXPECT_EQ(nlohmann::json::parse(streaming->body).at("code"), "unimplemented");
+}
+
+TEST_F(CollectorTest, TakesProfilesByThePostOfOlderSdks) {
+  httplib::Client client("127.0.0.1", collector_->http_port());
+  const auto post = [&client](const std::string& query, const std::string& body) {
+    const auto answer = client.Post("/ingest?" + query, body, "text/plain");
+    EXPECT_TRUE(answer);
+    return absl::StrCat(answer->status, " ", answer->body);
+  };
+  const std::string span = absl::StrCat("&from=", absl::ToUnixSeconds(kNow - absl::Minutes(2)),
+                                        "&until=", absl::ToUnixMillis(kNow));
+  EXPECT_EQ(
+      post("name=shop.cpu{env=prod,pod=a}&format=groups&sampleRate=50" + span, "main;a b 3\nmain;c 4\n"),
+      "200 ");
+  EXPECT_EQ(post("name=shop{pod=b}&format=lines" + span, "main;a b\nmain;c\nmain;c\n"), "200 ");
+  EXPECT_EQ(Get("/folded?selector={service=\"shop\",pod=\"a\",env=\"prod\"}").body, "main;a b 3\nmain;c 4\n");
+  EXPECT_EQ(Get("/folded?selector={service=\"shop\"}").body, "main;a b 4\nmain;c 6\n");
+  EXPECT_EQ(Get("/debug/pprof/merge").status, 200);
+
+  Profile profile = MakeProfile({{"main;d", 5}}, 10'000'000);
+  profile.start = kNow - absl::Minutes(1);
+  const auto form = client.Post("/ingest?name=form", {{"profile", WritePprof(profile), "profile.pprof", ""}});
+  EXPECT_EQ(form->status, 200);
+  EXPECT_EQ(Get("/folded?selector={service=\"form\"}").body, "main;d 5\n");
+
+  EXPECT_THAT(post("name=shop&format=jfr", "x"), StartsWith("501 format=jfr is not taken"));
+  EXPECT_THAT(post("format=groups" + span, "main 1\n"), HasSubstr("service_name is missing"));
+  EXPECT_THAT(post("name=shop&units=lemons" + span, "main 1\n"), HasSubstr("units=lemons"));
+  EXPECT_THAT(post("name=shop{&format=groups" + span, "main 1\n"), StartsWith("400 "));
+  EXPECT_THAT(post("name=shop&format=pprof", "main 1\n"), StartsWith("400 "));
+  EXPECT_THAT(Get("/metrics").body, HasSubstr("pilotlight_ingest_windows_total{outcome=\"stored\"} 3"));
+  EXPECT_THAT(Get("/metrics").body,
+              HasSubstr("pilotlight_ingest_refused_windows_total{reason=\"not_decodable\"} 1"));
+}
+
+TEST_F(CollectorTest, PushesFromManyThreadsAreAllKept) {
+  constexpr int kThreads = 8;
+  constexpr int kPushes = 20;
+  const std::string profile = [] {
+    Profile made = MakeProfile({{"main", 1}}, 10'000'000);
+    made.start = kNow - absl::Minutes(1);
+    return WritePprof(made);
+  }();
+  std::atomic<int> stored = 0;
+  std::vector<std::thread> threads;
+  for (int i = 0; i < kThreads; ++i) {
+    threads.emplace_back([&] {
+      httplib::Client client("127.0.0.1", collector_->http_port());
+      for (int push = 0; push < kPushes; ++push) {
+        const auto answer =
+            client.Post("/ingest?name=shop&format=pprof", profile, "application/octet-stream");
+        if (answer && answer->status == 200) ++stored;
+      }
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(stored, kThreads * kPushes);
+  EXPECT_EQ(Get("/folded").body, absl::StrCat("main ", kThreads * kPushes, "\n"));
 }
 
 TEST_F(CollectorTest, HttpErrorsArePlainTextThatSaysWhatToDo) {

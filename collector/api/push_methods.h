@@ -1,0 +1,41 @@
+// What others send: push.v1.PusherService over gRPC and Connect, and Pyroscope's older POST /ingest.
+#pragma once
+
+#include <memory>
+
+#include "absl/status/status.h"
+#include "base/http_server.h"
+#include "collector/ingest/push.h"
+#include "collector/query/query_engine.h"
+#include "push/v1/push.pb.h"
+
+namespace grpc {
+class Service;
+}
+
+namespace pilotlight::collector {
+
+// Thread-safe.
+class PushMethods {
+ public:
+  // `ingest` must outlive it.
+  explicit PushMethods(PushIngest& ingest) : ingest_(ingest) {}
+
+  absl::Status Push(const ::push::v1::PushRequest& request, const IsAbandoned& is_abandoned,
+                    ::push::v1::PushResponse& response);
+  // ?name=SERVICE{label=value,…}&from&until&format=pprof|folded|groups|lines&sampleRate&units, with the
+  // profile as the body or as the part "profile" of a form.
+  HttpResponse Ingest(const HttpRequest& request);
+
+ private:
+  absl::Status TryIngest(const HttpRequest& request);
+
+  PushIngest& ingest_;
+};
+
+// `methods` must outlive the server.
+void AddPushOverHttp(PushMethods& methods, HttpServer& server);
+// `methods` must outlive it, and the service the server.
+std::unique_ptr<grpc::Service> MakePushService(PushMethods& methods);
+
+}  // namespace pilotlight::collector

@@ -1,0 +1,135 @@
+#include "collector/ingest/push.h"
+
+#include <algorithm>
+#include <chrono>
+#include <optional>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/time/clock.h"
+#include "base/status_macros.h"
+#include "collector/ingest/window_checks.h"
+#include "exporters/pprof.h"
+
+namespace pilotlight::collector {
+namespace {
+
+// Allocations and goroutines have none, and a window needs one.
+constexpr absl::Duration kDurationOfAMoment = absl::Seconds(1);
+
+PprofLimits LimitsOf(const IngestLimits& limits) {
+  // Profiles shrink to a quarter or less by gzip.
+  constexpr size_t kLargestRatio = 4;
+  PprofLimits pprof;
+  pprof.max_bytes = kLargestRatio * limits.max_message_bytes;
+  pprof.max_depth = limits.wire.max_depth;
+  pprof.max_name_bytes = limits.wire.max_string_bytes;
+  return pprof;
+}
+
+// `profile` as a series of the window that holds its stacks.
+Series ToSeries(const Labels& labels, Profile profile, StackTrie& trie) {
+  Series series;
+  series.labels = labels;
+  series.type = std::move(profile.type);
+  series.period = std::max<int64_t>(profile.period, 0);
+  series.loss = profile.loss;
+  if (trie.node_count() == 1) {
+    trie = std::move(profile.trie);
+  } else {
+    TrieMapper mapper(profile.trie, trie);
+    for (Sample& sample : profile.samples) sample.node = mapper.MapNode(sample.node);
+  }
+  series.samples = std::move(profile.samples);
+  MergeSamples(series.samples);
+  return series;
+}
+
+}  // namespace
+
+PushIngest::PushIngest(IngestContext& context)
+    : context_(context), boot_(absl::StrCat(absl::Hex(absl::GetCurrentTimeNanos()))) {}
+
+absl::Status PushIngest::PushPprof(const Labels& labels, absl::string_view bytes) {
+  context_.metrics().ReceivedBytes(bytes.size());
+  if (bytes.size() > context_.limits().max_message_bytes) {
+    return Refuse(RefusalReason::kNotDecodable,
+                  absl::StrCat("the profile has ", bytes.size(), " bytes, the limit is ",
+                               context_.limits().max_message_bytes));
+  }
+  absl::StatusOr<std::vector<Profile>> profiles = ReadPprof(bytes, LimitsOf(context_.limits()));
+  if (!profiles.ok()) return Refuse(RefusalReason::kNotDecodable, profiles.status().message());
+  return Push(labels, *std::move(profiles));
+}
+
+absl::Status PushIngest::Push(const Labels& all_labels, std::vector<Profile> profiles) {
+  Labels labels;
+  std::copy_if(
+      all_labels.begin(), all_labels.end(), std::inserter(labels, labels.end()),
+      [](const auto& label) { return !absl::StartsWith(label.first, "__") && !label.second.empty(); });
+  if (!labels.contains(std::string(kServiceLabel))) {
+    return Refuse(RefusalReason::kLabels,
+                  "the label service_name is missing: it names whose profile this is");
+  }
+  if (labels.size() > context_.limits().wire.max_labels) {
+    return Refuse(RefusalReason::kLabels,
+                  absl::StrCat("more than ", context_.limits().wire.max_labels, " labels"));
+  }
+  const auto type_name = all_labels.find("__name__");
+  std::erase_if(profiles, [](const Profile& profile) { return profile.samples.empty(); });
+  if (profiles.empty()) return absl::OkStatus();
+
+  Window window;
+  window.start = profiles[0].start == absl::UnixEpoch() ? context_.clock().Now() : profiles[0].start;
+  window.duration = profiles[0].duration > absl::ZeroDuration() ? profiles[0].duration : kDurationOfAMoment;
+  window.interval = window.duration;
+  window.source = "push";
+  for (Profile& profile : profiles) {
+    if (type_name != all_labels.end()) profile.type.name = type_name->second;
+    if (const auto type = ProfileType::Parse(profile.type.ToString()); !type.ok()) {
+      return Refuse(RefusalReason::kLabels, absl::StrCat("__name__: ", type.status().message()));
+    }
+    if (Totals(profile.samples).count > context_.limits().wire.max_count) {
+      return Refuse(RefusalReason::kNotDecodable, "the profile has more samples than can be true");
+    }
+    window.series.push_back(ToSeries(labels, std::move(profile), window.trie));
+  }
+  if (const auto refusal = CheckWindow(window, context_.limits(), context_.clock().Now())) {
+    return Refuse(refusal->reason, refusal->message);
+  }
+  return Store(std::move(window));
+}
+
+absl::Status PushIngest::Refuse(RefusalReason reason, absl::string_view message) {
+  context_.metrics().Refused(reason);
+  return absl::InvalidArgumentError(message);
+}
+
+absl::Status PushIngest::Store(Window window) {
+  uint64_t samples = 0;
+  for (const Series& series : window.series) samples += Totals(series.samples).count;
+  const size_t lane_number = next_lane_++ % lanes_.size();
+  Lane& lane = lanes_[lane_number];
+  window.agent = absl::StrCat("push-", lane_number);
+  window.boot = boot_;
+  const MutexLock lock(lane.mutex);
+  window.sequence = lane.last_sequence + 1;
+  const auto begin = std::chrono::steady_clock::now();
+  const absl::StatusOr<AppendOutcome> outcome = context_.store().Append(window);
+  if (outcome.ok() && *outcome == AppendOutcome::kStored) {
+    lane.last_sequence = window.sequence;
+    context_.metrics().Stored(samples, absl::FromChrono(std::chrono::steady_clock::now() - begin));
+    return absl::OkStatus();
+  }
+  if (absl::IsInvalidArgument(outcome.status())) {
+    return Refuse(RefusalReason::kStore, outcome.status().message());
+  }
+  // A window that is already there was stored by a try that seemed to fail; its number is used up.
+  if (outcome.ok()) lane.last_sequence = window.sequence;
+  context_.metrics().Failed();
+  return absl::ResourceExhaustedError(absl::StrCat(
+      "the profile cannot be stored now: ", outcome.ok() ? "send it again" : outcome.status().message()));
+}
+
+}  // namespace pilotlight::collector

@@ -1,0 +1,49 @@
+// Profiles that other agents, SDKs and people send, one at a time and whole.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/strings/string_view.h"
+#include "base/mutex.h"
+#include "collector/ingest/ingest_stream.h"
+#include "profile/profile.h"
+
+namespace pilotlight::collector {
+
+// Stores each push as a window. A push has no identity, so that sent again it counts again: windows get a
+// boot of this start of the collector and numbers as they come. Thread-safe.
+class PushIngest {
+ public:
+  // `context` must outlive it.
+  explicit PushIngest(IngestContext& context);
+
+  // A pprof file, gzipped or not. Of `labels`, service_name is needed, __name__ becomes the first part of the
+  // profile types, and what else has "__" in front is dropped. Without samples there is nothing to store.
+  // InvalidArgument: can never be stored. ResourceExhausted: not now.
+  absl::Status PushPprof(const Labels& labels, absl::string_view bytes);
+  // The same of profiles that were read before: all of one time.
+  absl::Status Push(const Labels& labels, std::vector<Profile> profiles);
+
+ private:
+  // The numbers of one boot must reach the store in order, so each lane stores one window at a time; several
+  // of them share a sync of the disk.
+  struct Lane {
+    Mutex mutex;
+    uint64_t last_sequence ABSL_GUARDED_BY(mutex) = 0;
+  };
+
+  absl::Status Refuse(RefusalReason reason, absl::string_view message);
+  absl::Status Store(Window window);
+
+  IngestContext& context_;
+  const std::string boot_;
+  std::array<Lane, 8> lanes_;
+  std::atomic<size_t> next_lane_{0};
+};
+
+}  // namespace pilotlight::collector
