@@ -103,6 +103,12 @@ v1::ExportRequest::Format ToProto(ProfileFormat format) {
       return v1::ExportRequest::FORMAT_PPROF;
     case ProfileFormat::kJson:
       return v1::ExportRequest::FORMAT_JSON;
+    case ProfileFormat::kSpeedscope:
+      return v1::ExportRequest::FORMAT_SPEEDSCOPE;
+    case ProfileFormat::kCpuProfile:
+      return v1::ExportRequest::FORMAT_CPUPROFILE;
+    case ProfileFormat::kDot:
+      return v1::ExportRequest::FORMAT_DOT;
   }
   return v1::ExportRequest::FORMAT_UNSPECIFIED;
 }

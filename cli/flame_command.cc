@@ -58,7 +58,7 @@ int FlameOfCollector(const CLI::App& command, const FlameFlags& flags, ProfileFo
   if (!selection.ok()) return FailUsage(command, selection.status());
   CollectorClient client(flags.query.collector, flags.query.timeout);
   // The flame graph comes first in any case: it tells how much there is, and how good.
-  const bool whole_stacks = format == ProfileFormat::kPprof || format == ProfileFormat::kFolded;
+  const bool whole_stacks = format != ProfileFormat::kSvg && format != ProfileFormat::kJson;
   // On the wire 0 means the collector's default.
   const uint32_t max_nodes = whole_stacks ? 1 : flags.max_nodes == 0 ? UINT32_MAX : flags.max_nodes;
   const absl::StatusOr<FlameAnswer> answer = client.QueryFlameGraph(*selection, max_nodes);
@@ -97,11 +97,13 @@ int RunFlame(const CLI::App& command, const FlameFlags& flags) {
 void AddFlameCommand(CLI::App& app, Run& run) {
   const auto flags = std::make_shared<FlameFlags>();
   CLI::App* const command =
-      app.add_subcommand("flame", "The flame graph, or all stacks: svg, folded, pprof, json");
+      app.add_subcommand("flame", "The flame graph, or all stacks, in the formats of many tools");
   command->footer(kExamples);
   command->add_option("FILE", flags->files, "pprof or folded files, merged; - is standard input")
       ->type_name("");
-  command->add_option("-o,--output", flags->format, "svg, folded, pprof or json; svg when nothing tells")
+  command
+      ->add_option("-o,--output", flags->format,
+                   "svg, folded, pprof, json, speedscope, cpuprofile (Chrome) or dot; svg when nothing tells")
       ->type_name("FORMAT");
   command->add_option("--out", flags->out, "Write to this file instead of standard output")
       ->type_name("FILE");

@@ -19,14 +19,26 @@ struct NamedFormat {
 constexpr NamedFormat kFormats[] = {{"svg", ProfileFormat::kSvg},
                                     {"folded", ProfileFormat::kFolded},
                                     {"pprof", ProfileFormat::kPprof},
-                                    {"json", ProfileFormat::kJson}};
+                                    {"json", ProfileFormat::kJson},
+                                    {"speedscope", ProfileFormat::kSpeedscope},
+                                    {"cpuprofile", ProfileFormat::kCpuProfile},
+                                    {"dot", ProfileFormat::kDot}};
 
 constexpr NamedFormat kSuffixes[] = {
-    {".svg", ProfileFormat::kSvg},          {".folded", ProfileFormat::kFolded},
-    {".collapsed", ProfileFormat::kFolded}, {".txt", ProfileFormat::kFolded},
-    {".pprof", ProfileFormat::kPprof},      {".pb.gz", ProfileFormat::kPprof},
-    {".pb", ProfileFormat::kPprof},         {".prof", ProfileFormat::kPprof},
-    {".gz", ProfileFormat::kPprof},         {".json", ProfileFormat::kJson},
+    {".speedscope.json", ProfileFormat::kSpeedscope},  // before .json
+    {".cpuprofile", ProfileFormat::kCpuProfile},
+    {".dot", ProfileFormat::kDot},
+    {".gv", ProfileFormat::kDot},
+    {".svg", ProfileFormat::kSvg},
+    {".folded", ProfileFormat::kFolded},
+    {".collapsed", ProfileFormat::kFolded},
+    {".txt", ProfileFormat::kFolded},
+    {".pprof", ProfileFormat::kPprof},
+    {".pb.gz", ProfileFormat::kPprof},
+    {".pb", ProfileFormat::kPprof},
+    {".prof", ProfileFormat::kPprof},
+    {".gz", ProfileFormat::kPprof},
+    {".json", ProfileFormat::kJson},
 };
 
 bool IsStandardOutput(absl::string_view out) { return out.empty() || out == "-"; }
@@ -60,7 +72,8 @@ absl::StatusOr<ProfileFormat> ChooseFormat(absl::string_view format, absl::strin
     const std::optional<ProfileFormat> named = ParseFormat(format);
     if (named) return *named;
     return absl::InvalidArgumentError(
-        absl::StrCat("-o ", format, " is not a format; there are svg, folded, pprof and json"));
+        absl::StrCat("-o ", format,
+                     " is not a format; there are svg, folded, pprof, json, speedscope, cpuprofile and dot"));
   }
   if (!IsStandardOutput(out)) {
     const std::optional<ProfileFormat> guessed = GuessFormat(out);

@@ -10,11 +10,12 @@
 
 namespace pilotlight::cli {
 
-enum class ProfileFormat { kSvg, kFolded, kPprof, kJson };
+enum class ProfileFormat { kSvg, kFolded, kPprof, kJson, kSpeedscope, kCpuProfile, kDot };
 
 absl::string_view FormatName(ProfileFormat format);
 std::optional<ProfileFormat> ParseFormat(absl::string_view name);
-// By the suffix: .svg, .folded .collapsed .txt, .pprof .pb.gz .pb .prof .gz, .json.
+// By the suffix: .svg, .folded .collapsed .txt, .pprof .pb.gz .pb .prof .gz, .json, .speedscope.json,
+// .cpuprofile, .dot .gv.
 std::optional<ProfileFormat> GuessFormat(absl::string_view path);
 
 // `format` when it is given, else what the suffix of `out` says, else `otherwise`.

@@ -319,7 +319,9 @@ void AddRecordCommand(CLI::App& app, std::vector<std::string> command_line, Run&
       ->type_name("SOURCE")
       ->check(CLI::IsMember({"auto", "ebpf", "perf", "pprof"}))
       ->capture_default_str();
-  command->add_option("-o,--output", flags->format, "top, svg, folded, pprof or json; top when nothing tells")
+  command
+      ->add_option("-o,--output", flags->format,
+                   "top, svg, folded, pprof, json, speedscope, cpuprofile or dot; top when nothing tells")
       ->type_name("FORMAT");
   command
       ->add_option("--out", flags->out,

@@ -2,9 +2,12 @@
 
 #include "base/check.h"
 #include "cli/top_view.h"
+#include "exporters/cpuprofile.h"
+#include "exporters/dot.h"
 #include "exporters/folded.h"
 #include "exporters/json.h"
 #include "exporters/pprof.h"
+#include "exporters/speedscope.h"
 #include "exporters/svg.h"
 
 namespace pilotlight::cli {
@@ -13,6 +16,11 @@ std::string Render(const Profile& profile, ProfileFormat format, size_t max_node
                    const std::string& subject) {
   if (format == ProfileFormat::kFolded) return WriteFolded(profile);
   if (format == ProfileFormat::kPprof) return WritePprof(profile);
+  if (format == ProfileFormat::kSpeedscope) return WriteSpeedscope(profile);
+  if (format == ProfileFormat::kDot) return WriteDot(profile);
+  if (format == ProfileFormat::kCpuProfile) {
+    return WriteCpuProfile(BuildFlameGraph(profile, max_nodes), profile.type);
+  }
   return RenderFlameGraph(BuildFlameGraph(profile, max_nodes), profile.type, format, subject);
 }
 

@@ -10,7 +10,7 @@
 
 namespace pilotlight::cli {
 
-// `max_nodes` (0: no limit) and `subject`, which goes under the title, are for svg and json.
+// `max_nodes` (0: no limit) is for svg, json and cpuprofile; `subject`, which goes under the title, for svg.
 std::string Render(const Profile& profile, ProfileFormat format, size_t max_nodes,
                    const std::string& subject);
 

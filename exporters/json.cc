@@ -3,13 +3,12 @@
 #include <cstdint>
 #include <vector>
 
-#include "nlohmann/json.hpp"
+#include "exporters/json_dump.h"
 
 namespace pilotlight {
 namespace {
 
-// Members stay in the order in which they are written.
-using Json = nlohmann::ordered_json;
+using Json = OrderedJson;
 
 std::string Text(absl::string_view text) { return std::string(text); }
 
@@ -50,10 +49,6 @@ Json Judged(const Difference& difference) {
 
 Json Head(const ProfileType& type) { return {{"type", type.ToString()}, {"unit", type.sample_unit}}; }
 
-std::string Dump(const Json& json) {
-  return json.dump(/*indent=*/-1, ' ', /*ensure_ascii=*/false, Json::error_handler_t::replace) + "\n";
-}
-
 }  // namespace
 
 std::string WriteFlameGraphJson(const FlameGraph& graph, const ProfileType& type) {
@@ -68,7 +63,7 @@ std::string WriteFlameGraphJson(const FlameGraph& graph, const ProfileType& type
                      {"self", Numbers(node.self)},
                      {"total", Numbers(node.total)}});
   }
-  return Dump(json);
+  return DumpJson(json);
 }
 
 std::string WriteTopJson(const TopTable& table, const ProfileType& type) {
@@ -85,7 +80,7 @@ std::string WriteTopJson(const TopTable& table, const ProfileType& type) {
                     {"flat_share", Pair(row.flat_share)},
                     {"cumulative_share", Pair(row.cumulative_share)}});
   }
-  return Dump(json);
+  return DumpJson(json);
 }
 
 std::string WriteDiffJson(const DiffTable& table, const DiffGraph& graph, const ProfileType& type) {
@@ -179,7 +174,7 @@ std::string WriteProfileJson(const Profile& profile) {
   }
   json["frames"] = std::move(frames);
   json["stacks"] = std::move(stacks);
-  return Dump(json);
+  return DumpJson(json);
 }
 
 }  // namespace pilotlight

@@ -70,6 +70,15 @@ class HttpApi {
     return File(request, ExportFormat::kFolded);
   }
   absl::StatusOr<HttpResponse> Json(const HttpRequest& request) { return File(request, ExportFormat::kJson); }
+  absl::StatusOr<HttpResponse> Speedscope(const HttpRequest& request) {
+    return File(request, ExportFormat::kSpeedscope);
+  }
+  absl::StatusOr<HttpResponse> CpuProfile(const HttpRequest& request) {
+    ASSIGN_OR_RETURN(HttpResponse response, File(request, ExportFormat::kCpuProfile));
+    response.headers["Content-Disposition"] = "attachment; filename=\"profile.cpuprofile\"";
+    return response;
+  }
+  absl::StatusOr<HttpResponse> Dot(const HttpRequest& request) { return File(request, ExportFormat::kDot); }
 
   absl::StatusOr<HttpResponse> Top(const HttpRequest& request) {
     const absl::Time now = engine_.Now();
@@ -191,6 +200,9 @@ void AddHttpApi(QueryEngine& engine, QueryMetrics& metrics, const prometheus::Re
   add("/flamegraph.json", "flamegraph.json", &HttpApi::Json);
   add("/diff.json", "diff.json", &HttpApi::Diff);
   add("/folded", "folded", &HttpApi::Folded);
+  add("/speedscope.json", "speedscope.json", &HttpApi::Speedscope);
+  add("/cpuprofile", "cpuprofile", &HttpApi::CpuProfile);
+  add("/callgraph.dot", "callgraph.dot", &HttpApi::Dot);
   add("/debug/pprof/merge", "pprof", &HttpApi::Pprof);
   server.Get("/metrics", [&registry, before_scrape = std::move(before_scrape)](const HttpRequest&) {
     if (before_scrape) before_scrape();

@@ -13,6 +13,7 @@
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "collector/api/pyroscope_selector.h"
+#include "exporters/dot.h"
 #include "exporters/flamebearer.h"
 #include "exporters/pprof.h"
 
@@ -245,9 +246,13 @@ absl::Status QuerierMethods::SelectMergeStacktraces(const querier::SelectMergeSt
       ToPprof(answer.profile, *response.mutable_pprof()->mutable_profile());
       return absl::OkStatus();
     }
+    case querier::PROFILE_FORMAT_DOT: {
+      ASSIGN_OR_RETURN(const ProfileAnswer answer, engine_.Merge(text, is_abandoned));
+      response.set_dot(WriteDot(answer.profile));
+      return absl::OkStatus();
+    }
     default:
-      return absl::UnimplementedError(
-          "the format must be PROFILE_FORMAT_FLAMEGRAPH (1) or PROFILE_FORMAT_PPROF (4)");
+      return absl::UnimplementedError("there are the formats FLAMEGRAPH (1), DOT (3) and PPROF (4)");
   }
 }
 

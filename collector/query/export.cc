@@ -2,10 +2,13 @@
 
 #include "absl/strings/str_cat.h"
 #include "collector/query/query_engine.h"
+#include "exporters/cpuprofile.h"
+#include "exporters/dot.h"
 #include "exporters/folded.h"
 #include "exporters/format.h"
 #include "exporters/json.h"
 #include "exporters/pprof.h"
+#include "exporters/speedscope.h"
 #include "exporters/svg.h"
 #include "profile/flame_graph.h"
 
@@ -36,6 +39,12 @@ std::string WriteExportFile(const Profile& profile, ExportFormat format) {
       return WriteSvg(BuildFlameGraph(profile, kDefaultMaxNodes), SvgTexts(profile));
     case ExportFormat::kJson:
       return WriteFlameGraphJson(BuildFlameGraph(profile, kDefaultMaxNodes), profile.type);
+    case ExportFormat::kSpeedscope:
+      return WriteSpeedscope(profile);
+    case ExportFormat::kCpuProfile:
+      return WriteCpuProfile(BuildFlameGraph(profile), profile.type);
+    case ExportFormat::kDot:
+      return WriteDot(profile);
   }
   return "";
 }
@@ -49,7 +58,11 @@ absl::string_view ContentType(ExportFormat format) {
     case ExportFormat::kSvg:
       return "image/svg+xml";
     case ExportFormat::kJson:
+    case ExportFormat::kSpeedscope:
+    case ExportFormat::kCpuProfile:
       return "application/json";
+    case ExportFormat::kDot:
+      return "text/vnd.graphviz";
   }
   return "application/octet-stream";
 }

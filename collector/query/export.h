@@ -8,7 +8,7 @@
 
 namespace pilotlight::collector {
 
-enum class ExportFormat { kPprof, kFolded, kSvg, kJson };
+enum class ExportFormat { kPprof, kFolded, kSvg, kJson, kSpeedscope, kCpuProfile, kDot };
 
 std::string WriteExportFile(const Profile& profile, ExportFormat format);
 absl::string_view ContentType(ExportFormat format);

@@ -10,10 +10,13 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
 #include "base/file.h"
+#include "exporters/cpuprofile.h"
+#include "exporters/dot.h"
 #include "exporters/folded.h"
 #include "exporters/json.h"
 #include "exporters/pprof.h"
 #include "exporters/profile_file.h"
+#include "exporters/speedscope.h"
 #include "exporters/svg.h"
 #include "gtest/gtest.h"
 #include "tests/support/command.h"
@@ -87,6 +90,14 @@ TEST_P(GoldenTest, Folded) { Compare("expected.folded", WriteFolded(profile_)); 
 TEST_P(GoldenTest, FlameGraphJson) {
   Compare("expected.json", WriteFlameGraphJson(BuildFlameGraph(profile_), profile_.type));
 }
+
+TEST_P(GoldenTest, Speedscope) { Compare("expected.speedscope.json", WriteSpeedscope(profile_)); }
+
+TEST_P(GoldenTest, CpuProfile) {
+  Compare("expected.cpuprofile", WriteCpuProfile(BuildFlameGraph(profile_), profile_.type));
+}
+
+TEST_P(GoldenTest, Dot) { Compare("expected.dot", WriteDot(profile_)); }
 
 TEST_P(GoldenTest, Svg) {
   Compare("expected.svg", WithoutScript(WriteSvg(BuildFlameGraph(profile_), Options())));
