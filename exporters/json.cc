@@ -96,7 +96,7 @@ std::string WriteDiffJson(const DiffTable& table, const DiffGraph& graph, const 
                     {"flat", Judged(row.flat)},
                     {"cumulative", Judged(row.cumulative)}});
   }
-  if (graph.nodes.empty()) return Dump(json);
+  if (graph.nodes.empty()) return DumpJson(json);
   Json& nodes = json["nodes"] = Json::array();
   for (size_t i = 0; i < graph.nodes.size(); ++i) {
     const DiffGraph::Node& node = graph.nodes[i];
@@ -106,7 +106,7 @@ std::string WriteDiffJson(const DiffTable& table, const DiffGraph& graph, const 
                      {"self", BothSides(node.self)},
                      {"total", Judged(node.total)}});
   }
-  return Dump(json);
+  return DumpJson(json);
 }
 
 std::string WritePeekJson(const PeekTable& table, const ProfileType& type) {
@@ -131,7 +131,7 @@ std::string WritePeekJson(const PeekTable& table, const ProfileType& type) {
                          {"callers", neighbours(function.callers)},
                          {"callees", neighbours(function.callees)}});
   }
-  return Dump(json);
+  return DumpJson(json);
 }
 
 std::string WriteProfileJson(const Profile& profile) {

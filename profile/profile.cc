@@ -95,7 +95,7 @@ Profile ToProfile(const Window& window, const Series& series) {
   profile.duration = window.duration;
   profile.labels = series.labels;
   profile.loss = series.loss;
-  TrieMapper mapper(window.trie, profile.trie);
+  TrieMapper mapper(window.stacks(), profile.trie);
   for (const Sample& sample : series.samples) {
     profile.samples.push_back({mapper.MapNode(sample.node), sample.count, sample.value});
   }

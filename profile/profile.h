@@ -68,7 +68,7 @@ struct LossCounters {
   friend bool operator==(const LossCounters&, const LossCounters&) = default;
 };
 
-// Stacks of one label set; the nodes are of a trie that stands beside it.
+// Stacks of one label set; the nodes are of a table that stands beside it.
 struct Series {
   Labels labels;
   ProfileType type;
@@ -87,7 +87,12 @@ struct Window {
   absl::Duration interval;  // the span that it stands for, at least `duration` (the duty cycle)
   std::string source;       // "ebpf", "perf", "pprof"
   StackTrie trie;
+  // What the series' nodes are of in place of `trie`: that of the stream which the window came in, if any. It
+  // outlives the window.
+  const StackTable* table = nullptr;
   std::vector<Series> series;
+
+  const StackTable& stacks() const { return table != nullptr ? *table : trie; }
 };
 
 // One merged profile with its own trie: what queries, files and exporters deal in.

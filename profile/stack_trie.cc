@@ -6,6 +6,8 @@
 namespace pilotlight {
 
 StackTable::StackTable() {
+  static std::atomic<uint64_t> next_id{1};
+  id_ = next_id.fetch_add(1, std::memory_order_relaxed);
   AddString("");
   AddFrame(Frame{});
   AddNode(kRoot, 0);
@@ -63,8 +65,6 @@ size_t StackTable::byte_size() const {
 }
 
 StackTrie::StackTrie() {
-  static std::atomic<uint64_t> next_id{1};
-  id_ = next_id.fetch_add(1, std::memory_order_relaxed);
   string_ids_.emplace(string(0), 0);
   frame_ids_.emplace(frame(0), 0);
 }

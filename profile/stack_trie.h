@@ -29,6 +29,10 @@ class StackTable {
   StackTable(const StackTable&) = delete;
   StackTable& operator=(const StackTable&) = delete;
 
+  // Differs between tables of one program: whoever keeps numbers beside a table sees by it that it is another
+  // one. The contents take it along; the table that was moved from is not used any more.
+  uint64_t id() const { return id_; }
+
   // Whether it is there already is not looked at. What is added may only name what was added before.
   StringId AddString(absl::string_view text);
   FrameId AddFrame(const Frame& frame);
@@ -51,6 +55,7 @@ class StackTable {
   size_t byte_size() const;
 
  private:
+  uint64_t id_;
   std::vector<absl::string_view> strings_;  // in the chunks
   std::vector<std::unique_ptr<char[]>> chunks_;
   size_t chunk_bytes_ = 0;     // of all chunks
@@ -65,10 +70,6 @@ class StackTable {
 class StackTrie : public StackTable {
  public:
   StackTrie();
-
-  // Differs between tries of one program: whoever keeps ids beside a trie sees by it that it is another one.
-  // The contents take it along; the trie that was moved from is not used any more.
-  uint64_t id() const { return id_; }
 
   StringId InternString(absl::string_view text);
   // REQUIRES: the frame's strings are of this trie.
@@ -86,7 +87,6 @@ class StackTrie : public StackTable {
   using StackTable::AddNode;
   using StackTable::AddString;
 
-  uint64_t id_;
   absl::flat_hash_map<absl::string_view, StringId> string_ids_;  // views of the table's strings
   absl::flat_hash_map<Frame, FrameId> frame_ids_;
   absl::flat_hash_map<std::pair<NodeId, FrameId>, NodeId> children_;

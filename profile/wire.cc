@@ -87,7 +87,7 @@ void WindowEncoder::Encode(const Window& window, v1::Window& message) {
   const size_t strings = sent_.string_count();
   const size_t frames = sent_.frame_count();
   const size_t nodes = sent_.node_count();
-  TrieMapper mapper(window.trie, sent_);
+  TrieMapper mapper(window.stacks(), sent_);
   for (const Series& series : window.series) EncodeSeries(series, mapper, *message.add_series());
   EncodeDictionary(sent_, strings, frames, nodes, *message.mutable_dictionary());
 
@@ -100,6 +100,7 @@ void WindowEncoder::Encode(const Window& window, v1::Window& message) {
 
 void WindowDecoder::Reset() {
   received_ = StackTable();
+  ended_ = false;
   depths_ = std::vector<uint16_t>{0};  // assigning {0} would keep the room
 }
 
@@ -220,6 +221,23 @@ absl::StatusOr<Series> WindowDecoder::DecodeSeries(const v1::Series& message) co
 }
 
 absl::StatusOr<Window> WindowDecoder::Decode(const v1::Window& message) {
+  ASSIGN_OR_RETURN(Window window, DecodeReferring(message));
+  TrieMapper mapper(received_, window.trie);
+  for (Series& series : window.series) {
+    for (Sample& sample : series.samples) sample.node = mapper.MapNode(sample.node);
+    MergeSamples(series.samples);
+  }
+  window.table = nullptr;
+  FreeEnded();
+  return window;
+}
+
+void WindowDecoder::FreeEnded() {
+  if (ended_) Reset();
+}
+
+absl::StatusOr<Window> WindowDecoder::DecodeReferring(const v1::Window& message) {
+  FreeEnded();
   if (message.agent().empty() || message.boot().empty() || message.sequence() == 0) {
     return Broken("agent, boot or sequence is missing");
   }
@@ -241,14 +259,12 @@ absl::StatusOr<Window> WindowDecoder::Decode(const v1::Window& message) {
   window.duration = absl::Nanoseconds(message.duration_ns());
   window.interval = absl::Nanoseconds(message.interval_ns());
   window.source = message.source();
-  TrieMapper mapper(received_, window.trie);
+  window.table = &received_;
   for (const v1::Series& series_message : message.series()) {
     ASSIGN_OR_RETURN(Series series, DecodeSeries(series_message));
-    for (Sample& sample : series.samples) sample.node = mapper.MapNode(sample.node);
-    MergeSamples(series.samples);
     window.series.push_back(std::move(series));
   }
-  if (message.dictionary_ends()) Reset();
+  ended_ = message.dictionary_ends();
   return window;
 }
 

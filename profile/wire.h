@@ -52,6 +52,12 @@ class WindowDecoder {
   // The returned window's trie holds only what the window itself uses.
   absl::StatusOr<Window> Decode(const v1::Window& message);
 
+  // The same without a copy of the stacks: the window refers to the table of this decoder, as it is until the
+  // next call.
+  absl::StatusOr<Window> DecodeReferring(const v1::Window& message);
+  // Frees the dictionary when the last window was marked as its end. Decode() does so itself.
+  void FreeEnded();
+
   // Memory that the dictionary takes, within some ten per cent.
   size_t dictionary_bytes() const;
 
@@ -63,6 +69,7 @@ class WindowDecoder {
   void Reset();
 
   const WireLimits limits_;
+  bool ended_ = false;
   // By the sender's numbers. A hostile sender may send the same entry twice: only in the windows' tries each
   // is there once.
   StackTable received_;

@@ -122,11 +122,10 @@ IngestStream::Outcome IngestStream::ReceiveWindow(const v1::Window& message, siz
                                                 context_.limits().max_message_bytes)),
         message);
   }
-  absl::StatusOr<Window> window = decoder_.Decode(message);
-  const size_t dictionary_bytes = decoder_.dictionary_bytes();
-  const bool dictionaries_fit = context_.ChargeDictionary(charged_bytes_, dictionary_bytes);
-  const bool has_grown = dictionary_bytes > charged_bytes_;
-  charged_bytes_ = dictionary_bytes;
+  absl::StatusOr<Window> window = decoder_.DecodeReferring(message);
+  const size_t before = charged_bytes_;
+  const bool dictionaries_fit = ChargeDictionary();
+  const bool has_grown = charged_bytes_ > before;
   if (absl::IsResourceExhausted(window.status()) && has_decoded_) {
     return End(BreakReason::kDictionary, window.status());
   }
@@ -148,7 +147,17 @@ IngestStream::Outcome IngestStream::ReceiveWindow(const v1::Window& message, siz
     context_.metrics().Refused(refusal->reason);
     return {Refuse(window->boot, window->sequence, refusal->message), absl::OkStatus()};
   }
-  return Store(*window);
+  Outcome outcome = Store(*window);
+  decoder_.FreeEnded();
+  ChargeDictionary();
+  return outcome;
+}
+
+bool IngestStream::ChargeDictionary() {
+  const size_t bytes = decoder_.dictionary_bytes();
+  const bool fits = context_.ChargeDictionary(charged_bytes_, bytes);
+  charged_bytes_ = bytes;
+  return fits;
 }
 
 IngestStream::Outcome IngestStream::Store(const Window& window) {

@@ -90,6 +90,8 @@ class IngestStream {
   // The stream ends, and the window does not come again with the next one and end that as well.
   Outcome RefuseAndEnd(BreakReason reason, absl::Status status, const v1::Window& message);
   Outcome Store(const Window& window);
+  // Accounts for what the dictionary takes now; false when all together take too much.
+  bool ChargeDictionary();
   v1::StreamResponse Acknowledge(const Window& window) const;
   Outcome End(BreakReason reason, absl::Status status);
 

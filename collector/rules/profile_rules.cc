@@ -34,23 +34,23 @@ prometheus::Labels MetricLabels(const Rule& rule, const std::vector<std::string>
   return labels;
 }
 
-// For each node of the window's trie the rules that its stack matches.
-std::vector<RuleBits> MatchStacks(const StackTrie& trie, NameMatches& names) {
-  std::vector<RuleBits> of_string(trie.string_count());
-  std::vector<bool> known(trie.string_count());
-  std::vector<RuleBits> of_frame(trie.frame_count());
-  for (FrameId frame = 1; frame < trie.frame_count(); ++frame) {
-    const StringId function = trie.frame(frame).function;
+// For each node of the window's stacks the rules that its stack matches.
+std::vector<RuleBits> MatchStacks(const StackTable& stacks, NameMatches& names) {
+  std::vector<RuleBits> of_string(stacks.string_count());
+  std::vector<bool> known(stacks.string_count());
+  std::vector<RuleBits> of_frame(stacks.frame_count());
+  for (FrameId frame = 1; frame < stacks.frame_count(); ++frame) {
+    const StringId function = stacks.frame(frame).function;
     if (!known[function]) {
-      of_string[function] = names.Match(trie.string(function));
+      of_string[function] = names.Match(stacks.string(function));
       known[function] = true;
     }
     of_frame[frame] = of_string[function];
   }
-  std::vector<RuleBits> of_node(trie.node_count());
-  for (NodeId node = 1; node < trie.node_count(); ++node) {
-    const RuleBits& above = of_node[trie.parent(node)];
-    const RuleBits& here = of_frame[trie.frame_of(node)];
+  std::vector<RuleBits> of_node(stacks.node_count());
+  for (NodeId node = 1; node < stacks.node_count(); ++node) {
+    const RuleBits& above = of_node[stacks.parent(node)];
+    const RuleBits& here = of_frame[stacks.frame_of(node)];
     of_node[node] = {above.focus | here.focus, above.ignore | here.ignore};
   }
   return of_node;
@@ -180,7 +180,7 @@ std::vector<ProfileRules::Hit> ProfileRules::FindHits(const Window& window, cons
       hit_of[i]->values = std::move(values);
     }
     if (wanted == 0) continue;
-    if (of_node.empty()) of_node = MatchStacks(window.trie, *rules.names);
+    if (of_node.empty()) of_node = MatchStacks(window.stacks(), *rules.names);
     for (const Sample& sample : series.samples) {
       const RuleBits& bits = of_node[sample.node];
       for (uint64_t left = wanted & (bits.focus | rules.without_focus) & ~bits.ignore; left != 0;

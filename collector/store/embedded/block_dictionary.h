@@ -95,29 +95,4 @@ class BlockDictionary {
   size_t taken_nodes_ = 0;
 };
 
-// Adds nodes of a window's trie to one block dictionary after the other, in O(nodes used by that block).
-class WindowMapper {
- public:
-  explicit WindowMapper(const StackTrie& from);
-
-  // REQUIRES: `to` is writable and outlives the use of MapNode().
-  void StartBlock(BlockDictionary& to);
-  NodeId MapNode(NodeId node);
-
- private:
-  static constexpr uint32_t kUnmapped = UINT32_MAX;
-  FrameId MapFrame(FrameId frame);
-  StringId MapString(StringId text);
-
-  const StackTrie& from_;
-  BlockDictionary* to_ = nullptr;
-  std::vector<NodeId> nodes_;
-  std::vector<FrameId> frames_;
-  std::vector<StringId> strings_;
-  // What StartBlock() has to reset.
-  std::vector<NodeId> mapped_nodes_;
-  std::vector<FrameId> mapped_frames_;
-  std::vector<StringId> mapped_strings_;
-};
-
 }  // namespace pilotlight::collector

@@ -14,6 +14,7 @@
 #include "collector/store/embedded/node_sums.h"
 #include "collector/store/embedded/record.h"
 #include "collector/store/embedded/series_table.h"
+#include "collector/store/embedded/stack_maps.h"
 #include "collector/store/embedded/totals_record.h"
 #include "collector/store/store_test_support.h"
 
@@ -228,9 +229,10 @@ class BlockDictionaryTest : public testing::Test {
     written_.MakeWritable();
     for (int i = 0; i < 10; ++i) {
       for (const NodeId node : AddRandomStacks(random_, 20, trie_)) nodes_.push_back(node);
-      WindowMapper mapper(trie_);
-      mapper.StartBlock(written_);
-      for (size_t j = mapped_.size(); j < nodes_.size(); ++j) mapped_.push_back(mapper.MapNode(nodes_[j]));
+      map_.BeginWindow();
+      for (size_t j = mapped_.size(); j < nodes_.size(); ++j) {
+        mapped_.push_back(map_.Map(trie_, nodes_[j], written_));
+      }
       chunks_.push_back(written_.TakeChunk());
     }
   }
@@ -253,8 +255,39 @@ class BlockDictionaryTest : public testing::Test {
   std::vector<NodeId> nodes_;   // of trie_
   std::vector<NodeId> mapped_;  // of written_
   BlockDictionary written_;
+  StackMap map_;
   std::vector<std::string> chunks_;
 };
+
+TEST_F(BlockDictionaryTest, EqualStacksHaveEqualHashesInAllDictionaries) {
+  StackTrie other_trie;
+  AddStack(other_trie, "something;else");  // so that numbers differ
+  StackMap map;
+  BlockDictionary other;
+  other.MakeWritable();
+  StackMap other_map;
+  other_map.Map(other_trie, 2, other);
+  for (size_t i = nodes_.size(); i-- > 0;) {
+    const NodeId node = map.Map(trie_, nodes_[i], other);
+    EXPECT_EQ(other.stack_hash(node), written_.stack_hash(mapped_[i]));
+    EXPECT_EQ(written_.FindStack(other.stack_hash(node)), mapped_[i]);
+  }
+  EXPECT_FALSE(written_.FindStack(other.stack_hash(2)).has_value());
+}
+
+TEST(StackMapsTest, TheLeastRecentlyUsedMapsGo) {
+  StackTrie trie;
+  const NodeId node = AddStack(trie, "main;work");
+  BlockDictionary dictionary;
+  dictionary.MakeWritable();
+  StackMaps maps(/*max_bytes=*/4000);
+  for (uint32_t service = 0; service < 100; ++service) {
+    EXPECT_EQ(maps.Get(trie.id(), {1, service, 0}).Map(trie, node, dictionary), 2u);
+    EXPECT_LE(maps.byte_size(), 5000u);
+  }
+  maps.Clear();
+  EXPECT_EQ(maps.byte_size(), 0u);
+}
 
 TEST_F(BlockDictionaryTest, ChunksBringBackEveryStack) {
   const auto read = Read(chunks_);
@@ -265,9 +298,8 @@ TEST_F(BlockDictionaryTest, ChunksBringBackEveryStack) {
 TEST_F(BlockDictionaryTest, EqualStacksHaveOneNodeAlsoAfterReading) {
   const auto read = Read(chunks_);
   read->MakeWritable();
-  WindowMapper mapper(trie_);
-  mapper.StartBlock(*read);
-  for (size_t i = 0; i < nodes_.size(); ++i) EXPECT_EQ(mapper.MapNode(nodes_[i]), mapped_[i]);
+  StackMap map;
+  for (size_t i = 0; i < nodes_.size(); ++i) EXPECT_EQ(map.Map(trie_, nodes_[i], *read), mapped_[i]);
   EXPECT_TRUE(read->TakeChunk().empty());
   EXPECT_EQ(read->node_count(), trie_.node_count());
 }

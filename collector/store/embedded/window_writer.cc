@@ -31,7 +31,7 @@ absl::Status Validate(const Window& window) {
     return refuse("the duration must be positive and within the interval");
   }
   const size_t entries =
-      std::max({window.trie.node_count(), window.trie.frame_count(), window.trie.string_count()});
+      std::max({window.stacks().node_count(), window.stacks().frame_count(), window.stacks().string_count()});
   if (entries > BlockDictionary::kMaxEntries / 2) return refuse("too many distinct stacks");
   for (const Series& series : window.series) {
     const auto service = series.labels.find(std::string(kServiceLabel));
@@ -76,6 +76,7 @@ WindowWriter::WindowWriter(const EmbeddedStoreOptions& options, const Clock& clo
       aggregates_(aggregates),
       cache_(cache),
       counters_(counters),
+      stack_maps_(options.stack_map_bytes),
       open_(std::make_shared<Group>()) {}
 
 absl::StatusOr<std::unique_ptr<WindowWriter>> WindowWriter::Create(
@@ -104,6 +105,7 @@ absl::Status WindowWriter::Recover() {
 
 absl::Status WindowWriter::Reload() {
   if (!needs_reload_) return absl::OkStatus();
+  stack_maps_.Clear();
   const Database::Use use(database_);
   RETURN_IF_ERROR(use.status());
   rocksdb::DB& rocks = use.rocks();
@@ -247,7 +249,7 @@ absl::Status WindowWriter::EncodeWindow(const Window& window) {
   boots_.Set(window.agent, window.boot, boot, batch);
 
   bool ids_changed = known == nullptr;
-  WindowMapper mapper(window.trie);
+  const StackTable& stacks = window.stacks();
   for (const Share& share : shares) {
     const BlockKey& key = share.target.block->key;
     if (share.service_is_new) {
@@ -264,7 +266,7 @@ absl::Status WindowWriter::EncodeWindow(const Window& window) {
     {
       Block& block = *share.target.block;
       const MutexLock lock(block.mutex);
-      mapper.StartBlock(block.dictionary);
+      StackMap& map = stack_maps_.Get(stacks.id(), key);
       std::vector<RecordedSeries> recorded;
       for (const Series* series : share.series) {
         const SeriesIdentity identity{series->type, series->labels};
@@ -273,7 +275,7 @@ absl::Status WindowWriter::EncodeWindow(const Window& window) {
         if (interned.added) batch.Put(NumberedKey(key, RecordKind::kSeries, interned.id), record);
         RecordedSeries& one = recorded.emplace_back(
             RecordedSeries{interned.id, series->period, series->loss, {}, series->samples});
-        for (Sample& sample : one.samples) sample.node = mapper.MapNode(sample.node);
+        for (Sample& sample : one.samples) sample.node = map.Map(stacks, sample.node, block.dictionary);
       }
       if (const std::string chunk = block.dictionary.TakeChunk(); !chunk.empty()) {
         batch.Put(NumberedKey(key, RecordKind::kDictionary, block.next_chunk++), chunk);
