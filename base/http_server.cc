@@ -119,6 +119,16 @@ void Send(HttpResponse response, const httplib::Request& request, httplib::Respo
       response.body = Gzip(response.body);
       response.headers["Content-Encoding"] = "gzip";
     }
+  } else if (const auto coding = response.headers.find("Content-Encoding");
+             coding != response.headers.end() && coding->second == "gzip" && !TakesGzip(request)) {
+    constexpr size_t kMostBytes = size_t{1} << 30;  // our own handlers made it
+    absl::StatusOr<std::string> plain = Gunzip(response.body, kMostBytes);
+    if (!plain.ok()) {
+      response = HttpError(absl::InternalError(plain.status().message()));
+    } else {
+      response.body = *std::move(plain);
+      response.headers.erase(coding);
+    }
   }
   to.status = response.status;
   for (const auto& [name, value] : response.headers) to.set_header(name.c_str(), value);

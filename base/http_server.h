@@ -48,7 +48,8 @@ struct HttpServerOptions {
 };
 
 // Answers in its own threads, so handlers must be thread-safe. Text, JSON and protobuf answers are gzipped
-// for those who take that, but not what already has a Content-Encoding.
+// for those who take that. An answer with `Content-Encoding: gzip` is sent as it is, to the others
+// decompressed.
 class HttpServer {
  public:
   using Handler = std::function<HttpResponse(const HttpRequest&)>;

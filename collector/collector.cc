@@ -19,6 +19,7 @@
 #include "collector/api/grpc_server.h"
 #include "collector/api/http_api.h"
 #include "collector/api/ingest_service.h"
+#include "collector/api/page.h"
 #include "collector/api/push_methods.h"
 #include "collector/api/querier_methods.h"
 #include "collector/api/query_methods.h"
@@ -108,6 +109,7 @@ class Collector::Impl {
     AddQueryOverHttp(query_methods_, http_server_);
     AddPushOverHttp(push_methods_, http_server_);
     AddQuerierOverHttp(querier_methods_, query_metrics_, http_server_);
+    AddPage(options_.page_files, http_server_);
     if (absl::Status status = http_server_.Start(); !status.ok()) {
       return absl::Status(status.code(),
                           absl::StrCat(status.message(), "; take another one with --web.listen-address"));

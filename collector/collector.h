@@ -12,6 +12,7 @@
 #include "collector/ingest/ingest_limits.h"
 #include "collector/query/query_engine.h"
 #include "collector/store/profile_store.h"
+#include "web/page_files.h"
 
 namespace prometheus {
 class Registry;
@@ -38,6 +39,7 @@ struct CollectorOptions {
   // Profile rules (collector/rules/rules_file.h); empty for none.
   std::string config_file;
   size_t max_rule_series = 1000;  // of each rule
+  absl::Span<const PageFile> page_files;  // none: there is no page
 };
 
 class Collector {

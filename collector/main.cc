@@ -19,6 +19,7 @@
 #include "collector/collector.h"
 #include "collector/store/embedded/embedded_store.h"
 #include "collector/store_metrics.h"
+#include "web/page_files.h"
 
 namespace pilotlight::collector {
 namespace {
@@ -172,6 +173,7 @@ int main(int argc, char** argv) {         // NOLINT(bugprone-exception-escape)
   limits.max_message_bytes = sizes.max_message;
   limits.wire.max_dictionary_bytes = sizes.max_dictionary;
   limits.max_dictionaries_bytes = sizes.max_dictionaries;
+  configuration.collector.page_files = PageFiles();
   SetUpLogging(configuration.logging);
   return Run(configuration);
 }

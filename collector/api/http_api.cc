@@ -1,16 +1,13 @@
 #include "collector/api/http_api.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "base/flags.h"
 #include "base/metrics.h"
 #include "base/status_macros.h"
 #include "collector/api/http_selection.h"
-#include "collector/api/pages.h"
 #include "collector/query/export.h"
 #include "exporters/json.h"
 
@@ -20,13 +17,6 @@ namespace {
 HttpResponse Text(std::string text) {
   HttpResponse response;
   response.body = std::move(text);
-  return response;
-}
-
-HttpResponse Html(std::string page) {
-  HttpResponse response;
-  response.content_type = "text/html; charset=utf-8";
-  response.body = std::move(page);
   return response;
 }
 
@@ -80,17 +70,6 @@ class HttpApi {
   }
   absl::StatusOr<HttpResponse> Dot(const HttpRequest& request) { return File(request, ExportFormat::kDot); }
 
-  absl::StatusOr<HttpResponse> Top(const HttpRequest& request) {
-    const absl::Time now = engine_.Now();
-    ASSIGN_OR_RETURN(const SelectionText text, ReadSelection(request, now, {"limit", "order"}));
-    ASSIGN_OR_RETURN(const size_t limit, NumberParameter(request, "limit", kMostRows));
-    ASSIGN_OR_RETURN(const TopOrder order, OrderParameter(request));
-    ASSIGN_OR_RETURN(const TimeSpan span, ResolveSpan(text.start, text.end, now));
-    ASSIGN_OR_RETURN(const TopAnswer answer, engine_.Top(text, order, limit));
-    if (answer.quality.totals.count == 0) return NothingThere(text, span);
-    return Html(RenderTop(answer, text, span));
-  }
-
   absl::StatusOr<HttpResponse> Diff(const HttpRequest& request) {
     const absl::Time now = engine_.Now();
     ASSIGN_OR_RETURN(SelectionText text,
@@ -109,38 +88,6 @@ class HttpApi {
     response.content_type = "application/json";
     response.body = WriteDiffJson(answer.table, answer.graph, answer.type);
     return response;
-  }
-
-  absl::StatusOr<HttpResponse> Index(const HttpRequest& request) {
-    const std::string span_name = request.Parameter("span", "1h");
-    const std::optional<absl::Duration> length = ParseDurationText(span_name);
-    if (!length || *length <= absl::ZeroDuration()) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("span=", span_name, " is not a duration; try ", absl::StrJoin(IndexSpans(), ", ")));
-    }
-    IndexPage page;
-    const auto host = request.headers.find("host");
-    page.host = host == request.headers.end() ? "localhost:4040" : host->second;
-    page.span.end = engine_.Now();
-    page.span.start = page.span.end - *length;
-    page.span_name = span_name;
-    SelectionText text;
-    text.start = page.span.start;
-    text.end = page.span.end;
-    ASSIGN_OR_RETURN(const SeriesAnswer answer,
-                     engine_.SelectSeries(text, *length, {std::string(kServiceLabel)}));
-    for (const TimeSeries& series : answer.series) {
-      ServiceRow row;
-      const auto service = series.labels.find(std::string(kServiceLabel));
-      if (service != series.labels.end()) row.service = service->second;
-      for (const SeriesPoint& point : series.points) {
-        row.samples += point.count;
-        row.cpu_seconds += point.estimated_value / 1e9;
-      }
-      page.services.push_back(std::move(row));
-    }
-    std::ranges::stable_sort(page.services, std::greater<>(), &ServiceRow::cpu_seconds);
-    return Html(RenderIndex(page));
   }
 
  private:
@@ -194,8 +141,6 @@ void AddHttpApi(QueryEngine& engine, QueryMetrics& metrics, const prometheus::Re
       return api->Answer(request, method, handler);
     });
   };
-  add("/", "index", &HttpApi::Index);
-  add("/top", "top", &HttpApi::Top);
   add("/flamegraph.svg", "flamegraph.svg", &HttpApi::Svg);
   add("/flamegraph.json", "flamegraph.json", &HttpApi::Json);
   add("/diff.json", "diff.json", &HttpApi::Diff);

@@ -5,7 +5,6 @@
 #include <optional>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
@@ -108,45 +107,8 @@ absl::StatusOr<SelectionText> ReadBaseSelection(const HttpRequest& request, cons
   return base;
 }
 
-std::string SelectionQuery(const SelectionText& text) {
-  std::string query;
-  const auto add = [&query](absl::string_view name, absl::string_view value) {
-    if (value.empty()) return;
-    absl::StrAppend(&query, query.empty() ? "?" : "&", name, "=", UrlEncode(value));
-  };
-  add("selector", text.selector);
-  if (text.start) add("from", absl::FormatTime(absl::RFC3339_full, *text.start, absl::UTCTimeZone()));
-  if (text.end) add("to", absl::FormatTime(absl::RFC3339_full, *text.end, absl::UTCTimeZone()));
-  add("type", text.profile_type);
-  add("focus", text.focus);
-  add("ignore", text.ignore);
-  return query;
-}
-
-std::string UrlEncode(absl::string_view text) {
-  std::string encoded;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (absl::ascii_isalnum(byte) || absl::StrContains("-._~", absl::string_view(&c, 1))) {
-      encoded += c;
-    } else {
-      absl::StrAppend(&encoded, "%", absl::Hex(byte, absl::kZeroPad2));
-    }
-  }
-  return encoded;
-}
-
-std::string HtmlEscape(absl::string_view text) {
-  return absl::StrReplaceAll(
-      text, {{"&", "&amp;"}, {"<", "&lt;"}, {">", "&gt;"}, {"\"", "&quot;"}, {"'", "&#39;"}});
-}
-
 std::string QuoteForSelector(absl::string_view text) {
   return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"\"", "\\\""}, {"\n", "\\n"}}), "\"");
-}
-
-std::string EqualitySelector(absl::string_view name, absl::string_view value) {
-  return absl::StrCat("{", name, "=", QuoteForSelector(value), "}");
 }
 
 }  // namespace pilotlight::collector

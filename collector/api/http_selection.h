@@ -24,16 +24,7 @@ absl::StatusOr<SelectionText> ReadSelection(const HttpRequest& request, absl::Ti
 absl::StatusOr<SelectionText> ReadBaseSelection(const HttpRequest& request, const SelectionText& comparison,
                                                 absl::Time now);
 
-// "?selector=…&from=…&to=…" and so on, for links.
-std::string SelectionQuery(const SelectionText& text);
-
-// Percent-encoded but for RFC 3986's unreserved characters.
-std::string UrlEncode(absl::string_view text);
-std::string HtmlEscape(absl::string_view text);
-
 // In double quotes, as the selector's grammar asks.
 std::string QuoteForSelector(absl::string_view text);
-// {name="value"}
-std::string EqualitySelector(absl::string_view name, absl::string_view value);
 
 }  // namespace pilotlight::collector
