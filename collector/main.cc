@@ -31,7 +31,8 @@ struct Configuration {
   std::vector<std::string> aggregates = {"all", "namespace"};
 };
 
-void AddStoreFlags(CLI::App& app, Configuration& configuration) {
+void AddStoreFlags(CLI::App& app, Configuration& configuration, uint64_t& cache_bytes) {
+  cache_bytes = configuration.store.cache_bytes;
   app.add_option("--storage.path", configuration.store.path, "Directory of the profiles; made when not there")
       ->capture_default_str();
   Retention& retention = configuration.collector.retention;
@@ -41,6 +42,8 @@ void AddStoreFlags(CLI::App& app, Configuration& configuration) {
                   "How long sums over ten minutes are kept");
   AddDurationFlag(app, "--storage.retention.hours", retention.hours, "How long sums over an hour are kept");
   AddDurationFlag(app, "--storage.retention.days", retention.days, "How long sums over a day are kept");
+  AddSizeFlag(app, "--storage.cache-bytes", cache_bytes,
+              "Memory for the names of blocks; a day's blocks of all services should fit");
   app.add_option("--storage.aggregates", configuration.aggregates,
                  "Sums over services to keep: all, or label names joined by +")
       ->delimiter(',')
@@ -60,6 +63,7 @@ struct SizeFlags {
   uint64_t max_message = 0;
   uint64_t max_dictionary = 0;
   uint64_t max_dictionaries = 0;
+  uint64_t cache = 0;
 };
 
 void AddIngestFlags(CLI::App& app, IngestLimits& limits, SizeFlags& sizes) {
@@ -68,7 +72,9 @@ void AddIngestFlags(CLI::App& app, IngestLimits& limits, SizeFlags& sizes) {
   app.add_option("--ingest.max-streams", limits.max_streams, "Agents connected at once")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
-  sizes = {limits.max_message_bytes, limits.wire.max_dictionary_bytes, limits.max_dictionaries_bytes};
+  sizes.max_message = limits.max_message_bytes;
+  sizes.max_dictionary = limits.wire.max_dictionary_bytes;
+  sizes.max_dictionaries = limits.max_dictionaries_bytes;
   AddSizeFlag(app, "--ingest.max-message-bytes", sizes.max_message, "Largest window, decompressed");
   AddSizeFlag(app, "--ingest.max-dictionary-bytes", sizes.max_dictionary,
               "Memory for the names of one agent");
@@ -146,7 +152,7 @@ int main(int argc, char** argv) {         // NOLINT(bugprone-exception-escape)
 
   CLI::App app("Keeps the profiles that pilotlight agents send, and answers questions about them.",
                "pilotlight-collector");
-  AddStoreFlags(app, configuration);
+  AddStoreFlags(app, configuration, sizes.cache);
   AddListenFlags(app, configuration);
   AddIngestFlags(app, configuration.collector.ingest, sizes);
   app.add_option("--query.max-concurrency", configuration.collector.query.max_concurrent,
@@ -170,6 +176,7 @@ int main(int argc, char** argv) {         // NOLINT(bugprone-exception-escape)
   }
   IngestLimits& limits = configuration.collector.ingest;
   limits.max_age = configuration.collector.retention.windows;
+  configuration.store.cache_bytes = sizes.cache;
   limits.max_message_bytes = sizes.max_message;
   limits.wire.max_dictionary_bytes = sizes.max_dictionary;
   limits.max_dictionaries_bytes = sizes.max_dictionaries;

@@ -34,6 +34,7 @@ void Block::LoadDictionary(rocksdb::DB& rocks, StoreCounters& counters) {
     }
     next_chunk = chunk + 1;
   }
+  dictionary.ShrinkToFit();
   damaged |= scan.skipped();
 }
 

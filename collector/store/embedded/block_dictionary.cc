@@ -42,6 +42,14 @@ bool ReadColumn(ByteReader& reader, std::vector<Entry>& entries, uint64_t limit,
   return reader.ok();
 }
 
+// Grows by an eighth at a time: there may be thousands of dictionaries, and doubling leaves half of them
+// empty.
+template <typename Column>
+void MakeRoom(Column& column, size_t more) {
+  const size_t needed = column.size() + more;
+  if (needed > column.capacity()) column.reserve(needed + needed / 8);
+}
+
 uint64_t HashOfChild(uint64_t parent_stack_hash, uint64_t frame_hash) {
   return absl::HashOf(parent_stack_hash, frame_hash);
 }
@@ -261,6 +269,8 @@ void BlockDictionary::MakeWritable() {
 StringId BlockDictionary::InternString(absl::string_view text) {
   if (const auto found = index_->strings.find(text); found != index_->strings.end()) return *found;
   const auto id = static_cast<StringId>(string_count());
+  MakeRoom(text_, text.size());
+  MakeRoom(string_ends_, 1);
   text_.append(text.data(), text.size());
   string_ends_.push_back(static_cast<uint32_t>(text_.size()));
   index_->strings.insert(id);
@@ -270,6 +280,8 @@ StringId BlockDictionary::InternString(absl::string_view text) {
 FrameId BlockDictionary::InternFrame(const Frame& frame) {
   if (const auto found = index_->frames.find(frame); found != index_->frames.end()) return *found;
   const auto id = static_cast<FrameId>(frame_count());
+  MakeRoom(frames_, 1);
+  MakeRoom(frame_hashes_, 1);
   frames_.push_back(frame);
   HashNewFrames();
   index_->frames.insert(id);
@@ -290,6 +302,9 @@ NodeId BlockDictionary::Child(NodeId parent, FrameId frame) {
   const Index::ChildKey child = {parent, frame, HashOfChild(stack_hashes_[parent], frame_hashes_[frame])};
   if (const auto found = index_->nodes.find(child); found != index_->nodes.end()) return *found;
   const auto node = static_cast<NodeId>(node_count());
+  MakeRoom(parents_, 1);
+  MakeRoom(node_frames_, 1);
+  MakeRoom(stack_hashes_, 1);
   parents_.push_back(parent);
   node_frames_.push_back(frame);
   stack_hashes_.push_back(child.stack_hash);
@@ -301,6 +316,16 @@ std::optional<NodeId> BlockDictionary::FindStack(uint64_t stack_hash) const {
   const auto found = index_->nodes.find(stack_hash);
   if (found == index_->nodes.end()) return std::nullopt;
   return *found;
+}
+
+void BlockDictionary::ShrinkToFit() {
+  text_.shrink_to_fit();
+  string_ends_.shrink_to_fit();
+  frames_.shrink_to_fit();
+  parents_.shrink_to_fit();
+  node_frames_.shrink_to_fit();
+  stack_hashes_.shrink_to_fit();
+  frame_hashes_.shrink_to_fit();
 }
 
 std::string BlockDictionary::TakeChunk() {

@@ -69,6 +69,9 @@ class BlockDictionary {
   void MakeWritable();
   bool writable() const { return index_ != nullptr; }
 
+  // Gives back the room that AddChunk() took ahead.
+  void ShrinkToFit();
+
   // Encodes what was added since the last call; empty when there is nothing new.
   std::string TakeChunk();
 

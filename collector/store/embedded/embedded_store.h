@@ -16,12 +16,12 @@
 
 namespace pilotlight::collector {
 
-// The defaults keep the store's memory near 260 MB: the four sizes and RocksDB's own tables.
+// The defaults keep the store's memory near 480 MB: the four sizes and RocksDB's own tables.
 struct EmbeddedStoreOptions {
   std::string path;  // made when it is not there
   // Dictionaries of blocks, kept by last use. Blocks of appends under way stay beyond it. When the blocks of
   // a day that services add to do not fit, each window reads them anew.
-  size_t cache_bytes = size_t{160} << 20;
+  size_t cache_bytes = size_t{384} << 20;
   size_t stack_map_bytes = size_t{32} << 20;    // which of a block's stacks an agent's are, kept by last use
   size_t block_cache_bytes = size_t{16} << 20;  // RocksDB's: pieces of tables as read from disk
   size_t write_buffer_bytes = size_t{8} << 20;  // RocksDB's: there are at most three
