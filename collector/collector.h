@@ -38,7 +38,7 @@ struct CollectorOptions {
   QueryOptions query;
   // Profile rules (collector/rules/rules_file.h); empty for none.
   std::string config_file;
-  size_t max_rule_series = 1000;  // of each rule
+  size_t max_rule_series = 1000;          // of each rule
   absl::Span<const PageFile> page_files;  // none: there is no page
 };
 

@@ -16,5 +16,5 @@ differ() {
 
 ok=yes
 differ Metrics 'pilotlight_[a-z_]*[a-z]' || ok=
-differ Flags '--[a-z]+\.[a-z.-]+' || ok=
+differ Flags '--[a-z]+(\.[a-z-]+)+' || ok=
 [[ -n $ok ]]
