@@ -181,8 +181,8 @@ class Shop {
       const NodeId node = window.trie.Child(
           parent,
           window.trie.InternFrame({.function = function, .kind = FrameKind::kGo, .symbolized = true}));
-      const auto count = static_cast<uint64_t>(1 + Draw(40) / 39 * Draw(200));
-      series.samples.push_back({node, count, static_cast<int64_t>(count) * kPeriod});
+      const int count = 1 + Draw(40) / 39 * Draw(200);
+      series.samples.push_back({node, static_cast<uint64_t>(count), count * kPeriod});
       nodes.emplace_back(node, depth + 1);
     }
     MergeSamples(series.samples);
