@@ -120,8 +120,9 @@ void ExpectSamples(const std::vector<SeriesInRecord>& record, const std::vector<
 
 TEST(RecordTest, SeriesOfAWindowComeBack) {
   const std::vector<RecordedSeries> series = MakeSeries();
+  const std::string bytes = EncodeWindowRecord(10, 60, series);
   std::vector<SeriesInRecord> record;
-  ASSERT_TRUE(ParseRecord(Level::kWindow, 1000, EncodeWindowRecord(10, 60, series), record));
+  ASSERT_TRUE(ParseRecord(Level::kWindow, 1000, bytes, record));
   ExpectSamples(record, series);
   EXPECT_EQ(record[0].total.count, 301u);
   EXPECT_EQ(record[0].total.value, 3010);
@@ -139,8 +140,9 @@ TEST(RecordTest, SeriesOfASpanComeBack) {
       .windows = 7, .watched_ns = 70, .estimated_value = 0.1, .first_start_ns = 1003, .last_end_ns = 1990};
   for (RecordedSeries& one : series) one.span.first_start_ns += one.span.windows == 0 ? 1000 : 0;
   series[1].span.last_end_ns = series[2].span.last_end_ns = 1000;
+  const std::string bytes = EncodeSpanRecord(1000, series);
   std::vector<SeriesInRecord> record;
-  ASSERT_TRUE(ParseRecord(Level::kHour, 1000, EncodeSpanRecord(1000, series), record));
+  ASSERT_TRUE(ParseRecord(Level::kHour, 1000, bytes, record));
   ExpectSamples(record, series);
   EXPECT_EQ(record[0].span.windows, 7u);
   EXPECT_EQ(record[0].span.watched_ns, 70);
