@@ -50,6 +50,8 @@ class Database {
   absl::Status Write(rocksdb::WriteBatch& batch);
   // ResourceExhausted while there is less room than EmbeddedStoreOptions::min_free_bytes.
   absl::Status CheckRoom() const { return CheckRoom(options_.min_free_bytes); }
+  // The same for sums, which may be large and can wait: they leave alone what dropping old records needs.
+  absl::Status CheckRoomForSums() const { return CheckRoom(2 * options_.min_free_bytes); }
 
   // True when Recover() has something to do.
   bool broken() const;

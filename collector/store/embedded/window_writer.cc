@@ -362,7 +362,7 @@ void WindowWriter::WaitForAppends() {
 absl::Status WindowWriter::Write(const Encode& encode) {
   const MutexLock lock(mutex_);
   RETURN_IF_ERROR(Recover());
-  RETURN_IF_ERROR(database_.CheckRoom());
+  RETURN_IF_ERROR(database_.CheckRoomForSums());
   encode(open_->batch, open_->blocks);
   if (open_->batch.Count() == 0) return absl::OkStatus();
   const std::shared_ptr<Group> group = open_;
