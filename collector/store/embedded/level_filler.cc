@@ -217,7 +217,6 @@ absl::StatusOr<LevelFiller::Transferred> LevelFiller::Transfer(
   Transferred transferred;
   ASSIGN_OR_RETURN(transferred.target, writer_.FindTarget(FirstPart(level, start_ns, target)));
   Block& into = *transferred.target.block;
-  StackMerger<BlockDictionary> merger(into.dictionary);
   BlockScan scan(database_, cache_, counters_);
   RETURN_IF_ERROR(scan.status());
   for (const uint32_t service : services) {
@@ -242,7 +241,8 @@ absl::StatusOr<LevelFiller::Transferred> LevelFiller::Transfer(
         const MutexLock from_lock(from.mutex);
         scan.LoadDictionary(from);
         const MutexLock into_lock(into.mutex);
-        const std::vector<NodeId> in_order = merger.Map(from.dictionary, all);
+        const std::vector<NodeId> in_order =
+            StackMerger<BlockDictionary>(into.dictionary).Map(from.dictionary, all);
         mapped.resize(all.size());
         size_t next = 0;
         all.ForEach([&](NodeId node) { mapped[node] = in_order[next++]; });
