@@ -151,7 +151,7 @@ absl::Status LevelFiller::FillWithinBlocks(const std::vector<OpenSpans::OpenSpan
         sum.span = spans[i];
         const SpanKey& key = sum.span.key;
         for (const BlockKey& block : catalogue_.Parts(FirstPart(key.level, key.start_unix_ns, key.service))) {
-          RETURN_IF_ERROR(SumWithinBlock(scan, block, sum));
+          SumWithinBlock(scan, block, sum);
         }
       }
     }
@@ -160,7 +160,7 @@ absl::Status LevelFiller::FillWithinBlocks(const std::vector<OpenSpans::OpenSpan
   return absl::OkStatus();
 }
 
-absl::Status LevelFiller::SumWithinBlock(BlockScan& scan, const BlockKey& block, Sum& sum) {
+void LevelFiller::SumWithinBlock(BlockScan& scan, const BlockKey& block, Sum& sum) {
   const SpanKey& key = sum.span.key;
   const Level finer = Finer(key.level);
   const std::vector<Piece> pieces = {{RecordsOf(finer), {key.start_unix_ns, SpanEnd(key)}}};
@@ -188,7 +188,6 @@ absl::Status LevelFiller::SumWithinBlock(BlockScan& scan, const BlockKey& block,
   if (finer == Level::kWindow) {
     put(RecordKind::kWindowTotals, totals.Encode(key.start_unix_ns), summed.empty());
   }
-  return absl::OkStatus();
 }
 
 absl::Status LevelFiller::Write(const std::vector<Sum>& sums) {
@@ -341,7 +340,7 @@ absl::Status LevelFiller::FillAggregates(const OpenSpans::OpenSpan& span) {
       BlockScan scan(database_, cache_, counters_);
       RETURN_IF_ERROR(scan.status());
       for (const BlockKey& block : catalogue_.Parts(FirstPart(key.level, key.start_unix_ns, aggregate.id))) {
-        RETURN_IF_ERROR(SumWithinBlock(scan, block, sum.within));
+        SumWithinBlock(scan, block, sum.within);
       }
       continue;
     }

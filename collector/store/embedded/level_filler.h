@@ -66,7 +66,7 @@ class LevelFiller {
 
   // Sums that need no new names.
   absl::Status FillWithinBlocks(const std::vector<OpenSpans::OpenSpan>& spans);
-  absl::Status SumWithinBlock(BlockScan& scan, const BlockKey& block, Sum& sum);
+  void SumWithinBlock(BlockScan& scan, const BlockKey& block, Sum& sum);
   absl::Status Write(const std::vector<Sum>& sums);
 
   absl::Status FillHour(const OpenSpans::OpenSpan& span);

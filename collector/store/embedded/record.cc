@@ -15,11 +15,6 @@ constexpr uint64_t kMaxNode = BlockDictionary::kMaxEntries;
 // Bytes of a series without samples: twelve numbers.
 constexpr size_t kMinSeriesBytes = 12;
 
-// Sums wrap instead of overflowing: what a broken or hostile record says must not be undefined behaviour.
-int64_t Multiply(uint64_t count, int64_t period) {
-  return static_cast<int64_t>(count * static_cast<uint64_t>(period));
-}
-
 ProfileTotals WrappingTotals(const Sample* first, size_t count) {
   uint64_t counts = 0;
   uint64_t values = 0;
@@ -70,7 +65,7 @@ void EncodeSeries(const RecordedSeries& series, uint32_t previous_id, const uint
     AppendVarint(nodes, sample.node - previous_node);
     AppendVarint(counts, sample.count);
     previous_node = sample.node;
-    values_follow &= sample.value == Multiply(sample.count, series.period);
+    values_follow &= sample.value == ValueOf(sample.count, series.period);
   }
   if (!values_follow) {
     for (const Sample& sample : series.samples) AppendZigzag(values, sample.value);
@@ -105,6 +100,10 @@ void EncodeAll(const std::vector<RecordedSeries>& series, const uint64_t* span_s
 }
 
 }  // namespace
+
+int64_t ValueOf(uint64_t count, int64_t period) {
+  return static_cast<int64_t>(count * static_cast<uint64_t>(period));
+}
 
 double ScaleToInterval(int64_t value, int64_t duration_ns, int64_t interval_ns) {
   if (duration_ns <= 0) return static_cast<double>(value);
@@ -201,7 +200,7 @@ bool DecodeSamples(const SeriesInRecord& series, std::vector<Sample>& samples) {
     in_range &= node <= kMaxNode;
     first[i].node = static_cast<NodeId>(node);
     first[i].count = counts.Varint();
-    first[i].value = Multiply(first[i].count, series.period);
+    first[i].value = ValueOf(first[i].count, series.period);
   }
   ByteReader values(series.values);
   if (series.has_values) {

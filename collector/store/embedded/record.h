@@ -13,6 +13,9 @@
 
 namespace pilotlight::collector {
 
+// count × period. It wraps instead of overflowing, as all sums of records do: what a broken or hostile record
+// says must not be undefined behaviour.
+int64_t ValueOf(uint64_t count, int64_t period);
 // value × interval / duration, for a duration of a right window.
 double ScaleToInterval(int64_t value, int64_t duration_ns, int64_t interval_ns);
 

@@ -15,10 +15,6 @@
 namespace pilotlight::collector {
 namespace {
 
-double Estimate(const ProfileType& type, const SeriesInRecord& series) {
-  return IsInstantaneous(type) ? static_cast<double>(series.total.value) : series.span.estimated_value;
-}
-
 TimeRange RangeOf(TimeSpan span) {
   const auto clamp = [](absl::Time time) {
     return static_cast<uint64_t>(
@@ -287,7 +283,8 @@ absl::StatusOr<std::vector<TimeSeries>> StoreReader::SelectSeries(
           for (const SeriesInRecord* one : series) {
             SeriesPoint point = {.count = one->total.count,
                                  .value = one->total.value,
-                                 .estimated_value = Estimate(selection.type, *one)};
+                                 .estimated_value = newest_only ? static_cast<double>(one->total.value)
+                                                                : one->span.estimated_value};
             if (select_samples) {
               samples.clear();
               if (!DecodeSamples(*one, samples)) return false;

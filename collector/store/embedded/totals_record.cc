@@ -7,10 +7,7 @@
 namespace pilotlight::collector {
 namespace {
 
-// Wraps instead of overflowing, as the samples' values do.
-int64_t Multiply(uint64_t count, int64_t period) {
-  return static_cast<int64_t>(count * static_cast<uint64_t>(period));
-}
+// Both wrap, as ValueOf() does.
 int64_t Sum(int64_t a, int64_t b) {
   return static_cast<int64_t>(static_cast<uint64_t>(a) + static_cast<uint64_t>(b));
 }
@@ -59,7 +56,7 @@ std::string TotalsRecordWriter::Encode(uint64_t span_start_ns) const {
     }
     for (const Window& window : series.windows) AppendVarint(out, window.total.count);
     for (const Window& window : series.windows) {
-      AppendZigzag(out, Difference(window.total.value, Multiply(window.total.count, series.period)));
+      AppendZigzag(out, Difference(window.total.value, ValueOf(window.total.count, series.period)));
     }
   }
   return out;
@@ -94,7 +91,7 @@ bool ReadTotalsRecord(uint64_t span_start_ns, absl::string_view bytes,
     for (Window& window : windows) window.count = reader.Varint();
     const bool wanted = is_wanted(static_cast<uint32_t>(id));
     for (const Window& window : windows) {
-      const int64_t value = Sum(Multiply(window.count, period), reader.Zigzag());
+      const int64_t value = Sum(ValueOf(window.count, period), reader.Zigzag());
       if (!reader.ok()) return false;
       if (!wanted) continue;
       visit(static_cast<uint32_t>(id),
