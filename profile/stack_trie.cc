@@ -1,16 +1,17 @@
 #include "profile/stack_trie.h"
 
 #include <algorithm>
-#include <atomic>
+
+#include "profile/stack_hash.h"
 
 namespace pilotlight {
 
 StackTable::StackTable() {
-  static std::atomic<uint64_t> next_id{1};
-  id_ = next_id.fetch_add(1, std::memory_order_relaxed);
   AddString("");
   AddFrame(Frame{});
-  AddNode(kRoot, 0);
+  parents_.push_back(kRoot);
+  node_frames_.push_back(0);
+  stack_hashes_.push_back(kRootStackHash);
 }
 
 StringId StackTable::AddString(absl::string_view text) {
@@ -32,12 +33,14 @@ StringId StackTable::AddString(absl::string_view text) {
 
 FrameId StackTable::AddFrame(const Frame& frame) {
   frames_.push_back(frame);
+  frame_hashes_.push_back(HashFrame(view(static_cast<FrameId>(frames_.size() - 1))));
   return static_cast<FrameId>(frames_.size() - 1);
 }
 
 NodeId StackTable::AddNode(NodeId parent, FrameId frame) {
   parents_.push_back(parent);
   node_frames_.push_back(frame);
+  stack_hashes_.push_back(HashStack(stack_hashes_[parent], frame_hashes_[frame]));
   return static_cast<NodeId>(parents_.size() - 1);
 }
 
@@ -61,7 +64,8 @@ std::vector<FrameId> StackTable::Stack(NodeId node) const {
 
 size_t StackTable::byte_size() const {
   return chunk_bytes_ + strings_.capacity() * sizeof(absl::string_view) + frames_.capacity() * sizeof(Frame) +
-         (parents_.capacity() + node_frames_.capacity()) * sizeof(uint32_t);
+         (parents_.capacity() + node_frames_.capacity()) * sizeof(uint32_t) +
+         (frame_hashes_.capacity() + stack_hashes_.capacity()) * sizeof(uint64_t);
 }
 
 StackTrie::StackTrie() {

@@ -29,10 +29,6 @@ class StackTable {
   StackTable(const StackTable&) = delete;
   StackTable& operator=(const StackTable&) = delete;
 
-  // Differs between tables of one program: whoever keeps numbers beside a table sees by it that it is another
-  // one. The contents take it along; the table that was moved from is not used any more.
-  uint64_t id() const { return id_; }
-
   // Whether it is there already is not looked at. What is added may only name what was added before.
   StringId AddString(absl::string_view text);
   FrameId AddFrame(const Frame& frame);
@@ -50,20 +46,24 @@ class StackTable {
   FrameId frame_of(NodeId node) const { return node_frames_[node]; }
   // The frames of `node`'s stack, the outermost caller first. Empty for the root.
   std::vector<FrameId> Stack(NodeId node) const;
+  // See stack_hash.h.
+  uint64_t frame_hash(FrameId id) const { return frame_hashes_[id]; }
+  uint64_t stack_hash(NodeId node) const { return stack_hashes_[node]; }
 
   // Heap bytes in use, within some ten per cent.
   size_t byte_size() const;
 
  private:
-  uint64_t id_;
   std::vector<absl::string_view> strings_;  // in the chunks
   std::vector<std::unique_ptr<char[]>> chunks_;
   size_t chunk_bytes_ = 0;     // of all chunks
   char* chunk_end_ = nullptr;  // of the last one
   size_t chunk_left_ = 0;      // before it
   std::vector<Frame> frames_;
+  std::vector<uint64_t> frame_hashes_;
   std::vector<NodeId> parents_;
   std::vector<FrameId> node_frames_;
+  std::vector<uint64_t> stack_hashes_;
 };
 
 // Interns strings, frames and nodes: what is there already keeps its number.

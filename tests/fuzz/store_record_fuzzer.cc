@@ -7,6 +7,7 @@
 #include "absl/strings/string_view.h"
 #include "base/check.h"
 #include "collector/store/embedded/block_dictionary.h"
+#include "collector/store/embedded/dictionary_writer.h"
 #include "collector/store/embedded/record.h"
 #include "collector/store/embedded/series_table.h"
 #include "collector/store/embedded/totals_record.h"
@@ -21,6 +22,11 @@ void ReadDictionary(absl::string_view chunk) {
     CHECK(dictionary.parent(node) < node);
     dictionary.view(dictionary.frame_of(node));
   }
+  for (uint32_t stack = 0; stack < dictionary.stack_count(); ++stack) {
+    const NodeId node = dictionary.node_of(stack);
+    CHECK(node == BlockDictionary::kLostNumber || node < dictionary.node_count());
+  }
+  DictionaryWriter writer(dictionary);
 }
 
 void ReadSeries(Level level, absl::string_view bytes) {

@@ -1,48 +1,123 @@
 #include "collector/store/embedded/block.h"
 
+#include <string>
+
 #include "collector/store/embedded/bytes.h"
 #include "collector/store/embedded/record_scan.h"
+#include "profile/stack_hash.h"
 
 namespace pilotlight::collector {
+namespace {
+
+// Calls add(number, value) for each numbered record of a kind; it returns whether the record is right. False
+// when one was not, or could not be read.
+template <typename Add>
+bool ForEachNumbered(rocksdb::DB& rocks, StoreCounters& counters, const BlockKey& key, RecordKind kind,
+                     uint32_t first, const Add& add) {
+  bool good = true;
+  RecordScan scan(rocks, counters);
+  for (scan.Seek(key, kind, NumberedKey(key, kind, first)); scan.Valid(); scan.Next()) {
+    ByteReader reader(scan.suffix());
+    const auto number = reader.BigEndian<uint32_t>();
+    if (reader.done() && add(number, scan.value())) continue;
+    ++counters.corrupt_records;
+    good = false;
+  }
+  return good && !scan.skipped();
+}
+
+}  // namespace
 
 void Block::LoadSeries(rocksdb::DB& rocks, StoreCounters& counters) {
   if (series_loaded_) return;
   series_loaded_ = true;
-  RecordScan scan(rocks, counters);
-  for (scan.Seek(key, RecordKind::kSeries); scan.Valid(); scan.Next()) {
-    ByteReader number(scan.suffix());
-    const auto id = number.BigEndian<uint32_t>();
-    if (!number.done() || !series.AddRecord(id, scan.value()).ok()) {
-      ++counters.corrupt_records;
-      damaged = true;
-    }
-  }
-  damaged |= scan.skipped();
+  damaged |= !ForEachNumbered(rocks, counters, key, RecordKind::kSeries, 0,
+                              [this](uint32_t id, absl::string_view record) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+                                return series.AddRecord(id, record).ok();
+                              });
 }
 
-void Block::LoadDictionary(rocksdb::DB& rocks, StoreCounters& counters) {
-  if (dictionary_loaded_) return;
-  dictionary_loaded_ = true;
-  RecordScan scan(rocks, counters);
-  for (scan.Seek(key, RecordKind::kDictionary); scan.Valid(); scan.Next()) {
-    ByteReader number(scan.suffix());
-    const auto chunk = number.BigEndian<uint32_t>();
-    damaged |= chunk != next_chunk;
-    if (!number.done() || !dictionary.AddChunk(scan.value()).ok()) {
-      ++counters.corrupt_records;
-      damaged = true;
-    }
-    next_chunk = chunk + 1;
-  }
-  dictionary.ShrinkToFit();
-  damaged |= scan.skipped();
+void Block::LoadStacks(rocksdb::DB& rocks, StoreCounters& counters) {
+  if (stacks_loaded_) return;
+  stacks_loaded_ = true;
+  stacks.Add(kRootStackHash);
+  bool all_there = true;
+  const bool good =
+      ForEachNumbered(rocks, counters, key, RecordKind::kStackHashes, 0,
+                      [&](uint32_t chunk, absl::string_view record) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+                        all_there &= chunk == next_chunk_;
+                        next_chunk_ = chunk + 1;
+                        return AddStacksRecord(record);
+                      });
+  damaged |= !good || !all_there;
+  written_stacks_ = stacks.size();
+}
+
+bool Block::AddStacksRecord(absl::string_view record) {
+  ByteReader reader(record);
+  const uint64_t first = reader.VarintUpTo(BlockDictionary::kMaxEntries);
+  const size_t count = reader.Count(sizeof(uint64_t));
+  if (!reader.ok() || reader.remaining() != count * sizeof(uint64_t)) return false;
+  if (first < stacks.size() || first + count > BlockDictionary::kMaxEntries) return false;
+  while (stacks.size() < first) stacks.Add(LostStack().stack_hash(1));
+  for (size_t i = 0; i < count; ++i) stacks.Add(reader.BigEndian<uint64_t>());
+  return true;
+}
+
+void Block::MakeWritable(rocksdb::DB& rocks, StoreCounters& counters) {
+  if (writer) return;
+  LoadSeries(rocks, counters);
+  LoadStacks(rocks, counters);
+  BlockNames names(key);
+  const MutexLock lock(names.mutex);
+  damaged |= !names.Load(rocks, counters) || names.dictionary.stack_count() != stacks.size();
+  if (damaged) return;
+  stacks.MakeSearchable();
+  writer.emplace(names.dictionary);
 }
 
 void Block::StartNew() {
-  series_loaded_ = dictionary_loaded_ = true;
-  dictionary.MakeWritable();
+  series_loaded_ = stacks_loaded_ = true;
+  stacks.Add(kRootStackHash);
+  stacks.MakeSearchable();
+  written_stacks_ = stacks.size();
+  writer.emplace(BlockDictionary());
 }
 
-size_t Block::byte_size() const { return sizeof(Block) + series.byte_size() + dictionary.byte_size(); }
+uint64_t Block::stack_hash(uint32_t number) const {
+  return number < stacks.size() ? stacks.at(number) : LostStack().stack_hash(1);
+}
+
+void Block::PutNewStacks(rocksdb::WriteBatch& batch) {
+  if (written_stacks_ == stacks.size()) return;
+  std::string hashes;
+  AppendVarint(hashes, written_stacks_);
+  AppendVarint(hashes, stacks.size() - written_stacks_);
+  for (size_t i = written_stacks_; i < stacks.size(); ++i) {
+    AppendBigEndian(hashes, stacks.at(static_cast<uint32_t>(i)));
+  }
+  written_stacks_ = stacks.size();
+  batch.Put(NumberedKey(key, RecordKind::kStackHashes, next_chunk_), hashes);
+  batch.Put(NumberedKey(key, RecordKind::kDictionary, next_chunk_), writer->TakeChunk());
+  ++next_chunk_;
+}
+
+size_t Block::byte_size() const {
+  return sizeof(Block) + series.byte_size() + stacks.byte_size() + (writer ? writer->byte_size() : 0);
+}
+
+bool BlockNames::Load(rocksdb::DB& rocks, StoreCounters& counters) {
+  const uint32_t first = next_chunk;
+  bool all_there = true;
+  const bool good =
+      ForEachNumbered(rocks, counters, key, RecordKind::kDictionary, first,
+                      [&](uint32_t chunk, absl::string_view record) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+                        all_there &= chunk == next_chunk;
+                        next_chunk = chunk + 1;
+                        return dictionary.AddChunk(record).ok();
+                      });
+  dictionary.ShrinkToFit();
+  return good && all_there;
+}
 
 }  // namespace pilotlight::collector

@@ -1,4 +1,4 @@
-// Blocks in memory, the least recently used ones let go when they take more than the limit.
+// Blocks and their names in memory, the least recently used ones let go when they take more than the limit.
 #pragma once
 
 #include <cstddef>
@@ -13,21 +13,22 @@
 
 namespace pilotlight::collector {
 
-// Thread-safe. A block that someone holds is never let go, so there is one object for each block however
-// many use it; only Drop() ends that.
-class BlockCache {
+// What a block has one of: Part is Block or BlockNames. Thread-safe. One that someone holds is never let go,
+// so there is one object for each block however many use it; only Drop() ends that.
+template <typename Part>
+class BlockParts {
  public:
-  explicit BlockCache(size_t max_bytes) : max_bytes_(max_bytes) {}
+  explicit BlockParts(size_t max_bytes) : max_bytes_(max_bytes) {}
 
-  // The block, empty when it was not here.
-  std::shared_ptr<Block> Get(const BlockKey& key);
-  // Tells how large a block has become. Not with its mutex held.
+  // Empty when it was not here.
+  std::shared_ptr<Part> Get(const BlockKey& key);
+  // Tells how large it has become. Not with its mutex held.
   void SetSize(const BlockKey& key, size_t bytes);
-  // Forgets the block; who holds it keeps it, the next Get() starts anew.
+  // Forgets it; who holds it keeps it, the next Get() starts anew.
   void Drop(const BlockKey& key);
   void Clear();
-  // False when `block` was dropped: it is not the object that others see.
-  bool Holds(const Block& block) const;
+  // False when `part` was dropped: it is not the object that others see.
+  bool Holds(const Part& part) const;
 
   struct Counters {
     uint64_t hits = 0;
@@ -38,19 +39,37 @@ class BlockCache {
 
  private:
   struct Entry {
-    std::shared_ptr<Block> block;
+    std::shared_ptr<Part> part;
     size_t bytes = 0;
   };
   using Entries = std::list<Entry>;  // the most recently used first
 
-  void Erase(Entries::iterator entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Erase(typename Entries::iterator entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void MakeRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const size_t max_bytes_;
   mutable Mutex mutex_;
   Entries entries_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<BlockKey, Entries::iterator> index_ ABSL_GUARDED_BY(mutex_);
+  absl::flat_hash_map<BlockKey, typename Entries::iterator> index_ ABSL_GUARDED_BY(mutex_);
   Counters counters_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Thread-safe.
+struct BlockCache {
+  BlockCache(size_t max_block_bytes, size_t max_name_bytes)
+      : blocks(max_block_bytes), names(max_name_bytes) {}
+
+  void Drop(const BlockKey& key) {
+    blocks.Drop(key);
+    names.Drop(key);
+  }
+  void Clear() {
+    blocks.Clear();
+    names.Clear();
+  }
+
+  BlockParts<Block> blocks;
+  BlockParts<BlockNames> names;
 };
 
 }  // namespace pilotlight::collector

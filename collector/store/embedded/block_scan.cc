@@ -30,7 +30,7 @@ BlockScan::BlockScan(const BlockScan& other)
 BlockScan::ChosenBlock BlockScan::Choose(const BlockKey& key,
                                          const std::function<bool(const SeriesIdentity&)>& choose) {
   ChosenBlock chosen;
-  chosen.block = cache_.Get(key);
+  chosen.block = cache_.blocks.Get(key);
   {
     Block& block = *chosen.block;
     const MutexLock lock(block.mutex);
@@ -98,13 +98,39 @@ void BlockScan::ForEachTotals(const ChosenBlock& chosen, const std::vector<Piece
   }
 }
 
+std::vector<uint64_t> BlockScan::HashesOf(Block& block, const std::vector<uint32_t>& stacks) {
+  std::vector<uint64_t> hashes;
+  hashes.reserve(stacks.size());
+  {
+    const MutexLock lock(block.mutex);
+    block.LoadStacks(use_->rocks(), counters_);
+    for (const uint32_t stack : stacks) hashes.push_back(block.stack_hash(stack));
+  }
+  NoteSize(block);
+  return hashes;
+}
+
+void BlockScan::ReadNames(const BlockKey& key, uint32_t last_stack,
+                          absl::FunctionRef<void(const BlockDictionary& names)> read) {
+  const std::shared_ptr<BlockNames> names = cache_.names.Get(key);
+  size_t bytes = 0;
+  {
+    const MutexLock lock(names->mutex);
+    // What is missing then is lost, which the dictionary tells.
+    if (names->dictionary.stack_count() <= last_stack) names->Load(use_->rocks(), counters_);
+    read(names->dictionary);
+    bytes = names->dictionary.byte_size();
+  }
+  cache_.names.SetSize(key, bytes);
+}
+
 void BlockScan::NoteSize(Block& block) {
   size_t bytes = 0;
   {
     const MutexLock lock(block.mutex);
     bytes = block.byte_size();
   }
-  cache_.SetSize(block.key, bytes);
+  cache_.blocks.SetSize(block.key, bytes);
 }
 
 }  // namespace pilotlight::collector

@@ -6,6 +6,7 @@
 #include <memory>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "collector/store/embedded/block_cache.h"
 #include "collector/store/embedded/database.h"
@@ -47,10 +48,13 @@ class BlockScan {
   void ForEachTotals(const ChosenBlock& chosen, const std::vector<Piece>& pieces,
                      const std::function<void(uint32_t id, const WindowTotals& window)>& visit);
 
-  // Reads the block's names when they are not here yet.
-  void LoadDictionary(Block& block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(block.mutex) {
-    block.LoadDictionary(use_->rocks(), counters_);
-  }
+  // The hashes of stacks, whatever their numbers are.
+  std::vector<uint64_t> HashesOf(Block& block, const std::vector<uint32_t>& stacks);
+  // Calls `read` with the names of a block, up to the stack with this number. Not with the block's mutex
+  // held.
+  void ReadNames(const BlockKey& key, uint32_t last_stack,
+                 absl::FunctionRef<void(const BlockDictionary& names)> read);
+
   // Tells the cache how large the block has become. Not with its mutex held.
   void NoteSize(Block& block);
 

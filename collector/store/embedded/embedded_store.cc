@@ -27,7 +27,7 @@ absl::StatusOr<std::unique_ptr<EmbeddedStore>> EmbeddedStore::Open(const Embedde
   std::unique_ptr<EmbeddedStore> store(new EmbeddedStore());
   ASSIGN_OR_RETURN(store->database_, Database::Open(options, *store->counters_));
   store->catalogue_ = std::make_unique<Catalogue>();
-  store->cache_ = std::make_unique<BlockCache>(options.cache_bytes);
+  store->cache_ = std::make_unique<BlockCache>(options.cache_bytes / 4 * 3, options.cache_bytes / 4);
   store->open_spans_ = std::make_unique<OpenSpans>();
   store->aggregates_ = std::make_unique<Aggregates>(options.aggregates);
   store->reader_ = std::make_unique<StoreReader>(*store->database_, *store->catalogue_, *store->open_spans_,
@@ -96,7 +96,8 @@ absl::Status EmbeddedStore::DropBefore(const LevelTimes& before) {
 absl::Status EmbeddedStore::Compact() { return database_->Compact(); }
 
 EmbeddedStoreCounters EmbeddedStore::counters() const {
-  const BlockCache::Counters cache = cache_->counters();
+  const BlockParts<Block>::Counters blocks = cache_->blocks.counters();
+  const BlockParts<BlockNames>::Counters names = cache_->names.counters();
   EmbeddedStoreCounters counters;
   counters.appended_windows = counters_->appended_windows;
   counters.appended_series = counters_->appended_series;
@@ -109,9 +110,9 @@ EmbeddedStoreCounters EmbeddedStore::counters() const {
   counters.forgotten_boots = counters_->forgotten_boots;
   counters.summed_spans = counters_->summed_spans;
   counters.unsummed_spans = counters_->unsummed_spans;
-  counters.cache_hits = cache.hits;
-  counters.cache_misses = cache.misses;
-  counters.cache_bytes = cache.bytes;
+  counters.cache_hits = blocks.hits + names.hits;
+  counters.cache_misses = blocks.misses + names.misses;
+  counters.cache_bytes = blocks.bytes + names.bytes;
   counters.blocks = catalogue_->block_count();
   counters.services = catalogue_->service_count();
   counters.open_spans = open_spans_->size();

@@ -16,17 +16,17 @@
 
 namespace pilotlight::collector {
 
-// The defaults keep the store's memory near 480 MB: the four sizes and RocksDB's own tables.
+// The defaults keep the store's memory near 200 MB: the three sizes and RocksDB's own tables.
 struct EmbeddedStoreOptions {
   std::string path;  // made when it is not there
-  // Dictionaries of blocks, kept by last use. Blocks of appends under way stay beyond it. When the blocks of
-  // a day that services add to do not fit, each window reads them anew.
-  size_t cache_bytes = size_t{384} << 20;
-  size_t stack_map_bytes = size_t{32} << 20;    // which of a block's stacks an agent's are, kept by last use
+  // Kept by last use: three quarters for what adding to blocks needs, a quarter for names that queries and
+  // sums have read. Blocks of appends under way stay beyond it. When the blocks of a day that services add to
+  // do not fit, each window reads them anew.
+  size_t cache_bytes = size_t{128} << 20;
   size_t block_cache_bytes = size_t{16} << 20;  // RocksDB's: pieces of tables as read from disk
   size_t write_buffer_bytes = size_t{8} << 20;  // RocksDB's: there are at most three
-  // A block with a larger dictionary goes on in a new part.
-  size_t max_dictionary_bytes = size_t{8} << 20;
+  // What adding to a block may need in memory; beyond it, the block goes on in a new part.
+  size_t max_writer_bytes = size_t{16} << 20;
   // Appends are refused while the file system has less room, so that RocksDB can always finish its work.
   uint64_t min_free_bytes = uint64_t{128} << 20;
   // Agents' boots not heard of for so long are forgotten; a window sent again later would count twice.
@@ -64,7 +64,7 @@ struct EmbeddedStoreCounters {
 
 struct StoreCounters;
 class Aggregates;
-class BlockCache;
+struct BlockCache;
 class Catalogue;
 class Database;
 class LevelFiller;

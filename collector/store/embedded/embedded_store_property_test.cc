@@ -95,7 +95,7 @@ TEST_P(PropertyTest, AnswersAreThoseOfTheNaiveStore) {
   options.path = directory.path();
   options.min_free_bytes = 0;
   options.cache_bytes = Pick(2) == 0 ? 10000 : 1000000;
-  options.max_dictionary_bytes = Pick(2) == 0 ? 6000 : 1000000;
+  options.max_writer_bytes = Pick(2) == 0 ? 6000 : 1000000;
   options.write_buffer_bytes = 64 << 10;
   if (Pick(3) == 0) options.aggregates = {{}, {"pod", "namespace"}};
   ManualClock clock(kNoon + absl::Hours(72));

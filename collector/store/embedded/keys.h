@@ -11,9 +11,11 @@
 //   0x01 'o' <level u8> <start u64> <service u32>
 //                                     the span's sum does not have all windows yet (open_spans.h)
 //
-//   <tier> <block> 0x04 <chunk u32>   what one append added to the block's trie (block_dictionary.h);
+//   <tier> <block> 0x04 <chunk u32>   the names that one append added (block_dictionary.h);
 //                                     the tier is 0x02 for blocks of days, 0x03 for blocks of months
 //   <tier> <block> 0x05 <series u32>  labels and type of one series (series_table.h)
+//   <tier> <block> 0x06 <chunk u32>   the stacks of that chunk: number of the first one, how many (varints);
+//                                     the hash of each (profile/stack_hash.h), eight bytes, big-endian
 //   0x10 <block> <start u64> <boot u32> <sequence u64>
 //                                     one window's samples (record.h); start in Unix ns
 //   0x11 <block> <start u64>          a span of ten minutes, summed; 0x12: of an hour; 0x13: of a day
@@ -38,7 +40,7 @@
 
 namespace pilotlight::collector {
 
-inline constexpr uint32_t kFormatVersion = 2;
+inline constexpr uint32_t kFormatVersion = 3;
 
 enum class BlockTier : uint8_t { kDay = 0x02, kMonth = 0x03 };
 
@@ -73,6 +75,7 @@ BlockKey FirstPart(Level level, uint64_t unix_ns, uint32_t service);
 enum class RecordKind : uint8_t {
   kDictionary = 0x04,
   kSeries = 0x05,
+  kStackHashes = 0x06,
   kWindow = 0x10,
   kTenMinutes = 0x11,
   kHour = 0x12,

@@ -5,8 +5,8 @@
 #include <utility>
 
 #include "base/status_macros.h"
-#include "collector/store/embedded/node_sums.h"
 #include "collector/store/embedded/series_table.h"
+#include "collector/store/embedded/stack_sums.h"
 #include "collector/store/embedded/totals_record.h"
 
 namespace pilotlight::collector {
@@ -63,7 +63,7 @@ class SeriesSums {
 
  private:
   std::map<uint32_t, RecordedSeries> series_;
-  NodeSums sums_;
+  StackSums sums_;
 };
 
 // By number of series; what cannot be read counts as summable.
@@ -74,6 +74,36 @@ std::vector<bool> InstantaneousSeries(const BlockScan::ChosenBlock& chosen) {
     instantaneous[id] = IsInstantaneous(chosen.block->series.identity(id)->type);
   }
   return instantaneous;
+}
+
+// The number in `into` of each stack that was added to `sums`, by its number in `from`.
+std::vector<uint32_t> MapStacks(BlockScan& scan, Block& from, const StackSums& sums, Block& into) {
+  const std::vector<uint32_t> stacks = sums.Stacks();
+  const std::vector<uint64_t> hashes = scan.HashesOf(from, stacks);
+  std::vector<uint32_t> mapped(sums.size());
+  {
+    const MutexLock lock(into.mutex);
+    std::vector<size_t> unknown;
+    for (size_t i = 0; i < stacks.size(); ++i) {
+      if (const auto known = into.stacks.Find(hashes[i])) {
+        mapped[stacks[i]] = *known;
+      } else {
+        unknown.push_back(i);
+      }
+    }
+    if (unknown.empty()) return mapped;
+    scan.ReadNames(from.key, stacks.back(), [&](const BlockDictionary& names) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      for (const size_t i : unknown) {
+        const NodeId node = names.node_of(stacks[i]);
+        // Another block may know what was lost, so the hash stays free.
+        mapped[stacks[i]] = node == BlockDictionary::kLostNumber
+                                ? into.FindOrAdd(LostStack(), 1, LostStack().stack_hash(1))
+                                : into.FindOrAdd(names, node, hashes[i]);
+      }
+    });
+  }
+  scan.NoteSize(into);
+  return mapped;
 }
 
 }  // namespace
@@ -231,28 +261,18 @@ absl::StatusOr<LevelFiller::Transferred> LevelFiller::Transfer(
       });
       std::vector<RecordedSeries> summed = series_sums.Take();
       if (summed.empty()) continue;
-      NodeSums all;
+      StackSums all;
       for (const RecordedSeries& one : summed) all.Add(one.samples);
-      std::vector<NodeId> mapped;
+      const std::vector<uint32_t> mapped = MapStacks(scan, *chosen.block, all, into);
       std::vector<std::pair<std::string, SeriesIdentity>> identities;
       {
-        Block& from = *chosen.block;
-        const MutexLock from_lock(from.mutex);
-        scan.LoadDictionary(from);
-        const MutexLock into_lock(into.mutex);
-        const std::vector<NodeId> in_order =
-            StackMerger<BlockDictionary>(into.dictionary).Map(from.dictionary, all);
-        mapped.resize(all.size());
-        size_t next = 0;
-        all.ForEach([&](NodeId node) { mapped[node] = in_order[next++]; });
+        const MutexLock lock(chosen.block->mutex);
         for (const RecordedSeries& one : summed) {
-          SeriesIdentity identity = *rename(*from.series.identity(one.id));
+          SeriesIdentity identity = *rename(*chosen.block->series.identity(one.id));
           std::string record = EncodeSeriesIdentity(identity);
           identities.emplace_back(std::move(record), std::move(identity));
         }
       }
-      scan.NoteSize(*chosen.block);
-      scan.NoteSize(into);
       for (size_t i = 0; i < summed.size(); ++i) {
         RecordedSeries& one = summed[i];
         for (Sample& sample : one.samples) sample.node = mapped[sample.node];
@@ -293,9 +313,7 @@ void LevelFiller::PutTransferred(Level level, uint64_t start_ns, Transferred& tr
       recorded.id = interned.id;
       MergeSamples(recorded.samples);
     }
-    if (const std::string chunk = block.dictionary.TakeChunk(); !chunk.empty()) {
-      batch.Put(NumberedKey(block.key, RecordKind::kDictionary, block.next_chunk++), chunk);
-    }
+    block.PutNewStacks(batch);
   }
   std::ranges::sort(series, {}, &RecordedSeries::id);
   BlockKey first_part = block.key;
@@ -314,7 +332,7 @@ absl::Status LevelFiller::FillHour(const OpenSpans::OpenSpan& span) {
                             [](const SeriesIdentity& series) { return std::make_optional(series); }));
   bool is_closing = false;
   RETURN_IF_ERROR(writer_.Write([&](rocksdb::WriteBatch& batch, std::vector<std::shared_ptr<Block>>& blocks) {
-    is_closing = open_spans_.Unchanged(span) && cache_.Holds(*sum.target.block);
+    is_closing = open_spans_.Unchanged(span) && cache_.blocks.Holds(*sum.target.block);
     if (!is_closing) return;
     PutTransferred(Level::kHour, key.start_unix_ns, sum, batch, blocks);
     open_spans_.BeginClosing(key, batch);
@@ -359,7 +377,7 @@ absl::Status LevelFiller::FillAggregates(const OpenSpans::OpenSpan& span) {
   bool is_closing = false;
   RETURN_IF_ERROR(writer_.Write([&](rocksdb::WriteBatch& batch, std::vector<std::shared_ptr<Block>>& blocks) {
     is_closing = open_spans_.Unchanged(span) && std::ranges::all_of(sums, [&](const AggregateSum& sum) {
-                   return !sum.transferred || cache_.Holds(*sum.transferred->target.block);
+                   return !sum.transferred || cache_.blocks.Holds(*sum.transferred->target.block);
                  });
     if (!is_closing) return;
     for (AggregateSum& sum : sums) {

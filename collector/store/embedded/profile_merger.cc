@@ -28,7 +28,7 @@ void KeepShared(int64_t period, std::optional<int64_t>& shared) {
 }  // namespace
 
 void ProfileMerger::AddBlock(BlockScan& scan, const BlockScan::ChosenBlock& chosen,
-                             const std::vector<Piece>& pieces, NodeSums& scratch) {
+                             const std::vector<Piece>& pieces, StackSums& scratch) {
   const bool newest_only = IsInstantaneous(selection_.type);
   std::vector<uint64_t> newest_of(chosen.chosen.size());
   if (newest_only) {
@@ -39,7 +39,7 @@ void ProfileMerger::AddBlock(BlockScan& scan, const BlockScan::ChosenBlock& chos
   }
   std::vector<bool> seen(chosen.chosen.size());
   std::vector<Sample> samples;
-  NodeSums& sums = scratch;
+  StackSums& sums = scratch;
   sums.Clear();
   SeriesSpan span;
   LossCounters loss;
@@ -66,27 +66,23 @@ void ProfileMerger::AddBlock(BlockScan& scan, const BlockScan::ChosenBlock& chos
   });
   if (span.windows == 0) return;
 
+  const std::vector<uint32_t> stacks = sums.Stacks();
+  const MutexLock lock(mutex_);
+  Block& block = *chosen.block;
+  const std::vector<NodeId> mapped = merger_.Map(scan, block, stacks);
+  for (size_t i = 0; i < stacks.size(); ++i) {
+    const Sample sum = sums.at(stacks[i]);
+    sums_.Add(mapped[i], sum.count, sum.value);
+  }
   {
-    const MutexLock lock(mutex_);
-    Block& block = *chosen.block;
     const MutexLock block_lock(block.mutex);
-    if (sums.size() > 0) {
-      scan.LoadDictionary(block);
-      const std::vector<NodeId> mapped = merger_.Map(block.dictionary, sums);
-      size_t next = 0;
-      sums.ForEach([&](NodeId node) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-        const Sample sum = sums.at(node);
-        sums_.Add(mapped[next++], sum.count, sum.value);
-      });
-    }
     for (const uint32_t id : chosen.ids) {
       if (seen[id]) KeepShared(block.series.identity(id)->labels, shared_labels_);
     }
-    span_ += span;
-    loss_ += loss;
-    KeepShared(*period, period_);
   }
-  scan.NoteSize(*chosen.block);
+  span_ += span;
+  loss_ += loss;
+  KeepShared(*period, period_);
 }
 
 MergedProfile ProfileMerger::Take() {

@@ -9,7 +9,8 @@
 #include "absl/base/thread_annotations.h"
 #include "base/mutex.h"
 #include "collector/store/embedded/block_scan.h"
-#include "collector/store/embedded/node_sums.h"
+#include "collector/store/embedded/stack_merger.h"
+#include "collector/store/embedded/stack_sums.h"
 #include "collector/store/profile_store.h"
 
 namespace pilotlight::collector {
@@ -24,7 +25,7 @@ class ProfileMerger {
 
   // `scratch` is the thread's own, and may be used from one call to the next.
   void AddBlock(BlockScan& scan, const BlockScan::ChosenBlock& chosen, const std::vector<Piece>& pieces,
-                NodeSums& scratch);
+                StackSums& scratch);
   // Once, at the end.
   MergedProfile Take();
 
@@ -34,8 +35,8 @@ class ProfileMerger {
 
   Mutex mutex_;  // taken before a block's
   StackTrie trie_ ABSL_GUARDED_BY(mutex_);
-  StackMerger<StackTrie> merger_ ABSL_GUARDED_BY(mutex_);
-  NodeSums sums_ ABSL_GUARDED_BY(mutex_);
+  StackMerger merger_ ABSL_GUARDED_BY(mutex_);
+  StackSums sums_ ABSL_GUARDED_BY(mutex_);
   SeriesSpan span_ ABSL_GUARDED_BY(mutex_);
   LossCounters loss_ ABSL_GUARDED_BY(mutex_);
   std::optional<int64_t> period_ ABSL_GUARDED_BY(mutex_);

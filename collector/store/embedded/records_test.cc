@@ -10,11 +10,11 @@
 #include "absl/strings/str_cat.h"
 #include "collector/store/embedded/block_dictionary.h"
 #include "collector/store/embedded/bytes.h"
+#include "collector/store/embedded/dictionary_writer.h"
 #include "collector/store/embedded/keys.h"
-#include "collector/store/embedded/node_sums.h"
+#include "collector/store/embedded/numbered_hashes.h"
 #include "collector/store/embedded/record.h"
 #include "collector/store/embedded/series_table.h"
-#include "collector/store/embedded/stack_maps.h"
 #include "collector/store/embedded/totals_record.h"
 #include "collector/store/store_test_support.h"
 
@@ -228,20 +228,19 @@ std::unique_ptr<BlockDictionary> Read(const std::vector<std::string>& chunks, si
 class BlockDictionaryTest : public testing::Test {
  protected:
   BlockDictionaryTest() {
-    written_.MakeWritable();
     for (int i = 0; i < 10; ++i) {
-      for (const NodeId node : AddRandomStacks(random_, 20, trie_)) nodes_.push_back(node);
-      map_.BeginWindow();
-      for (size_t j = mapped_.size(); j < nodes_.size(); ++j) {
-        mapped_.push_back(map_.Map(trie_, nodes_[j], written_));
+      for (const NodeId node : AddRandomStacks(random_, 20, trie_)) {
+        if (std::ranges::find(nodes_, node) != nodes_.end()) continue;
+        nodes_.push_back(node);
+        writer_.Add(trie_, node);
       }
-      chunks_.push_back(written_.TakeChunk());
+      chunks_.push_back(writer_.TakeChunk());
     }
   }
 
-  static std::vector<std::string> Names(const BlockDictionary& dictionary, NodeId node) {
+  static std::vector<std::string> Names(const BlockDictionary& dictionary, uint32_t stack) {
     std::vector<std::string> names;
-    for (; node != StackTrie::kRoot; node = dictionary.parent(node)) {
+    for (NodeId node = dictionary.node_of(stack); node != StackTrie::kRoot; node = dictionary.parent(node)) {
       names.insert(names.begin(), std::string(dictionary.view(dictionary.frame_of(node)).function));
     }
     return names;
@@ -251,76 +250,66 @@ class BlockDictionaryTest : public testing::Test {
     for (const FrameId frame : trie_.Stack(nodes_[i])) names.emplace_back(trie_.view(frame).function);
     return names;
   }
+  // Stack 0 is the empty one.
+  static uint32_t StackOf(size_t i) { return static_cast<uint32_t>(i + 1); }
 
   std::mt19937 random_{1};
   StackTrie trie_;
-  std::vector<NodeId> nodes_;   // of trie_
-  std::vector<NodeId> mapped_;  // of written_
-  BlockDictionary written_;
-  StackMap map_;
+  std::vector<NodeId> nodes_;  // of trie_, without repetition
+  DictionaryWriter writer_{BlockDictionary()};
   std::vector<std::string> chunks_;
 };
 
-TEST_F(BlockDictionaryTest, EqualStacksHaveEqualHashesInAllDictionaries) {
-  StackTrie other_trie;
-  AddStack(other_trie, "something;else");  // so that numbers differ
-  StackMap map;
-  BlockDictionary other;
-  other.MakeWritable();
-  StackMap other_map;
-  other_map.Map(other_trie, 2, other);
-  for (size_t i = nodes_.size(); i-- > 0;) {
-    const NodeId node = map.Map(trie_, nodes_[i], other);
-    EXPECT_EQ(other.stack_hash(node), written_.stack_hash(mapped_[i]));
-    EXPECT_EQ(written_.FindStack(other.stack_hash(node)), mapped_[i]);
-  }
-  EXPECT_FALSE(written_.FindStack(other.stack_hash(2)).has_value());
-}
-
-TEST(StackMapsTest, TheLeastRecentlyUsedMapsGo) {
-  StackTrie trie;
-  const NodeId node = AddStack(trie, "main;work");
-  BlockDictionary dictionary;
-  dictionary.MakeWritable();
-  StackMaps maps(/*max_bytes=*/4000);
-  for (uint32_t service = 0; service < 100; ++service) {
-    EXPECT_EQ(maps.Get(trie.id(), {1, service, 0}).Map(trie, node, dictionary), 2u);
-    EXPECT_LE(maps.byte_size(), 5000u);
-  }
-  maps.Clear();
-  EXPECT_EQ(maps.byte_size(), 0u);
-}
-
 TEST_F(BlockDictionaryTest, ChunksBringBackEveryStack) {
   const auto read = Read(chunks_);
-  ASSERT_EQ(read->node_count(), written_.node_count());
-  for (size_t i = 0; i < nodes_.size(); ++i) EXPECT_EQ(Names(*read, mapped_[i]), Expected(i));
+  ASSERT_EQ(read->stack_count(), nodes_.size() + 1);
+  for (size_t i = 0; i < nodes_.size(); ++i) EXPECT_EQ(Names(*read, StackOf(i)), Expected(i));
+  EXPECT_EQ(read->frame_count(), trie_.frame_count());
+  EXPECT_EQ(read->string_count(), trie_.string_count());
 }
 
-TEST_F(BlockDictionaryTest, EqualStacksHaveOneNodeAlsoAfterReading) {
+TEST_F(BlockDictionaryTest, StacksShareNodes) {
+  size_t frames = 0;
+  for (size_t i = 0; i < nodes_.size(); ++i) frames += Expected(i).size();
+  EXPECT_LT(Read(chunks_)->node_count(), frames * 2 / 3);
+}
+
+TEST_F(BlockDictionaryTest, AWriterGoesOnWhereTheDictionaryEnds) {
+  DictionaryWriter writer(*Read({chunks_.begin(), chunks_.begin() + 5}));
+  const size_t known = Read({chunks_.begin(), chunks_.begin() + 5})->stack_count();
+  std::vector<std::string> chunks(chunks_.begin(), chunks_.begin() + 5);
+  for (size_t i = known - 1; i < nodes_.size(); ++i) writer.Add(trie_, nodes_[i]);
+  chunks.push_back(writer.TakeChunk());
+  EXPECT_TRUE(writer.TakeChunk().empty());
+  const auto read = Read(chunks);
+  for (size_t i = 0; i < nodes_.size(); ++i) EXPECT_EQ(Names(*read, StackOf(i)), Expected(i));
+  EXPECT_EQ(read->frame_count(), trie_.frame_count());
+}
+
+TEST_F(BlockDictionaryTest, AWriterTakesStacksOfADictionary) {
   const auto read = Read(chunks_);
-  read->MakeWritable();
-  StackMap map;
-  for (size_t i = 0; i < nodes_.size(); ++i) EXPECT_EQ(map.Map(trie_, nodes_[i], *read), mapped_[i]);
-  EXPECT_TRUE(read->TakeChunk().empty());
-  EXPECT_EQ(read->node_count(), trie_.node_count());
-}
-
-TEST_F(BlockDictionaryTest, ParentsComeFirst) {
-  for (NodeId node = 1; node < written_.node_count(); ++node) EXPECT_LT(written_.parent(node), node);
+  DictionaryWriter copy{BlockDictionary()};
+  for (size_t i = nodes_.size(); i-- > 0;) copy.Add(*read, read->node_of(StackOf(i)));
+  BlockDictionary copied;
+  ASSERT_TRUE(copied.AddChunk(copy.TakeChunk()).ok());
+  for (size_t i = 0; i < nodes_.size(); ++i) {
+    EXPECT_EQ(Names(copied, static_cast<uint32_t>(nodes_.size() - i)), Expected(i));
+  }
 }
 
 TEST_F(BlockDictionaryTest, AMissingChunkCostsItsNamesOnly) {
   const auto read = Read(chunks_, /*missing=*/1);
-  ASSERT_EQ(read->node_count(), written_.node_count());
+  ASSERT_EQ(read->stack_count(), nodes_.size() + 1);
   size_t whole = 0;
   for (size_t i = 0; i < nodes_.size(); ++i) {
-    const std::vector<std::string> names = Names(*read, mapped_[i]);
+    if (read->node_of(StackOf(i)) == BlockDictionary::kLostNumber) continue;
+    const std::vector<std::string> names = Names(*read, StackOf(i));
     whole += names == Expected(i) ? 1 : 0;
     EXPECT_FALSE(names.empty() && !Expected(i).empty());
   }
   EXPECT_GT(whole, nodes_.size() / 2);
   EXPECT_LT(whole, nodes_.size());
+  EXPECT_EQ(read->node_of(StackOf(nodes_.size())), BlockDictionary::kLostNumber);  // behind the last one
 }
 
 TEST_F(BlockDictionaryTest, NothingOfABrokenChunkIsAdded) {
@@ -344,19 +333,23 @@ TEST_F(BlockDictionaryTest, FlippedBitsNeverCrash) {
       ASSERT_LT(read->parent(node), node);
       read->view(read->frame_of(node));
     }
+    for (uint32_t stack = 0; stack < read->stack_count(); ++stack) {
+      const NodeId node = read->node_of(stack);
+      ASSERT_TRUE(node == BlockDictionary::kLostNumber || node < read->node_count());
+    }
   }
 }
 
-TEST(NodeSumsTest, NodesThatTheDictionaryLacksBecomeOneLostFrame) {
-  const BlockDictionary empty;
-  NodeSums sums;
-  sums.Add({{0, 1, 1}, {5, 2, 2}, {9, 3, 3}});
-  StackTrie trie;
-  const std::vector<NodeId> mapped = StackMerger<StackTrie>(trie).Map(empty, sums);
-  ASSERT_EQ(mapped.size(), 3u);
-  EXPECT_EQ(mapped[0], StackTrie::kRoot);
-  EXPECT_EQ(mapped[1], mapped[2]);
-  EXPECT_EQ(trie.view(trie.frame_of(mapped[1])).function, BlockDictionary::kLostName);
+TEST(NumberedHashesTest, HashesAreFoundByTheirFirstNumber) {
+  NumberedHashes hashes;
+  for (const uint64_t hash : {7, 9, 7}) hashes.Add(hash);
+  hashes.MakeSearchable();
+  EXPECT_EQ(hashes.Add(11), 3u);
+  EXPECT_EQ(hashes.Find(7), 0u);
+  EXPECT_EQ(hashes.Find(9), 1u);
+  EXPECT_EQ(hashes.Find(11), 3u);
+  EXPECT_EQ(hashes.at(2), 7u);
+  EXPECT_FALSE(hashes.Find(8).has_value());
 }
 
 TEST(SeriesTableTest, RecordsComeBackAndBrokenOnesAreRefused) {

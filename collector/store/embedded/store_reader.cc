@@ -8,9 +8,10 @@
 #include <utility>
 
 #include "base/status_macros.h"
-#include "collector/store/embedded/node_sums.h"
 #include "collector/store/embedded/parallel.h"
 #include "collector/store/embedded/profile_merger.h"
+#include "collector/store/embedded/stack_merger.h"
+#include "collector/store/embedded/stack_sums.h"
 
 namespace pilotlight::collector {
 namespace {
@@ -38,26 +39,21 @@ std::vector<std::string> ValuesOf(const Labels& labels, const std::vector<std::s
   return values;
 }
 
-// By node of the block: which of those in the pieces `select_samples` keeps.
-std::vector<bool> SelectNodes(BlockScan& scan, const BlockScan::ChosenBlock& chosen,
-                              const std::vector<Piece>& pieces,
-                              const std::function<void(const StackTrie&, std::vector<Sample>&)>& select) {
-  NodeSums sums;
+// By number of the stack: which of those in the pieces `select_samples` keeps.
+std::vector<bool> SelectStacks(BlockScan& scan, const BlockScan::ChosenBlock& chosen,
+                               const std::vector<Piece>& pieces,
+                               const std::function<void(const StackTrie&, std::vector<Sample>&)>& select) {
+  StackSums sums;
   std::vector<Sample> samples;
   scan.ForEachRecord(chosen, pieces, [&](uint64_t, const std::vector<const SeriesInRecord*>& series) {
     const bool good = DecodeAll(series, samples);
-    for (Sample& sample : samples) sample.count = 1;  // sums to zero must not hide a node
+    for (Sample& sample : samples) sample.count = 1;  // sums to zero must not hide a stack
     if (good) sums.Add(samples);
     return good;
   });
+  const std::vector<uint32_t> stacks = sums.Stacks();
   StackTrie trie;
-  std::vector<NodeId> mapped;
-  {
-    const MutexLock lock(chosen.block->mutex);
-    scan.LoadDictionary(*chosen.block);
-    mapped = StackMerger<StackTrie>(trie).Map(chosen.block->dictionary, sums);
-  }
-  scan.NoteSize(*chosen.block);
+  const std::vector<NodeId> mapped = StackMerger(trie).Map(scan, *chosen.block, stacks);
   std::vector<Sample> candidates;
   candidates.reserve(mapped.size());
   for (const NodeId node : mapped) candidates.push_back({node, 1, 1});
@@ -66,8 +62,7 @@ std::vector<bool> SelectNodes(BlockScan& scan, const BlockScan::ChosenBlock& cho
   std::vector<bool> kept(trie.node_count());
   for (const Sample& sample : candidates) kept[sample.node] = true;
   std::vector<bool> wanted(sums.size());
-  size_t next = 0;
-  sums.ForEach([&](NodeId node) { wanted[node] = kept[mapped[next++]]; });
+  for (size_t i = 0; i < stacks.size(); ++i) wanted[stacks[i]] = kept[mapped[i]];
   return wanted;
 }
 
@@ -154,16 +149,14 @@ std::vector<StoreReader::PlannedBlock> StoreReader::Plan(const TimeSpan& span,
     return start_ns >= aggregate->since_ns && !open_spans_.Contains({level, start_ns, kAllAggregates});
   };
   std::vector<Piece> sums;
+  std::vector<Piece> rest;
   for (const Piece& piece : CoverRange(range, rules, has_sum)) {
     // The aggregate has no windows of its own, and no sums of what it was not kept for.
     const bool is_kept = LevelOf(piece.kind) != Level::kWindow && piece.range.start_ns >= aggregate->since_ns;
-    if (is_kept) {
-      sums.push_back(piece);
-    } else {
-      PlanServices(piece.range, services, rules, plan);
-    }
+    (is_kept ? sums : rest).push_back(piece);
   }
   AddParts(sums, aggregate->id, plan);
+  for (const Piece& piece : rest) PlanServices(piece.range, services, rules, plan);
   return plan;
 }
 
@@ -207,11 +200,20 @@ absl::StatusOr<MergedProfile> StoreReader::Merge(const StoreSelection& selection
   const size_t workers = WorkersFor(plan.size());
   std::vector<std::unique_ptr<BlockScan>> scans;
   for (size_t i = 0; i < workers; ++i) scans.push_back(std::make_unique<BlockScan>(scan));
-  std::vector<NodeSums> scratch(workers);
-  RunParallel(plan.size(), workers, [&](size_t worker, size_t i) {
-    const BlockScan::ChosenBlock chosen = scans[worker]->Choose(plan[i].key, choose);
-    if (!chosen.ids.empty()) merger.AddBlock(*scans[worker], chosen, plan[i].pieces, scratch[worker]);
-  });
+  std::vector<StackSums> scratch(workers);
+  // Once the aggregates' names are known, those of the services are hardly needed.
+  const auto first_service = static_cast<size_t>(
+      std::ranges::find_if(plan, [](const PlannedBlock& one) { return !IsAggregateId(one.key.service); }) -
+      plan.begin());
+  const auto add_blocks = [&](size_t first, size_t last) {
+    RunParallel(last - first, workers, [&](size_t worker, size_t i) {
+      const PlannedBlock& planned = plan[first + i];
+      const BlockScan::ChosenBlock chosen = scans[worker]->Choose(planned.key, choose);
+      if (!chosen.ids.empty()) merger.AddBlock(*scans[worker], chosen, planned.pieces, scratch[worker]);
+    });
+  };
+  add_blocks(0, first_service);
+  add_blocks(first_service, plan.size());
   return merger.Take();
 }
 
@@ -266,9 +268,9 @@ absl::StatusOr<std::vector<TimeSeries>> StoreReader::SelectSeries(
       if (window_start_ns == known.start_ns) Add(point, known.point);
     };
 
-    // Which nodes the caller wants; all of them when it does not care.
+    // Which stacks the caller wants; all of them when it does not care.
     std::vector<bool> wanted;
-    if (select_samples) wanted = SelectNodes(scan, chosen, planned.pieces, select_samples);
+    if (select_samples) wanted = SelectStacks(scan, chosen, planned.pieces, select_samples);
 
     scan.ForEachTotals(chosen, planned.pieces, [&](uint32_t id, const WindowTotals& window) {
       add(id, step_of(window.start_ns), window.start_ns,

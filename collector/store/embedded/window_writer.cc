@@ -76,7 +76,6 @@ WindowWriter::WindowWriter(const EmbeddedStoreOptions& options, const Clock& clo
       aggregates_(aggregates),
       cache_(cache),
       counters_(counters),
-      stack_maps_(options.stack_map_bytes),
       open_(std::make_shared<Group>()) {}
 
 absl::StatusOr<std::unique_ptr<WindowWriter>> WindowWriter::Create(
@@ -105,7 +104,6 @@ absl::Status WindowWriter::Recover() {
 
 absl::Status WindowWriter::Reload() {
   if (!needs_reload_) return absl::OkStatus();
-  stack_maps_.Clear();
   const Database::Use use(database_);
   RETURN_IF_ERROR(use.status());
   rocksdb::DB& rocks = use.rocks();
@@ -166,19 +164,16 @@ absl::StatusOr<WindowWriter::Target> WindowWriter::FindBlock(rocksdb::DB& rocks,
   BlockKey key = first_part;
   if (const auto last_part = catalogue_.FindLastPart(first_part)) {
     key = last_part->key;
-    const std::shared_ptr<Block> block = cache_.Get(key);
+    const std::shared_ptr<Block> block = cache_.blocks.Get(key);
     size_t bytes = 0;
-    bool full = false;
-    {
+    bool full = last_part->closed;
+    if (!full) {
       const MutexLock lock(block->mutex);
-      block->LoadSeries(rocks, counters_);
-      block->LoadDictionary(rocks, counters_);
-      full = last_part->closed || block->damaged ||
-             block->dictionary.byte_size() > options_.max_dictionary_bytes;
-      if (!full) block->dictionary.MakeWritable();
+      block->MakeWritable(rocks, counters_);
       bytes = block->byte_size();
+      full = block->damaged || bytes > options_.max_writer_bytes;
     }
-    cache_.SetSize(key, bytes);
+    if (bytes > 0) cache_.blocks.SetSize(key, bytes);
     if (!full) return Target{block, /*is_new=*/false};
     if (key.part == std::numeric_limits<uint16_t>::max()) {
       return absl::InvalidArgumentError("the service has too many distinct stacks on one day");
@@ -187,7 +182,7 @@ absl::StatusOr<WindowWriter::Target> WindowWriter::FindBlock(rocksdb::DB& rocks,
   }
   // A query may have put an object there that knows what a dropped block of this name held.
   cache_.Drop(key);
-  const std::shared_ptr<Block> block = cache_.Get(key);
+  const std::shared_ptr<Block> block = cache_.blocks.Get(key);
   const MutexLock lock(block->mutex);
   block->StartNew();
   return Target{block, /*is_new=*/true};
@@ -266,7 +261,6 @@ absl::Status WindowWriter::EncodeWindow(const Window& window) {
     {
       Block& block = *share.target.block;
       const MutexLock lock(block.mutex);
-      StackMap& map = stack_maps_.Get(stacks.id(), key);
       std::vector<RecordedSeries> recorded;
       for (const Series* series : share.series) {
         const SeriesIdentity identity{series->type, series->labels};
@@ -275,11 +269,11 @@ absl::Status WindowWriter::EncodeWindow(const Window& window) {
         if (interned.added) batch.Put(NumberedKey(key, RecordKind::kSeries, interned.id), record);
         RecordedSeries& one = recorded.emplace_back(
             RecordedSeries{interned.id, series->period, series->loss, {}, series->samples});
-        for (Sample& sample : one.samples) sample.node = map.Map(stacks, sample.node, block.dictionary);
+        for (Sample& sample : one.samples) {
+          sample.node = block.FindOrAdd(stacks, sample.node, stacks.stack_hash(sample.node));
+        }
       }
-      if (const std::string chunk = block.dictionary.TakeChunk(); !chunk.empty()) {
-        batch.Put(NumberedKey(key, RecordKind::kDictionary, block.next_chunk++), chunk);
-      }
+      block.PutNewStacks(batch);
       JoinEqualSeries(recorded);
       batch.Put(WindowRecordKey(key, {start_ns, boot.id, window.sequence}),
                 EncodeWindowRecord(absl::ToInt64Nanoseconds(window.duration),
@@ -287,7 +281,7 @@ absl::Status WindowWriter::EncodeWindow(const Window& window) {
       open_->series += recorded.size();
       bytes = block.byte_size();
     }
-    cache_.SetSize(key, bytes);
+    cache_.blocks.SetSize(key, bytes);
     open_->blocks.push_back(share.target.block);
   }
   if (ids_changed) PutNextIds();

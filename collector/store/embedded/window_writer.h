@@ -21,7 +21,6 @@
 #include "collector/store/embedded/database.h"
 #include "collector/store/embedded/embedded_store.h"
 #include "collector/store/embedded/open_spans.h"
-#include "collector/store/embedded/stack_maps.h"
 #include "collector/store/embedded/store_counters.h"
 #include "collector/store/profile_store.h"
 #include "rocksdb/write_batch.h"
@@ -114,7 +113,6 @@ class WindowWriter {
   Mutex mutex_;       // taken before a block's
   CondVar committed_;
   BootTable boots_ ABSL_GUARDED_BY(mutex_);
-  StackMaps stack_maps_ ABSL_GUARDED_BY(mutex_);
   uint32_t next_service_id_ ABSL_GUARDED_BY(mutex_) = 0;
   uint32_t next_boot_id_ ABSL_GUARDED_BY(mutex_) = 0;
   std::shared_ptr<Group> open_ ABSL_GUARDED_BY(mutex_);

@@ -1,0 +1,46 @@
+#include "collector/store/embedded/stack_sums.h"
+
+#include <algorithm>
+
+namespace pilotlight::collector {
+
+void StackSums::Grow(size_t size) {
+  size_ = size;
+  if (size <= counts_.size()) return;
+  counts_.resize(size);
+  values_.resize(size);
+  touched_.resize((size + kBitsOfWord - 1) / kBitsOfWord);
+}
+
+void StackSums::Add(const std::vector<Sample>& samples) {
+  for (const Sample& sample : samples) Add(sample.node, sample.count, sample.value);
+}
+
+void StackSums::Add(uint32_t stack, uint64_t count, int64_t value) {
+  if (stack >= size_) Grow(size_t{stack} + 1);
+  counts_[stack] += count;
+  values_[stack] += static_cast<uint64_t>(value);
+  touched_[stack / kBitsOfWord] |= uint64_t{1} << stack % kBitsOfWord;
+}
+
+void StackSums::Clear() {
+  ForEach([this](uint32_t stack) { counts_[stack] = values_[stack] = 0; });
+  std::ranges::fill(touched_, 0);
+  size_ = 0;
+}
+
+std::vector<Sample> StackSums::ToSamples() const {
+  std::vector<Sample> samples;
+  ForEach([&](uint32_t stack) {
+    if (counts_[stack] != 0 || values_[stack] != 0) samples.push_back(at(stack));
+  });
+  return samples;
+}
+
+std::vector<uint32_t> StackSums::Stacks() const {
+  std::vector<uint32_t> stacks;
+  ForEach([&stacks](uint32_t stack) { stacks.push_back(stack); });
+  return stacks;
+}
+
+}  // namespace pilotlight::collector

@@ -1,0 +1,47 @@
+// Sums by number of the stack: how windows of one block are merged.
+#pragma once
+
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "profile/profile.h"
+
+namespace pilotlight::collector {
+
+// Dense: index is the stack; clearing costs no more than what was added. Sums wrap rather than overflow. In
+// its samples `node` is the stack's number. Not thread-safe.
+class StackSums {
+ public:
+  void Add(const std::vector<Sample>& samples);
+  void Add(uint32_t stack, uint64_t count, int64_t value);
+  void Clear();
+  // One past the highest number.
+  size_t size() const { return size_; }
+  Sample at(uint32_t stack) const { return {stack, counts_[stack], static_cast<int64_t>(values_[stack])}; }
+  // Sorted, without those that are zero.
+  std::vector<Sample> ToSamples() const;
+  // Calls visit(stack) for each one that was added, in order.
+  template <typename Visit>
+  void ForEach(const Visit& visit) const {
+    for (size_t word = 0; word < touched_.size(); ++word) {
+      for (uint64_t bits = touched_[word]; bits != 0; bits &= bits - 1) {
+        visit(static_cast<uint32_t>(word * kBitsOfWord + static_cast<size_t>(std::countr_zero(bits))));
+      }
+    }
+  }
+  // Those that were added, in order.
+  std::vector<uint32_t> Stacks() const;
+
+ private:
+  static constexpr size_t kBitsOfWord = 64;
+  void Grow(size_t size);
+
+  std::vector<uint64_t> counts_;
+  std::vector<uint64_t> values_;
+  std::vector<uint64_t> touched_;  // a bit for each stack
+  size_t size_ = 0;
+};
+
+}  // namespace pilotlight::collector
