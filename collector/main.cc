@@ -44,6 +44,14 @@ void AddStoreFlags(CLI::App& app, Configuration& configuration, uint64_t& cache_
   AddDurationFlag(app, "--storage.retention.days", retention.days, "How long sums over a day are kept");
   AddSizeFlag(app, "--storage.cache-bytes", cache_bytes,
               "Memory for the names of blocks; a day's blocks of all services should fit");
+  app.add_option("--storage.max-stacks-per-service", configuration.store.max_stacks_per_service,
+                 "Distinct stacks of a service on a day; samples of more are kept without their stacks")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+  app.add_option("--storage.max-series-per-service", configuration.store.max_series_per_service,
+                 "Label sets of a service on a day; samples of more are kept without their labels")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
   app.add_option("--storage.aggregates", configuration.aggregates,
                  "Sums over services to keep: all, or label names joined by +")
       ->delimiter(',')

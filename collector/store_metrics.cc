@@ -27,7 +27,14 @@ struct StoreMetrics::Impl {
   EmbeddedStoreCounters last ABSL_GUARDED_BY(mutex);
   std::vector<CounterEntry> counters;
   std::vector<GaugeEntry> gauges;
+  prometheus::Family<prometheus::Counter>* overflow = nullptr;
 };
+
+namespace {
+
+const char* NameOf(ServiceLimit limit) { return limit == ServiceLimit::kStacks ? "stacks" : "series"; }
+
+}  // namespace
 
 StoreMetrics::StoreMetrics(const EmbeddedStore& store, prometheus::Registry& registry)
     : impl_(std::make_unique<Impl>(store)) {
@@ -63,6 +70,11 @@ StoreMetrics::StoreMetrics(const EmbeddedStore& store, prometheus::Registry& reg
   add_gauge("pilotlight_store_open_spans", "Spans of time whose sums lack windows.", &Counters::open_spans);
   add_gauge("pilotlight_store_blocks", "Blocks of one service and a day, or 32 days.", &Counters::blocks);
   add_gauge("pilotlight_store_services", "Services with profiles.", &Counters::services);
+  impl_->overflow =
+      &prometheus::BuildCounter()
+           .Name("pilotlight_store_overflow_samples_total")
+           .Help("Samples of services with too many distinct stacks or label sets, kept without theirs.")
+           .Register(registry);
   add_gauge("pilotlight_store_disk_bytes", "Size of tables and write-ahead log on disk.",
             &Counters::disk_bytes);
 }
@@ -79,6 +91,12 @@ void StoreMetrics::Update() {
       entry.counter->Increment(static_cast<double>(now.*entry.field - before));
       impl_->last.*entry.field = now.*entry.field;
     }
+  }
+  for (const Overflow& one : impl_->store.overflows()) {
+    prometheus::Counter& counter =
+        impl_->overflow->Add({{"service_name", one.service}, {"limit", NameOf(one.limit)}});
+    const double more = static_cast<double>(one.samples) - counter.Value();
+    if (more > 0) counter.Increment(more);
   }
   for (const Impl::GaugeEntry& entry : impl_->gauges) entry.gauge->Set(static_cast<double>(now.*entry.field));
 }

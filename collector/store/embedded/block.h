@@ -26,7 +26,7 @@ struct Block {
   // Read from disk what is not here yet.
   void LoadSeries(rocksdb::DB& rocks, StoreCounters& counters) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   void LoadStacks(rocksdb::DB& rocks, StoreCounters& counters) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  // The same, and what adding needs. When the block turns out to be damaged it cannot be added to.
+  // Makes the writer, which only new stacks need. When the block turns out to be damaged, it cannot be made.
   void MakeWritable(rocksdb::DB& rocks, StoreCounters& counters) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // For a block that is not on disk.
   void StartNew() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
@@ -34,7 +34,7 @@ struct Block {
   // The hash of the stack with any number. REQUIRES: LoadStacks().
   uint64_t stack_hash(uint32_t number) const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // The number of a stack of `from` (a StackTable or a BlockDictionary), which is added when it is new.
-  // REQUIRES: writable.
+  // REQUIRES: the writer is there, or the stack is known.
   template <typename Table>
   uint32_t FindOrAdd(const Table& from, NodeId node, uint64_t stack_hash)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex) {

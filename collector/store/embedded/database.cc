@@ -39,7 +39,12 @@ rocksdb::Options RocksOptions(const EmbeddedStoreOptions& options) {
   rocksdb::Options rocks;
   rocks.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   rocks.create_if_missing = true;
-  rocks.compression = rocksdb::kZSTD;
+  // What is soon written again is compressed fast, what stays is so well.
+  rocks.compression = rocksdb::kLZ4Compression;
+  rocks.bottommost_compression = rocksdb::kZSTD;
+  rocks.bottommost_compression_opts.enabled = true;
+  rocks.bottommost_compression_opts.level = 1;
+  rocks.level0_file_num_compaction_trigger = 8;
   rocks.write_buffer_size = options.write_buffer_bytes;
   rocks.max_write_buffer_number = 3;
   rocks.target_file_size_base = uint64_t{16} << 20;

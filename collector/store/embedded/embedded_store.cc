@@ -93,6 +93,8 @@ absl::Status EmbeddedStore::DropBefore(const LevelTimes& before) {
   return writer_->DropBefore(Level::kDay, before.days);
 }
 
+std::vector<Overflow> EmbeddedStore::overflows() const { return counters_->overflow.All(); }
+
 absl::Status EmbeddedStore::Compact() { return database_->Compact(); }
 
 EmbeddedStoreCounters EmbeddedStore::counters() const {

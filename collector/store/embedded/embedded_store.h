@@ -10,19 +10,21 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "collector/store/embedded/overflow_counts.h"
 #include "collector/store/profile_store.h"
 
 namespace pilotlight::collector {
 
-// The defaults keep the store's memory near 200 MB: the three sizes and RocksDB's own tables.
+// The defaults keep the store's memory near 160 MB: the three sizes and RocksDB's own tables.
 struct EmbeddedStoreOptions {
   std::string path;  // made when it is not there
   // Kept by last use: three quarters for what adding to blocks needs, a quarter for names that queries and
   // sums have read. Blocks of appends under way stay beyond it. When the blocks of a day that services add to
   // do not fit, each window reads them anew.
-  size_t cache_bytes = size_t{128} << 20;
+  size_t cache_bytes = size_t{96} << 20;
   size_t block_cache_bytes = size_t{16} << 20;  // RocksDB's: pieces of tables as read from disk
   size_t write_buffer_bytes = size_t{8} << 20;  // RocksDB's: there are at most three
   // What adding to a block may need in memory; beyond it, the block goes on in a new part.
@@ -33,11 +35,18 @@ struct EmbeddedStoreOptions {
   absl::Duration boot_memory = absl::Hours(24 * 7);
   size_t max_boots = 100000;     // when there are more, the ones not heard of for longest are forgotten
   size_t max_services = 100000;  // a window with one more is InvalidArgument
+  // Distinct ones of a service on a day, near enough. Samples of further stacks are counted at
+  // kOverflowStack, those of further label sets under the service's name and kOverflowLabel="true".
+  size_t max_stacks_per_service = 100000;
+  size_t max_series_per_service = 20000;
   // Labels of each sum over services that is kept: of everything, and by namespace. What is added to a store
   // that has windows begins with the next day.
   std::vector<std::vector<std::string>> aggregates = {{}, {"namespace"}};
   const Clock* clock = nullptr;  // the system's when null; must outlive the store
 };
+
+inline constexpr absl::string_view kOverflowStack = "[other: too many distinct stacks]";
+inline constexpr absl::string_view kOverflowLabel = "overflow";
 
 // Since the store was opened, but for the last six, which are as of now.
 struct EmbeddedStoreCounters {
@@ -99,6 +108,8 @@ class EmbeddedStore : public ProfileStore {
   absl::Status DropBefore(const LevelTimes& before) override;
 
   EmbeddedStoreCounters counters() const;
+  // By service and limit, since the store was opened; of the first hundred services.
+  std::vector<Overflow> overflows() const;
   // Writes what is in memory to tables and merges them; for tools and tests, it is never needed.
   absl::Status Compact();
 

@@ -468,6 +468,56 @@ TEST_F(EmbeddedStoreTest, OneServiceTooManyIsRefusedAndLeavesNothing) {
   EXPECT_EQ(Counts(), (Stacks{{"f", 2}}));
 }
 
+TEST_F(EmbeddedStoreTest, StacksBeyondTheLimitAreCountedInOne) {
+  options_.max_stacks_per_service = 3;  // the empty one is one of them
+  Reopen();
+  AppendOne("a", 1, kNoon, kCart, {{"main;f", 1}, {"main;g", 2}});
+  AppendOne("a", 2, kNoon + absl::Minutes(1), kCart, {{"main;g", 4}, {"main;h", 8}, {"main;i", 16}});
+  AppendOne("a", 3, kNoon + absl::Minutes(2), {{"service_name", "other"}}, {{"main;h", 32}});
+  const std::string overflow(kOverflowStack);
+  EXPECT_EQ(Counts(), (Stacks{{"main;f", 1}, {"main;g", 6}, {"main;h", 32}, {overflow, 24}}));
+  const std::vector<Overflow> overflows = store_->overflows();
+  ASSERT_EQ(overflows.size(), 1u);
+  EXPECT_EQ(overflows[0].service, "cart");
+  EXPECT_EQ(overflows[0].limit, ServiceLimit::kStacks);
+  EXPECT_EQ(overflows[0].samples, 24u);
+  Reopen();
+  AppendOne("a", 4, kNoon + absl::Minutes(3), kCart, {{"main;f", 64}, {"main;h", 128}});
+  EXPECT_EQ(Counts(), (Stacks{{"main;f", 65}, {"main;g", 6}, {"main;h", 32}, {overflow, 152}}));
+  // Another day, another block.
+  AppendOne("a", 5, kNoon + absl::Hours(24), kCart, {{"main;h", 256}});
+  EXPECT_EQ(Counts()["main;h"], 288u);
+}
+
+TEST_F(EmbeddedStoreTest, StacksOfEarlierPartsCountForTheLimit) {
+  options_.max_writer_bytes = 1;
+  options_.max_stacks_per_service = 6;
+  Reopen();
+  uint64_t sequence = 0;
+  for (const char* stack : {"f", "g", "h", "i", "j", "k"}) {
+    ++sequence;
+    AppendOne("a", sequence, kNoon + absl::Seconds(static_cast<int64_t>(sequence)), kCart, {{stack, 1}});
+  }
+  EXPECT_EQ(Counts(), (Stacks{{"f", 1}, {"g", 1}, {"h", 1}, {std::string(kOverflowStack), 3}}));
+}
+
+TEST_F(EmbeddedStoreTest, LabelSetsBeyondTheLimitAreCountedInOne) {
+  options_.max_series_per_service = 2;
+  Reopen();
+  uint64_t sequence = 0;
+  for (const char* pod : {"p", "q", "r", "s", "q"}) {
+    ++sequence;
+    AppendOne("a", sequence, kNoon + absl::Minutes(static_cast<int64_t>(sequence)),
+              {{"service_name", "cart"}, {"pod", pod}}, {{"f", sequence}});
+  }
+  EXPECT_EQ(Counts(), (Stacks{{"f", 15}}));
+  EXPECT_EQ(Counts(R"({overflow="true"})"), (Stacks{{"f", 7}}));
+  EXPECT_EQ(Counts(R"({pod="q"})"), (Stacks{{"f", 7}}));
+  ASSERT_EQ(store_->overflows().size(), 1u);
+  EXPECT_EQ(store_->overflows()[0].samples, 7u);
+  EXPECT_EQ(store_->overflows()[0].limit, ServiceLimit::kSeries);
+}
+
 TEST_F(EmbeddedStoreTest, AFullDictionaryGoesOnInANewPart) {
   options_.max_writer_bytes = 4096;
   Reopen();

@@ -21,6 +21,7 @@ constexpr absl::Duration kQuiet = absl::Seconds(5);
 constexpr size_t kSpansAtOnce = 256;
 // When more samples wait to be added up, they are.
 constexpr size_t kMaxWaitingSamples = size_t{1} << 20;
+constexpr uint32_t kNewStack = UINT32_MAX;
 
 uint64_t SpanEnd(const SpanKey& span) { return span.start_unix_ns + SpanNanoseconds(span.level); }
 
@@ -74,36 +75,6 @@ std::vector<bool> InstantaneousSeries(const BlockScan::ChosenBlock& chosen) {
     instantaneous[id] = IsInstantaneous(chosen.block->series.identity(id)->type);
   }
   return instantaneous;
-}
-
-// The number in `into` of each stack that was added to `sums`, by its number in `from`.
-std::vector<uint32_t> MapStacks(BlockScan& scan, Block& from, const StackSums& sums, Block& into) {
-  const std::vector<uint32_t> stacks = sums.Stacks();
-  const std::vector<uint64_t> hashes = scan.HashesOf(from, stacks);
-  std::vector<uint32_t> mapped(sums.size());
-  {
-    const MutexLock lock(into.mutex);
-    std::vector<size_t> unknown;
-    for (size_t i = 0; i < stacks.size(); ++i) {
-      if (const auto known = into.stacks.Find(hashes[i])) {
-        mapped[stacks[i]] = *known;
-      } else {
-        unknown.push_back(i);
-      }
-    }
-    if (unknown.empty()) return mapped;
-    scan.ReadNames(from.key, stacks.back(), [&](const BlockDictionary& names) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-      for (const size_t i : unknown) {
-        const NodeId node = names.node_of(stacks[i]);
-        // Another block may know what was lost, so the hash stays free.
-        mapped[stacks[i]] = node == BlockDictionary::kLostNumber
-                                ? into.FindOrAdd(LostStack(), 1, LostStack().stack_hash(1))
-                                : into.FindOrAdd(names, node, hashes[i]);
-      }
-    });
-  }
-  scan.NoteSize(into);
-  return mapped;
 }
 
 }  // namespace
@@ -236,16 +207,73 @@ absl::Status LevelFiller::Write(const std::vector<Sum>& sums) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<LevelFiller::Transferred> LevelFiller::Transfer(
-    Level level, uint64_t start_ns, const std::vector<uint32_t>& services, uint32_t target,
-    const std::function<std::optional<SeriesIdentity>(const SeriesIdentity&)>& rename) {
+absl::StatusOr<std::optional<std::vector<uint32_t>>> LevelFiller::MapStacks(BlockScan& scan, Block& from,
+                                                                            const StackSums& sums,
+                                                                            Block& into) {
+  const std::vector<uint32_t> stacks = sums.Stacks();
+  const std::vector<uint64_t> hashes = scan.HashesOf(from, stacks);
+  std::vector<uint32_t> mapped(sums.size());
+  std::vector<size_t> unknown;
+  bool is_writable = false;
+  {
+    const MutexLock lock(into.mutex);
+    is_writable = into.writer.has_value();
+    const std::vector<uint32_t> known = into.stacks.FindAll(hashes, kNewStack);
+    for (size_t i = 0; i < stacks.size(); ++i) {
+      mapped[stacks[i]] = known[i];
+      if (known[i] == kNewStack) unknown.push_back(i);
+    }
+  }
+  if (unknown.empty()) return mapped;
+  if (!is_writable) {
+    BlockKey first_part = into.key;
+    first_part.part = 0;
+    ASSIGN_OR_RETURN(const WindowWriter::Target writable,
+                     writer_.FindTarget(first_part, /*adds_stacks=*/true));
+    if (writable.block.get() != &into) return std::nullopt;
+  }
+  {
+    const MutexLock lock(into.mutex);
+    scan.ReadNames(from.key, stacks.back(), [&](const BlockDictionary& names) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+      for (const size_t i : unknown) {
+        const NodeId node = names.node_of(stacks[i]);
+        // Another block may know what was lost, so the hash stays free.
+        mapped[stacks[i]] = node == BlockDictionary::kLostNumber
+                                ? into.FindOrAdd(LostStack(), 1, LostStack().stack_hash(1))
+                                : into.FindOrAdd(names, node, hashes[i]);
+      }
+    });
+  }
+  scan.NoteSize(into);
+  return mapped;
+}
+
+absl::StatusOr<LevelFiller::Transferred> LevelFiller::Transfer(Level level, uint64_t start_ns,
+                                                               const std::vector<uint32_t>& services,
+                                                               uint32_t target, const Rename& rename) {
+  ASSIGN_OR_RETURN(WindowWriter::Target into,
+                   writer_.FindTarget(FirstPart(level, start_ns, target), /*adds_stacks=*/false));
+  ASSIGN_OR_RETURN(std::optional<Transferred> transferred,
+                   TransferTo(into, level, start_ns, services, rename));
+  if (!transferred) {
+    // It could not be added to, so there is a new part.
+    ASSIGN_OR_RETURN(into, writer_.FindTarget(FirstPart(level, start_ns, target), /*adds_stacks=*/true));
+    ASSIGN_OR_RETURN(transferred, TransferTo(into, level, start_ns, services, rename));
+  }
+  if (!transferred) return absl::AbortedError("a new part of a block went away");
+  return *std::move(transferred);
+}
+
+absl::StatusOr<std::optional<LevelFiller::Transferred>> LevelFiller::TransferTo(
+    const WindowWriter::Target& target, Level level, uint64_t start_ns, const std::vector<uint32_t>& services,
+    const Rename& rename) {
   // A service's ten minutes are summed over services at the same level, its hours from its ten minutes.
   const Level source_level = level == Level::kHour ? Level::kTenMinutes : level;
   const std::vector<Piece> pieces = {
       {RecordsOf(source_level), {start_ns, start_ns + SpanNanoseconds(level)}}};
   Transferred transferred;
-  ASSIGN_OR_RETURN(transferred.target, writer_.FindTarget(FirstPart(level, start_ns, target)));
-  Block& into = *transferred.target.block;
+  transferred.target = target;
+  Block& into = *target.block;
   BlockScan scan(database_, cache_, counters_);
   RETURN_IF_ERROR(scan.status());
   for (const uint32_t service : services) {
@@ -263,7 +291,9 @@ absl::StatusOr<LevelFiller::Transferred> LevelFiller::Transfer(
       if (summed.empty()) continue;
       StackSums all;
       for (const RecordedSeries& one : summed) all.Add(one.samples);
-      const std::vector<uint32_t> mapped = MapStacks(scan, *chosen.block, all, into);
+      ASSIGN_OR_RETURN(const std::optional<std::vector<uint32_t>> mapped,
+                       MapStacks(scan, *chosen.block, all, into));
+      if (!mapped) return std::nullopt;
       std::vector<std::pair<std::string, SeriesIdentity>> identities;
       {
         const MutexLock lock(chosen.block->mutex);
@@ -275,7 +305,7 @@ absl::StatusOr<LevelFiller::Transferred> LevelFiller::Transfer(
       }
       for (size_t i = 0; i < summed.size(); ++i) {
         RecordedSeries& one = summed[i];
-        for (Sample& sample : one.samples) sample.node = mapped[sample.node];
+        for (Sample& sample : one.samples) sample.node = (*mapped)[sample.node];
         transferred.samples += one.samples.size();
         const auto [entry, is_new] = transferred.series.try_emplace(identities[i].first);
         auto& [identity, sum] = entry->second;
@@ -314,6 +344,7 @@ void LevelFiller::PutTransferred(Level level, uint64_t start_ns, Transferred& tr
       MergeSamples(recorded.samples);
     }
     block.PutNewStacks(batch);
+    block.writer.reset();  // there are many such blocks, and new stacks become rare
   }
   std::ranges::sort(series, {}, &RecordedSeries::id);
   BlockKey first_part = block.key;

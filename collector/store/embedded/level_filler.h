@@ -17,6 +17,7 @@
 #include "collector/store/embedded/block_scan.h"
 #include "collector/store/embedded/catalogue.h"
 #include "collector/store/embedded/open_spans.h"
+#include "collector/store/embedded/stack_sums.h"
 #include "collector/store/embedded/window_writer.h"
 #include "rocksdb/write_batch.h"
 
@@ -46,6 +47,7 @@ class LevelFiller {
 
  private:
   using IsDue = std::function<bool(const OpenSpans::OpenSpan&)>;
+  using Rename = std::function<std::optional<SeriesIdentity>(const SeriesIdentity&)>;
   // What a span's sum puts into the batch. Nothing when a window has come to the span meanwhile.
   struct Sum {
     OpenSpans::OpenSpan span;
@@ -73,9 +75,17 @@ class LevelFiller {
   absl::Status FillAggregates(const OpenSpans::OpenSpan& span);
   // Sums the records of the level below `level` in the span, of blocks of `services`, into a block of
   // `target`.
-  absl::StatusOr<Transferred> Transfer(
-      Level level, uint64_t start_ns, const std::vector<uint32_t>& services, uint32_t target,
-      const std::function<std::optional<SeriesIdentity>(const SeriesIdentity&)>& rename);
+  absl::StatusOr<Transferred> Transfer(Level level, uint64_t start_ns, const std::vector<uint32_t>& services,
+                                       uint32_t target, const Rename& rename);
+  // Nothing when the block cannot be added to.
+  absl::StatusOr<std::optional<Transferred>> TransferTo(const WindowWriter::Target& target, Level level,
+                                                        uint64_t start_ns,
+                                                        const std::vector<uint32_t>& services,
+                                                        const Rename& rename);
+  // The number in `into` of each stack that was added to `sums`, by its number in `from`; nothing when `into`
+  // cannot be added to.
+  absl::StatusOr<std::optional<std::vector<uint32_t>>> MapStacks(BlockScan& scan, Block& from,
+                                                                 const StackSums& sums, Block& into);
   void PutTransferred(Level level, uint64_t start_ns, Transferred& transferred, rocksdb::WriteBatch& batch,
                       std::vector<std::shared_ptr<Block>>& blocks);
 

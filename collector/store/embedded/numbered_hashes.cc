@@ -23,6 +23,17 @@ std::optional<uint32_t> NumberedHashes::Find(uint64_t hash) const {
   return found == numbers_.end() ? std::nullopt : std::make_optional(*found);
 }
 
+std::vector<uint32_t> NumberedHashes::FindAll(const std::vector<uint64_t>& hashes, uint32_t missing) const {
+  constexpr size_t kAhead = 12;
+  std::vector<uint32_t> numbers;
+  numbers.reserve(hashes.size());
+  for (size_t i = 0; i < hashes.size(); ++i) {
+    if (i + kAhead < hashes.size()) numbers_.prefetch(hashes[i + kAhead]);
+    numbers.push_back(Find(hashes[i]).value_or(missing));
+  }
+  return numbers;
+}
+
 size_t NumberedHashes::byte_size() const {
   constexpr size_t kControlByte = 1;  // of absl's tables, per slot
   return hashes_.capacity() * sizeof(uint64_t) + numbers_.capacity() * (sizeof(uint32_t) + kControlByte);

@@ -28,6 +28,9 @@ class NumberedHashes {
   bool searchable() const { return searchable_; }
   // REQUIRES: searchable().
   std::optional<uint32_t> Find(uint64_t hash) const;
+  // The number of each hash, or `missing`. Faster than one by one: what one waits for in memory, another
+  // uses.
+  std::vector<uint32_t> FindAll(const std::vector<uint64_t>& hashes, uint32_t missing) const;
 
   // Heap bytes in use.
   size_t byte_size() const;

@@ -34,6 +34,7 @@ class SeriesTable {
   // Adds a record as read from disk, in order of numbers. DataLoss when it is broken.
   absl::Status AddRecord(uint32_t id, absl::string_view record);
 
+  bool Contains(const std::string& record) const { return ids_.contains(record); }
   // The number of what `record` says, added when it is new.
   struct Interned {
     uint32_t id = 0;

@@ -4,6 +4,8 @@
 #include <atomic>
 #include <cstdint>
 
+#include "collector/store/embedded/overflow_counts.h"
+
 namespace pilotlight::collector {
 
 struct StoreCounters {
@@ -18,6 +20,7 @@ struct StoreCounters {
   std::atomic<uint64_t> forgotten_boots{0};
   std::atomic<uint64_t> summed_spans{0};
   std::atomic<uint64_t> unsummed_spans{0};
+  OverflowCounts overflow;
 };
 
 }  // namespace pilotlight::collector

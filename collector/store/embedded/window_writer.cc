@@ -63,6 +63,17 @@ void JoinEqualSeries(std::vector<RecordedSeries>& series) {
   for (RecordedSeries& one : series) MergeSamples(one.samples);
 }
 
+// A table with the one stack, number 1, that stands for those that were too many.
+const StackTable& OverflowStack() {
+  static const StackTrie* const table = [] {
+    auto* trie = new StackTrie();
+    trie->Child(StackTrie::kRoot,
+                trie->InternFrame(FrameView{.function = kOverflowStack, .kind = FrameKind::kSynthetic}));
+    return trie;
+  }();
+  return *table;
+}
+
 }  // namespace
 
 WindowWriter::WindowWriter(const EmbeddedStoreOptions& options, const Clock& clock, Database& database,
@@ -160,7 +171,9 @@ absl::StatusOr<AppendOutcome> WindowWriter::AppendValid(const Window& window) {
   return AppendOutcome::kStored;
 }
 
-absl::StatusOr<WindowWriter::Target> WindowWriter::FindBlock(rocksdb::DB& rocks, const BlockKey& first_part) {
+absl::StatusOr<WindowWriter::Target> WindowWriter::FindBlock(
+    rocksdb::DB& rocks, const BlockKey& first_part,
+    absl::FunctionRef<bool(const NumberedHashes& stacks)> adds_stacks) {
   BlockKey key = first_part;
   if (const auto last_part = catalogue_.FindLastPart(first_part)) {
     key = last_part->key;
@@ -169,9 +182,15 @@ absl::StatusOr<WindowWriter::Target> WindowWriter::FindBlock(rocksdb::DB& rocks,
     bool full = last_part->closed;
     if (!full) {
       const MutexLock lock(block->mutex);
-      block->MakeWritable(rocks, counters_);
+      block->LoadSeries(rocks, counters_);
+      block->LoadStacks(rocks, counters_);
+      block->stacks.MakeSearchable();
+      if (adds_stacks(block->stacks)) {
+        block->MakeWritable(rocks, counters_);
+        full = block->byte_size() > options_.max_writer_bytes;
+      }
+      full |= block->damaged;
       bytes = block->byte_size();
-      full = block->damaged || bytes > options_.max_writer_bytes;
     }
     if (bytes > 0) cache_.blocks.SetSize(key, bytes);
     if (!full) return Target{block, /*is_new=*/false};
@@ -207,15 +226,81 @@ absl::StatusOr<std::vector<WindowWriter::Share>> WindowWriter::FindShares(rocksd
                                                      options_.max_services, " allowed"));
     }
     const uint32_t service_id = id ? *id : next_service_id_ + new_services++;
-    absl::StatusOr<Target> target = FindBlock(rocks, FirstPart(Level::kWindow, start_ns, service_id));
+    std::vector<uint64_t> hashes;
+    for (const Series* series : share.series) {
+      for (const Sample& sample : series->samples) hashes.push_back(window.stacks().stack_hash(sample.node));
+    }
+    const auto find_stacks = [&](const NumberedHashes& known) {
+      share.stacks = known.FindAll(hashes, kNewStack);
+      return std::ranges::find(share.stacks, kNewStack) != share.stacks.end();
+    };
+    absl::StatusOr<Target> target =
+        FindBlock(rocks, FirstPart(Level::kWindow, start_ns, service_id), find_stacks);
     if (!target.ok()) {
       return absl::Status(target.status().code(),
                           absl::StrCat("service ", service, ": ", target.status().message()));
     }
     share.target = *std::move(target);
+    if (share.target.is_new) share.stacks.clear();
     shares.push_back(std::move(share));
   }
   return shares;
+}
+
+size_t WindowWriter::EarlierStacks(rocksdb::DB& rocks, const BlockKey& part) {
+  size_t count = 0;
+  for (BlockKey key = part; key.part > 0;) {
+    --key.part;
+    Block& block = *cache_.blocks.Get(key);
+    const MutexLock lock(block.mutex);
+    block.LoadStacks(rocks, counters_);
+    count += block.stacks.size();
+  }
+  return count;
+}
+
+std::vector<RecordedSeries> WindowWriter::RecordShare(rocksdb::DB& rocks, const Share& share,
+                                                      const StackTable& stacks) {
+  const bool has_new_stacks =
+      share.target.is_new || std::ranges::find(share.stacks, kNewStack) != share.stacks.end();
+  const BlockKey& key = share.target.block->key;
+  const size_t earlier_stacks = has_new_stacks ? EarlierStacks(rocks, key) : 0;
+  Block& block = *share.target.block;
+  const MutexLock lock(block.mutex);
+  std::vector<RecordedSeries> recorded;
+  auto next_stack = share.stacks.begin();
+  for (const Series* series : share.series) {
+    SeriesIdentity identity{series->type, series->labels};
+    std::string record = EncodeSeriesIdentity(identity);
+    if (block.series.size() >= options_.max_series_per_service && !block.series.Contains(record)) {
+      counters_.overflow.Add(share.service, ServiceLimit::kSeries, Totals(series->samples).count);
+      identity.labels = {{std::string(kServiceLabel), share.service}, {std::string(kOverflowLabel), "true"}};
+      record = EncodeSeriesIdentity(identity);
+    }
+    const SeriesTable::Interned interned = block.series.Intern(record, identity);
+    if (interned.added) open_->batch.Put(NumberedKey(key, RecordKind::kSeries, interned.id), record);
+    RecordedSeries& one =
+        recorded.emplace_back(RecordedSeries{interned.id, series->period, series->loss, {}, series->samples});
+    uint64_t overflowing = 0;
+    for (Sample& sample : one.samples) {
+      const uint32_t known = share.target.is_new ? kNewStack : *next_stack++;
+      if (known != kNewStack) {
+        sample.node = known;
+        continue;
+      }
+      const uint64_t hash = stacks.stack_hash(sample.node);
+      if (earlier_stacks + block.stacks.size() < options_.max_stacks_per_service || block.stacks.Find(hash)) {
+        sample.node = block.FindOrAdd(stacks, sample.node, hash);
+      } else {
+        overflowing += sample.count;
+        sample.node = block.FindOrAdd(OverflowStack(), 1, OverflowStack().stack_hash(1));
+      }
+    }
+    if (overflowing > 0) counters_.overflow.Add(share.service, ServiceLimit::kStacks, overflowing);
+  }
+  block.PutNewStacks(open_->batch);
+  JoinEqualSeries(recorded);
+  return recorded;
 }
 
 // Nothing may fail once the first dictionary has been added to.
@@ -257,29 +342,15 @@ absl::Status WindowWriter::EncodeWindow(const Window& window) {
     }
     if (share.target.is_new) AddBlock(key, batch);
     open_spans_.Touch(start_ns, key.service, boot.last_seen, batch);
+    const std::vector<RecordedSeries> recorded = RecordShare(use.rocks(), share, stacks);
+    batch.Put(WindowRecordKey(key, {start_ns, boot.id, window.sequence}),
+              EncodeWindowRecord(absl::ToInt64Nanoseconds(window.duration),
+                                 absl::ToInt64Nanoseconds(window.interval), recorded));
+    open_->series += recorded.size();
     size_t bytes = 0;
     {
-      Block& block = *share.target.block;
-      const MutexLock lock(block.mutex);
-      std::vector<RecordedSeries> recorded;
-      for (const Series* series : share.series) {
-        const SeriesIdentity identity{series->type, series->labels};
-        const std::string record = EncodeSeriesIdentity(identity);
-        const SeriesTable::Interned interned = block.series.Intern(record, identity);
-        if (interned.added) batch.Put(NumberedKey(key, RecordKind::kSeries, interned.id), record);
-        RecordedSeries& one = recorded.emplace_back(
-            RecordedSeries{interned.id, series->period, series->loss, {}, series->samples});
-        for (Sample& sample : one.samples) {
-          sample.node = block.FindOrAdd(stacks, sample.node, stacks.stack_hash(sample.node));
-        }
-      }
-      block.PutNewStacks(batch);
-      JoinEqualSeries(recorded);
-      batch.Put(WindowRecordKey(key, {start_ns, boot.id, window.sequence}),
-                EncodeWindowRecord(absl::ToInt64Nanoseconds(window.duration),
-                                   absl::ToInt64Nanoseconds(window.interval), recorded));
-      open_->series += recorded.size();
-      bytes = block.byte_size();
+      const MutexLock lock(share.target.block->mutex);
+      bytes = share.target.block->byte_size();
     }
     cache_.blocks.SetSize(key, bytes);
     open_->blocks.push_back(share.target.block);
@@ -339,12 +410,12 @@ void WindowWriter::Finish(Group& group, const absl::Status& status) {
   group.blocks.clear();
 }
 
-absl::StatusOr<WindowWriter::Target> WindowWriter::FindTarget(const BlockKey& first_part) {
+absl::StatusOr<WindowWriter::Target> WindowWriter::FindTarget(const BlockKey& first_part, bool adds_stacks) {
   const MutexLock lock(mutex_);
   RETURN_IF_ERROR(Recover());
   const Database::Use use(database_);
   RETURN_IF_ERROR(use.status());
-  return FindBlock(use.rocks(), first_part);
+  return FindBlock(use.rocks(), first_part, [adds_stacks](const NumberedHashes&) { return adds_stacks; });
 }
 
 void WindowWriter::WaitForAppends() {

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/clock.h"
@@ -21,6 +22,7 @@
 #include "collector/store/embedded/database.h"
 #include "collector/store/embedded/embedded_store.h"
 #include "collector/store/embedded/open_spans.h"
+#include "collector/store/embedded/record.h"
 #include "collector/store/embedded/store_counters.h"
 #include "collector/store/profile_store.h"
 #include "rocksdb/write_batch.h"
@@ -53,7 +55,8 @@ class WindowWriter {
     std::shared_ptr<Block> block;
     bool is_new = false;
   };
-  absl::StatusOr<Target> FindTarget(const BlockKey& first_part);
+  // With `adds_stacks`, one that has its writer.
+  absl::StatusOr<Target> FindTarget(const BlockKey& first_part, bool adds_stacks);
   // Returns when every window that was appended before is on disk, or has failed to get there.
   void WaitForAppends();
   // Makes what `encode` puts into a batch durable, in turn with the appends; `encode` runs alone, and may put
@@ -80,7 +83,10 @@ class WindowWriter {
     std::vector<const Series*> series;
     bool service_is_new = false;
     Target target;
+    // The number in the target's block of each sample's stack, series by series; kNewStack where it has none.
+    std::vector<uint32_t> stacks;
   };
+  static constexpr uint32_t kNewStack = UINT32_MAX;
 
   WindowWriter(const EmbeddedStoreOptions& options, const Clock& clock, Database& database,
                Catalogue& catalogue, OpenSpans& open_spans, Aggregates& aggregates, BlockCache& cache,
@@ -93,8 +99,16 @@ class WindowWriter {
   absl::Status EncodeWindow(const Window& window) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   absl::StatusOr<std::vector<Share>> FindShares(rocksdb::DB& rocks, const Window& window, uint64_t start_ns)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  absl::StatusOr<Target> FindBlock(rocksdb::DB& rocks, const BlockKey& first_part)
+  // `adds_stacks` says whether a block lacks some of those that are to be recorded.
+  absl::StatusOr<Target> FindBlock(rocksdb::DB& rocks, const BlockKey& first_part,
+                                   absl::FunctionRef<bool(const NumberedHashes& stacks)> adds_stacks)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // The series of a share as they go to disk, with what is beyond the service's limits in its overflow
+  // bucket.
+  std::vector<RecordedSeries> RecordShare(rocksdb::DB& rocks, const Share& share, const StackTable& stacks)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // How many stacks earlier parts of the block have.
+  size_t EarlierStacks(rocksdb::DB& rocks, const BlockKey& part) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PutNextIds() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Waits until `group`, which the caller holds, is on disk, and writes it when it is this caller's turn.
   absl::Status Commit(Group& group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
