@@ -1,19 +1,26 @@
 // The collector's figures of docs/performance.md, each beside its goal: feeds a real pilotlight-collector
 // with the windows of a fleet and asks it questions. Run it by `./dev bench collector`.
+#include <httplib.h>
+
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <atomic>
 #include <cstdio>
 #include <cstdlib>
 #include <functional>
 #include <string>
+#include <thread>
 #include <utility>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "base/file.h"
 #include "base/flags.h"
+#include "tests/load/cardinality_attack.h"
 #include "tests/load/figures.h"
 #include "tests/load/fleet.h"
 #include "tests/load/process_usage.h"
@@ -64,6 +71,15 @@ class Collector {
   FleetConnection connection() const { return {.collector = absl::StrCat("127.0.0.1:", port())}; }
   absl::Duration Cpu() { return ProcessCpu(process_.process().pid()); }
   ProcessMemory Memory() { return MemoryOf(process_.process().pid()); }
+  std::vector<std::string> Metrics(const std::string& name) const {
+    const auto answer = httplib::Client("127.0.0.1", process_.http_port()).Get("/metrics");
+    std::vector<std::string> lines;
+    if (!answer) return lines;
+    for (absl::string_view line : absl::StrSplit(answer->body, '\n')) {
+      if (absl::StartsWith(line, name)) lines.emplace_back(line);
+    }
+    return lines;
+  }
   uint64_t DiskBytes() const { return DirectoryBytes(store_path()); }
 
   // What it does behind the answers: flushes, compactions, folding of closed spans.
@@ -266,9 +282,58 @@ void MeasureManyAgents(const Settings& settings) {
                             absl::FDivDuration(OwnCpu() - own_before, passed)));
 }
 
+// What a flood of names from one service costs the others.
+void MeasureAttack(const Settings& settings) {
+  Collector collector(settings, "");
+  FleetOptions options = settings.fleet;
+  const absl::Time end = absl::Now();
+  options.start = end - absl::Hours(3);
+  const FleetWindows windows(options);
+  Fleet fleet(windows, collector.connection());
+  ExitUnlessOk(fleet.SendUpTo(static_cast<uint64_t>(absl::Hours(3) / options.interval)));
+  collector.WaitUntilIdle();
+  Questions questions(collector.port(), end);
+  const auto ask = [&](std::vector<absl::Duration>& times) {
+    const absl::Time begin = absl::Now();
+    ExitUnlessOk(questions.FlameGraph("{service=\"service-7\"}", absl::Hours(1)));
+    times.push_back(absl::Now() - begin);
+  };
+  std::vector<absl::Duration> before;
+  for (int i = 0; i < settings.repeats; ++i) ask(before);
+
+  const CardinalityAttack attack{.start = end - absl::Hours(12)};
+  std::atomic<bool> is_over{false};
+  absl::Status status;
+  std::thread attacker([&] {
+    status = Attack(collector.port(), attack);
+    is_over = true;
+  });
+  std::vector<absl::Duration> meanwhile;
+  while (!is_over) {
+    ask(meanwhile);
+    absl::SleepFor(absl::Milliseconds(200));
+  }
+  attacker.join();
+  ExitUnlessOk(status);
+  const double p50_before = absl::ToDoubleMilliseconds(Percentile(before, 0.5));
+  const double p50_meanwhile = absl::ToDoubleMilliseconds(Percentile(meanwhile, 0.5));
+  const std::string name =
+      absl::StrFormat("%d stacks and %d label sets of one service", attack.stacks, attack.label_sets);
+  PrintNote(name);
+  PrintFigure("flame graph of another service meanwhile, p50", p50_meanwhile / p50_before, "×", {2});
+  PrintNote(absl::StrFormat("%s ms before, %s ms meanwhile, p95 %s ms", Rounded(p50_before),
+                            Rounded(p50_meanwhile),
+                            Rounded(absl::ToDoubleMilliseconds(Percentile(meanwhile, 0.95)))));
+  PrintFigure("RSS, at most", static_cast<double>(collector.Memory().max_rss_bytes) / kMebibyte, "MiB",
+              {512});
+  for (const std::string& line : collector.Metrics("pilotlight_store_overflow_samples_total"))
+    PrintNote(line);
+}
+
 void Run(const Settings& settings) {
   if (settings.Runs("ingest") || settings.Runs("queries")) MeasureHistory(settings);
   if (settings.Runs("agents")) MeasureManyAgents(settings);
+  if (settings.Runs("attack")) MeasureAttack(settings);
 }
 
 }  // namespace
@@ -279,8 +344,8 @@ int main(int argc, char** argv) {    // NOLINT(bugprone-exception-escape)
   using namespace pilotlight::load;  // NOLINT(google-build-using-namespace)
   Settings settings;
   CLI::App app("Measures pilotlight-collector.", "collector_benchmark");
-  app.add_option("--only", settings.only, "Parts to run: ingest, queries (needs ingest), agents")
-      ->check(CLI::IsMember({"ingest", "queries", "agents"}))
+  app.add_option("--only", settings.only, "Parts to run: ingest, queries (needs ingest), agents, attack")
+      ->check(CLI::IsMember({"ingest", "queries", "agents", "attack"}))
       ->delimiter(',');
   app.add_option("--days", settings.days, "Length of the history; 30 for all figures")
       ->check(CLI::PositiveNumber)
