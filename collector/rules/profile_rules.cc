@@ -34,28 +34,6 @@ prometheus::Labels MetricLabels(const Rule& rule, const std::vector<std::string>
   return labels;
 }
 
-// For each node of the window's stacks the rules that its stack matches.
-std::vector<RuleBits> MatchStacks(const StackTable& stacks, NameMatches& names) {
-  std::vector<RuleBits> of_string(stacks.string_count());
-  std::vector<bool> known(stacks.string_count());
-  std::vector<RuleBits> of_frame(stacks.frame_count());
-  for (FrameId frame = 1; frame < stacks.frame_count(); ++frame) {
-    const StringId function = stacks.frame(frame).function;
-    if (!known[function]) {
-      of_string[function] = names.Match(stacks.string(function));
-      known[function] = true;
-    }
-    of_frame[frame] = of_string[function];
-  }
-  std::vector<RuleBits> of_node(stacks.node_count());
-  for (NodeId node = 1; node < stacks.node_count(); ++node) {
-    const RuleBits& above = of_node[stacks.parent(node)];
-    const RuleBits& here = of_frame[stacks.frame_of(node)];
-    of_node[node] = {above.focus | here.focus, above.ignore | here.ignore};
-  }
-  return of_node;
-}
-
 }  // namespace
 
 ProfileRules::ProfileRules(const Clock& clock, prometheus::Registry& registry, size_t max_groups)
@@ -90,27 +68,27 @@ ProfileRules::ProfileRules(const Clock& clock, prometheus::Registry& registry, s
                                    "agents.")
                              .Register(registry)
                              .Add({})),
-      name_cache_resets_(prometheus::BuildCounter()
-                             .Name("pilotlight_rule_name_cache_resets_total")
-                             .Help("Times that a part of the cache of function names was full and emptied.")
-                             .Register(registry)
-                             .Add({})),
+      cache_resets_(prometheus::BuildCounter()
+                        .Name("pilotlight_rule_cache_resets_total")
+                        .Help("Times that a part of the cache of matched stacks was full and emptied.")
+                        .Register(registry)
+                        .Add({})),
       current_(std::make_shared<RuleSet>()) {}
 
 ProfileRules::~ProfileRules() = default;
 
 absl::Status ProfileRules::Set(const std::vector<Rule>& rules) {
   const auto next = std::make_shared<RuleSet>();
-  std::vector<NameMatches::Expressions> expressions;
+  std::vector<StackMatches::Expressions> expressions;
   for (const Rule& rule : rules) {
     ASSIGN_OR_RETURN(std::vector<Matcher> matchers, ParseSelector(rule.selector));
     next->matchers.push_back(std::move(matchers));
-    NameMatches::Expressions& compiled = expressions.emplace_back();
+    StackMatches::Expressions& compiled = expressions.emplace_back();
     ASSIGN_OR_RETURN(compiled.focus, CompileExpression("focus", rule.focus));
     ASSIGN_OR_RETURN(compiled.ignore, CompileExpression("ignore", rule.ignore));
     if (compiled.focus == nullptr) next->without_focus |= uint64_t{1} << (expressions.size() - 1);
   }
-  next->names = std::make_unique<NameMatches>(std::move(expressions), name_cache_resets_);
+  next->stacks = std::make_unique<StackMatches>(std::move(expressions), cache_resets_);
 
   const MutexLock lock(mutex_);
   for (const Rule& rule : rules) {
@@ -163,7 +141,6 @@ void ProfileRules::Count(const Window& window) {
 
 std::vector<ProfileRules::Hit> ProfileRules::FindHits(const Window& window, const RuleSet& rules) {
   std::map<std::pair<size_t, std::vector<std::string>>, Hit> hits;
-  std::vector<RuleBits> of_node;
   for (const Series& series : window.series) {
     if (!IsCpuTime(series.type) || series.labels.contains(std::string(kTriggerLabel))) continue;
     uint64_t wanted = 0;
@@ -180,9 +157,8 @@ std::vector<ProfileRules::Hit> ProfileRules::FindHits(const Window& window, cons
       hit_of[i]->values = std::move(values);
     }
     if (wanted == 0) continue;
-    if (of_node.empty()) of_node = MatchStacks(window.stacks(), *rules.names);
     for (const Sample& sample : series.samples) {
-      const RuleBits& bits = of_node[sample.node];
+      const RuleBits bits = rules.stacks->Match(window.stacks(), sample.node);
       for (uint64_t left = wanted & (bits.focus | rules.without_focus) & ~bits.ignore; left != 0;
            left &= left - 1) {
         Hit& hit = *hit_of[static_cast<size_t>(std::countr_zero(left))];

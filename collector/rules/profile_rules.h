@@ -16,8 +16,8 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/mutex.h"
-#include "collector/rules/name_matches.h"
 #include "collector/rules/rule.h"
+#include "collector/rules/stack_matches.h"
 #include "collector/store/matcher.h"
 #include "profile/profile.h"
 
@@ -60,7 +60,7 @@ class ProfileRules {
   struct RuleSet {
     std::vector<std::vector<Matcher>> matchers;
     uint64_t without_focus = 0;  // a bit for each rule
-    std::unique_ptr<NameMatches> names;
+    std::unique_ptr<StackMatches> stacks;
     std::vector<std::shared_ptr<State>> states;
   };
   struct Hit {
@@ -93,7 +93,7 @@ class ProfileRules {
   prometheus::Family<prometheus::Counter>& overflow_samples_;
   prometheus::Gauge& rules_;
   prometheus::Counter& forgotten_windows_;
-  prometheus::Counter& name_cache_resets_;
+  prometheus::Counter& cache_resets_;
 
   Mutex mutex_;
   std::shared_ptr<const RuleSet> current_ ABSL_GUARDED_BY(mutex_);

@@ -156,17 +156,19 @@ TEST_F(ProfileRulesTest, ARuleThatMakesNoSenseChangesNothing) {
   EXPECT_EQ(Metric(R"(pilotlight_rule_samples_total{rule="all",service="shop"})"), "1");
 }
 
-TEST(NameMatchesTest, ForgetsNamesWhenItIsFullAndCountsThat) {
+TEST(StackMatchesTest, ForgetsStacksWhenItIsFullAndCountsThat) {
   prometheus::Counter resets;
-  std::vector<NameMatches::Expressions> expressions(2);
+  std::vector<StackMatches::Expressions> expressions(2);
   expressions[0].focus = *CompileExpression("focus", "f1");
   expressions[1].ignore = *CompileExpression("ignore", "1$");
-  NameMatches names(std::move(expressions), resets, /*max_bytes=*/16 * 1024);
+  StackMatches matches(std::move(expressions), resets, /*max_bytes=*/16 * 1024);
+  StackTrie trie;
   for (int round = 0; round < 2; ++round) {
     for (int i = 0; i < 1000; ++i) {
       const std::string name = absl::StrCat("f", i);
-      EXPECT_EQ(names.Match(name).focus, absl::StartsWith(name, "f1") ? 1u : 0u);
-      EXPECT_EQ(names.Match(name).ignore, i % 10 == 1 ? 2u : 0u);
+      const NodeId node = AddStack(trie, absl::StrCat("main;", name, ";leaf"));
+      EXPECT_EQ(matches.Match(trie, node).focus, absl::StartsWith(name, "f1") ? 1u : 0u);
+      EXPECT_EQ(matches.Match(trie, node).ignore, i % 10 == 1 ? 2u : 0u);
     }
   }
   EXPECT_GT(resets.Value(), 0);

@@ -81,6 +81,7 @@ absl::Status SendAndWait(AgentStream& stream, const Window& window, uint64_t seq
 
 absl::Status Attack(int port, const CardinalityAttack& attack) {
   AgentStream stream(port, "attacked-agent");
+  stream.SendHello();
   const size_t windows = attack.stacks / kStacksOfAWindow + attack.label_sets / kSeriesOfAWindow;
   const absl::Duration step = attack.length / static_cast<double>(std::max<size_t>(windows, 1));
   uint64_t sequence = 0;
