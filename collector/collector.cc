@@ -69,7 +69,7 @@ class Collector::Impl {
                                .Add({}, 1)),
         ingest_context_(store, options.ingest, clock, ingest_metrics_,
                         [this](const Window& window) { rules_.Count(window); }),
-        engine_(store, clock, options.query),
+        engine_(store, clock, options.query, &query_metrics_),
         ingest_service_(ingest_context_, options.ingest_threads),
         push_ingest_(ingest_context_),
         push_methods_(push_ingest_),

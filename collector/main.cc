@@ -90,6 +90,14 @@ void AddIngestFlags(CLI::App& app, IngestLimits& limits, SizeFlags& sizes) {
               "Memory for the names of all agents together");
 }
 
+void AddQueryFlags(CLI::App& app, QueryOptions& query) {
+  app.add_option("--query.max-concurrency", query.max_concurrent, "Questions answered at once")
+      ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  AddDurationFlag(app, "--query.timeout", query.timeout, "Give a question up after so long");
+  AddSizeFlag(app, "--query.max-bytes", query.max_bytes, "Give a question up that has read so much");
+}
+
 int Fail(const absl::Status& status) {
   std::fprintf(stderr, "pilotlight-collector: %s\n", std::string(status.message()).c_str());
   return kExitFailure;
@@ -163,10 +171,7 @@ int main(int argc, char** argv) {         // NOLINT(bugprone-exception-escape)
   AddStoreFlags(app, configuration, sizes.cache);
   AddListenFlags(app, configuration);
   AddIngestFlags(app, configuration.collector.ingest, sizes);
-  app.add_option("--query.max-concurrency", configuration.collector.query.max_concurrent,
-                 "Questions answered at once")
-      ->check(CLI::Range(1, 1000))
-      ->capture_default_str();
+  AddQueryFlags(app, configuration.collector.query);
   app.add_option("--config.file", configuration.collector.config_file,
                  "Profile rules, YAML; read again on SIGHUP and POST /-/reload");
   app.add_option("--rules.max-series", configuration.collector.max_rule_series,

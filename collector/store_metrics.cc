@@ -67,6 +67,8 @@ StoreMetrics::StoreMetrics(const EmbeddedStore& store, prometheus::Registry& reg
   add_counter("pilotlight_store_unsummed_spans_total",
               "Spans of ten minutes whose windows were dropped without a sum, as the disk was full.",
               &Counters::unsummed_spans);
+  add_counter("pilotlight_store_read_bytes_total",
+              "Bytes of profiles and names read for questions, without compression.", &Counters::read_bytes);
   add_gauge("pilotlight_store_open_spans", "Spans of time whose sums lack windows.", &Counters::open_spans);
   add_gauge("pilotlight_store_blocks", "Blocks of one service and a day, or 32 days.", &Counters::blocks);
   add_gauge("pilotlight_store_services", "Services with profiles.", &Counters::services);

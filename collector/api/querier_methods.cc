@@ -122,9 +122,9 @@ bool IsTypeLabel(const std::string& name) {
 }  // namespace
 
 absl::Status QuerierMethods::ProfileTypes(const querier::ProfileTypesRequest& request,
-                                          const IsAbandoned& /*is_abandoned*/,
+                                          const IsAbandoned& is_abandoned,
                                           querier::ProfileTypesResponse& response) {
-  ASSIGN_OR_RETURN(const std::vector<ProfileType> types, engine_.ProfileTypes(SpanOf(request)));
+  ASSIGN_OR_RETURN(const std::vector<ProfileType> types, engine_.ProfileTypes(SpanOf(request), is_abandoned));
   for (const ProfileType& type : types) {
     querier::ProfileType& message = *response.add_profile_types();
     message.set_id(type.ToString());
@@ -138,14 +138,14 @@ absl::Status QuerierMethods::ProfileTypes(const querier::ProfileTypesRequest& re
 }
 
 absl::Status QuerierMethods::LabelNames(const querier::LabelNamesRequest& request,
-                                        const IsAbandoned& /*is_abandoned*/,
+                                        const IsAbandoned& is_abandoned,
                                         querier::LabelNamesResponse& response) {
   std::set<std::string> names = {std::string(kProfileTypeLabel)};
   for (const std::string& matcher : SelectorsOf(request.matchers())) {
     ASSIGN_OR_RETURN(PyroscopeSelector selector, ParsePyroscopeSelector(matcher));
     SelectionText text = SpanOf(request);
     text.selector = std::move(selector.labels);
-    ASSIGN_OR_RETURN(const std::vector<std::string> found, engine_.LabelNames(text));
+    ASSIGN_OR_RETURN(const std::vector<std::string> found, engine_.LabelNames(text, is_abandoned));
     names.insert(found.begin(), found.end());
   }
   response.mutable_names()->Assign(names.begin(), names.end());
@@ -161,7 +161,8 @@ absl::Status QuerierMethods::LabelValues(const querier::LabelValuesRequest& requ
     if (selector.type.empty() && !IsTypeLabel(request.name())) {
       SelectionText text = SpanOf(request);
       text.selector = selector.labels;
-      ASSIGN_OR_RETURN(const std::vector<std::string> found, engine_.LabelValues(request.name(), text));
+      ASSIGN_OR_RETURN(const std::vector<std::string> found,
+                       engine_.LabelValues(request.name(), text, is_abandoned));
       values.insert(found.begin(), found.end());
       continue;
     }
@@ -201,11 +202,11 @@ absl::StatusOr<QuerierMethods::LabelSets> QuerierMethods::FindLabelSets(
   std::ranges::copy_if(label_names, std::back_inserter(group_by),
                        [](const std::string& name) { return !IsTypeLabel(name); });
   if (label_names.empty()) {
-    ASSIGN_OR_RETURN(group_by, engine_.LabelNames(text));
+    ASSIGN_OR_RETURN(group_by, engine_.LabelNames(text, is_abandoned));
   }
 
   LabelSets sets;
-  ASSIGN_OR_RETURN(const std::vector<ProfileType> types, engine_.ProfileTypes(text));
+  ASSIGN_OR_RETURN(const std::vector<ProfileType> types, engine_.ProfileTypes(text, is_abandoned));
   for (const ProfileType& type : types) {
     if (!selector.Takes(type)) continue;
     Labels of_type = TypeLabels(type);
@@ -337,15 +338,16 @@ absl::Status QuerierMethods::Diff(const querier::DiffRequest& request, const IsA
 }
 
 absl::Status QuerierMethods::GetProfileStats(const querier::GetProfileStatsRequest& /*request*/,
-                                             const IsAbandoned& /*is_abandoned*/,
+                                             const IsAbandoned& is_abandoned,
                                              querier::GetProfileStatsResponse& response) {
   const absl::Time now = engine_.Now();
   const auto day = [](int64_t number) { return absl::UnixEpoch() + absl::Hours(24 * number); };
-  const auto has_profiles = [this, &day](int64_t first_day, int64_t end_day) -> absl::StatusOr<bool> {
+  const auto has_profiles = [this, &day, &is_abandoned](int64_t first_day,
+                                                        int64_t end_day) -> absl::StatusOr<bool> {
     SelectionText text;
     text.start = day(first_day);
     text.end = day(end_day);
-    ASSIGN_OR_RETURN(const std::vector<ProfileType> types, engine_.ProfileTypes(text));
+    ASSIGN_OR_RETURN(const std::vector<ProfileType> types, engine_.ProfileTypes(text, is_abandoned));
     return !types.empty();
   };
   // Windows may be ahead of this clock by some minutes.

@@ -59,32 +59,31 @@ absl::Status QueryMethods::Series(const v1::SeriesRequest& request, const IsAban
   return timer.Finish(answer.status());
 }
 
-absl::Status QueryMethods::LabelNames(const v1::LabelNamesRequest& request,
-                                      const IsAbandoned& /*is_abandoned*/, v1::LabelNamesResponse& response) {
+absl::Status QueryMethods::LabelNames(const v1::LabelNamesRequest& request, const IsAbandoned& is_abandoned,
+                                      v1::LabelNamesResponse& response) {
   QueryTimer timer(metrics_, "LabelNames");
   SelectionText text = FromSpan(request.start_unix_ns(), request.end_unix_ns());
   text.selector = request.selector();
-  const auto names = engine_.LabelNames(text);
+  const auto names = engine_.LabelNames(text, is_abandoned);
   if (names.ok()) response.mutable_names()->Assign(names->begin(), names->end());
   return timer.Finish(names.status());
 }
 
-absl::Status QueryMethods::LabelValues(const v1::LabelValuesRequest& request,
-                                       const IsAbandoned& /*is_abandoned*/,
+absl::Status QueryMethods::LabelValues(const v1::LabelValuesRequest& request, const IsAbandoned& is_abandoned,
                                        v1::LabelValuesResponse& response) {
   QueryTimer timer(metrics_, "LabelValues");
   SelectionText text = FromSpan(request.start_unix_ns(), request.end_unix_ns());
   text.selector = request.selector();
-  const auto values = engine_.LabelValues(request.name(), text);
+  const auto values = engine_.LabelValues(request.name(), text, is_abandoned);
   if (values.ok()) response.mutable_values()->Assign(values->begin(), values->end());
   return timer.Finish(values.status());
 }
 
 absl::Status QueryMethods::ProfileTypes(const v1::ProfileTypesRequest& request,
-                                        const IsAbandoned& /*is_abandoned*/,
-                                        v1::ProfileTypesResponse& response) {
+                                        const IsAbandoned& is_abandoned, v1::ProfileTypesResponse& response) {
   QueryTimer timer(metrics_, "ProfileTypes");
-  const auto types = engine_.ProfileTypes(FromSpan(request.start_unix_ns(), request.end_unix_ns()));
+  const auto types =
+      engine_.ProfileTypes(FromSpan(request.start_unix_ns(), request.end_unix_ns()), is_abandoned);
   if (types.ok()) {
     for (const ProfileType& type : *types) pilotlight::ToProto(type, *response.add_types());
   }

@@ -9,11 +9,6 @@
 namespace pilotlight::collector {
 namespace {
 
-absl::Status CheckNotAbandoned(const IsAbandoned& is_abandoned) {
-  if (is_abandoned && is_abandoned()) return absl::CancelledError("nobody waits for the answer any more");
-  return absl::OkStatus();
-}
-
 // A label that may be asked for under its short name.
 std::string CanonicalLabel(const std::string& name) {
   return name == "service" ? std::string(kServiceLabel) : name;
@@ -33,13 +28,40 @@ int64_t TotalValue(const TimeSeries& series) {
 
 }  // namespace
 
+ReadLimits QueryEngine::LimitsOf(const IsAbandoned& is_abandoned) const {
+  return {.is_abandoned = is_abandoned,
+          .clock = &clock_,
+          .asked = clock_.Now(),
+          .timeout = options_.timeout,
+          .max_bytes = options_.max_bytes};
+}
+
+absl::Status QueryEngine::Counted(const absl::Status& status) {
+  if (metrics_ == nullptr) return status;
+  if (absl::IsCancelled(status)) metrics_->CountUnanswered(UnansweredReason::kAbandoned);
+  if (absl::IsDeadlineExceeded(status)) metrics_->CountUnanswered(UnansweredReason::kTimeout);
+  if (absl::IsResourceExhausted(status)) metrics_->CountUnanswered(UnansweredReason::kMaxBytes);
+  return status;
+}
+
+absl::Status QueryEngine::Enter(const ReadLimits& limits) {
+  absl::Status status = gate_.Enter(limits);
+  if (!absl::IsResourceExhausted(status)) return Counted(status);
+  if (metrics_ != nullptr) metrics_->CountUnanswered(UnansweredReason::kMaxConcurrency);
+  return status;
+}
+
 absl::StatusOr<ProfileAnswer> QueryEngine::Merge(const SelectionText& text, const IsAbandoned& is_abandoned) {
+  return MergeWithin(LimitsOf(is_abandoned), text);
+}
+
+absl::StatusOr<ProfileAnswer> QueryEngine::MergeWithin(const ReadLimits& limits, const SelectionText& text) {
   ASSIGN_OR_RETURN(const Selection selection, ParseSelection(text, Now()));
-  RETURN_IF_ERROR(gate_.Enter(is_abandoned));
+  RETURN_IF_ERROR(Enter(limits));
   const QueryPlace place(gate_);
-  RETURN_IF_ERROR(CheckNotAbandoned(is_abandoned));
-  ASSIGN_OR_RETURN(MergedProfile merged, store_.Merge(selection.store));
-  RETURN_IF_ERROR(CheckNotAbandoned(is_abandoned));
+  absl::StatusOr<MergedProfile> read = store_.Merge(selection.store, limits);
+  RETURN_IF_ERROR(Counted(read.status()));
+  MergedProfile& merged = *read;
 
   ProfileAnswer answer;
   answer.quality.coverage = merged.coverage;
@@ -79,8 +101,9 @@ absl::StatusOr<DiffAnswer> QueryEngine::Diff(const SelectionText& base, const Se
                                              TopOrder order, size_t limit, size_t max_nodes,
                                              const IsAbandoned& is_abandoned) {
   // One after the other: who holds a place and waits for a second one may wait for ever.
-  ASSIGN_OR_RETURN(const ProfileAnswer before, Merge(base, is_abandoned));
-  ASSIGN_OR_RETURN(const ProfileAnswer after, Merge(comparison, is_abandoned));
+  const ReadLimits limits = LimitsOf(is_abandoned);
+  ASSIGN_OR_RETURN(const ProfileAnswer before, MergeWithin(limits, base));
+  ASSIGN_OR_RETURN(const ProfileAnswer after, MergeWithin(limits, comparison));
   if (before.profile.type != after.profile.type) {
     return absl::InvalidArgumentError(
         absl::StrCat("base and comparison are of different types: ", before.profile.type.ToString(), " and ",
@@ -122,9 +145,9 @@ absl::StatusOr<SeriesAnswer> QueryEngine::SelectSeries(const SelectionText& text
   std::vector<std::string> labels;
   labels.reserve(group_by.size());
   for (const std::string& name : group_by) labels.push_back(CanonicalLabel(name));
-  RETURN_IF_ERROR(gate_.Enter(is_abandoned));
+  const ReadLimits limits = LimitsOf(is_abandoned);
+  RETURN_IF_ERROR(Enter(limits));
   const QueryPlace place(gate_);
-  RETURN_IF_ERROR(CheckNotAbandoned(is_abandoned));
 
   std::function<void(const StackTrie&, std::vector<Sample>&)> select_samples;
   if (!selection.filter.keeps_everything()) {
@@ -132,27 +155,39 @@ absl::StatusOr<SeriesAnswer> QueryEngine::SelectSeries(const SelectionText& text
       selection.filter.Apply(trie, samples);
     };
   }
-  SeriesAnswer answer{selection.store.type, step, {}};
-  ASSIGN_OR_RETURN(answer.series, store_.SelectSeries(selection.store, step, labels, select_samples));
+  absl::StatusOr<std::vector<TimeSeries>> series =
+      store_.SelectSeries(selection.store, step, labels, select_samples, limits);
+  RETURN_IF_ERROR(Counted(series.status()));
+  SeriesAnswer answer{selection.store.type, step, *std::move(series)};
   std::ranges::stable_sort(answer.series, std::greater<>(), TotalValue);
   return answer;
 }
 
-absl::StatusOr<std::vector<std::string>> QueryEngine::LabelNames(const SelectionText& text) {
+absl::StatusOr<std::vector<std::string>> QueryEngine::LabelNames(const SelectionText& text,
+                                                                 const IsAbandoned& is_abandoned) {
   ASSIGN_OR_RETURN(const Selection selection, ParseSelection(text, Now()));
-  return store_.LabelNames(selection.store.span, selection.store.matchers);
+  auto names = store_.LabelNames(selection.store.span, selection.store.matchers, LimitsOf(is_abandoned));
+  RETURN_IF_ERROR(Counted(names.status()));
+  return names;
 }
 
 absl::StatusOr<std::vector<std::string>> QueryEngine::LabelValues(const std::string& name,
-                                                                  const SelectionText& text) {
+                                                                  const SelectionText& text,
+                                                                  const IsAbandoned& is_abandoned) {
   if (name.empty()) return absl::InvalidArgumentError("the name of a label is needed");
   ASSIGN_OR_RETURN(const Selection selection, ParseSelection(text, Now()));
-  return store_.LabelValues(CanonicalLabel(name), selection.store.span, selection.store.matchers);
+  auto values = store_.LabelValues(CanonicalLabel(name), selection.store.span, selection.store.matchers,
+                                   LimitsOf(is_abandoned));
+  RETURN_IF_ERROR(Counted(values.status()));
+  return values;
 }
 
-absl::StatusOr<std::vector<ProfileType>> QueryEngine::ProfileTypes(const SelectionText& text) {
+absl::StatusOr<std::vector<ProfileType>> QueryEngine::ProfileTypes(const SelectionText& text,
+                                                                   const IsAbandoned& is_abandoned) {
   ASSIGN_OR_RETURN(const TimeSpan span, ResolveSpan(text.start, text.end, Now()));
-  return store_.ProfileTypes(span);
+  auto types = store_.ProfileTypes(span, LimitsOf(is_abandoned));
+  RETURN_IF_ERROR(Counted(types.status()));
+  return types;
 }
 
 }  // namespace pilotlight::collector

@@ -2,7 +2,6 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -11,6 +10,7 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "collector/query/query_gate.h"
+#include "collector/query/query_metrics.h"
 #include "collector/query/selection.h"
 #include "collector/store/profile_store.h"
 #include "profile/diff.h"
@@ -70,21 +70,27 @@ struct SeriesAnswer {
   std::vector<TimeSeries> series;  // the largest first
 };
 
-// True once nobody waits for the answer any more. Asked between the stages of an answer.
-using IsAbandoned = std::function<bool()>;
-
 struct QueryOptions {
   size_t max_concurrent = 20;                   // merges and series at once
   absl::Duration patience = absl::Seconds(30);  // how long one more waits for its turn
+  // Of one question; the waiting counts. A diff reads twice, and may read so much each time.
+  absl::Duration timeout = absl::Minutes(2);
+  uint64_t max_bytes = uint64_t{4} << 30;
 };
 
 // Thread-safe. Errors: InvalidArgument for a question that makes no sense, Cancelled when it was abandoned,
-// ResourceExhausted when there are too many at once, else the store's.
+// DeadlineExceeded when it takes too long, ResourceExhausted when there are too many at once or it reads too
+// much, else the store's.
 class QueryEngine {
  public:
-  // Store and clock must outlive it.
-  QueryEngine(ProfileStore& store, const Clock& clock, const QueryOptions& options = {})
-      : store_(store), clock_(clock), gate_(options.max_concurrent, options.patience) {}
+  // All must outlive it; without metrics nothing is counted.
+  QueryEngine(ProfileStore& store, const Clock& clock, const QueryOptions& options = {},
+              QueryMetrics* metrics = nullptr)
+      : store_(store),
+        clock_(clock),
+        options_(options),
+        metrics_(metrics),
+        gate_(options.max_concurrent, options.patience) {}
 
   // The merged profile after focus and ignore, as files show it.
   absl::StatusOr<ProfileAnswer> Merge(const SelectionText& text, const IsAbandoned& is_abandoned = {});
@@ -106,16 +112,27 @@ class QueryEngine {
                                             const IsAbandoned& is_abandoned = {});
 
   // Of these, only selector and span are looked at.
-  absl::StatusOr<std::vector<std::string>> LabelNames(const SelectionText& text);
-  absl::StatusOr<std::vector<std::string>> LabelValues(const std::string& name, const SelectionText& text);
+  absl::StatusOr<std::vector<std::string>> LabelNames(const SelectionText& text,
+                                                      const IsAbandoned& is_abandoned = {});
+  absl::StatusOr<std::vector<std::string>> LabelValues(const std::string& name, const SelectionText& text,
+                                                       const IsAbandoned& is_abandoned = {});
   // Only the span is looked at.
-  absl::StatusOr<std::vector<ProfileType>> ProfileTypes(const SelectionText& text);
+  absl::StatusOr<std::vector<ProfileType>> ProfileTypes(const SelectionText& text,
+                                                        const IsAbandoned& is_abandoned = {});
 
   absl::Time Now() const { return clock_.Now(); }
 
  private:
+  ReadLimits LimitsOf(const IsAbandoned& is_abandoned) const;
+  absl::Status Enter(const ReadLimits& limits);
+  absl::StatusOr<ProfileAnswer> MergeWithin(const ReadLimits& limits, const SelectionText& text);
+  // Returns `status`, of reading the store, unchanged.
+  absl::Status Counted(const absl::Status& status);
+
   ProfileStore& store_;
   const Clock& clock_;
+  const QueryOptions options_;
+  QueryMetrics* const metrics_;
   QueryGate gate_;
 };
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -211,6 +212,31 @@ TEST_F(QueryEngineTest, StopsWhenNobodyWaits) {
   EXPECT_TRUE(absl::IsCancelled(answer.status())) << answer.status();
 }
 
+TEST_F(QueryEngineTest, CountsWhatIsNotAnswered) {
+  prometheus::Registry registry;
+  QueryMetrics metrics(registry);
+  const auto ask = [&](const QueryOptions& options, const IsAbandoned& is_abandoned) {
+    return QueryEngine(store_, clock_, options, &metrics).Merge({}, is_abandoned).status();
+  };
+  const auto wait_an_hour = [this] {
+    clock_.Advance(absl::Hours(1));
+    return false;
+  };
+  EXPECT_TRUE(ask({}, {}).ok());
+  EXPECT_TRUE(absl::IsCancelled(ask({}, [] { return true; })));
+  EXPECT_TRUE(absl::IsDeadlineExceeded(ask({}, wait_an_hour)));
+  EXPECT_TRUE(absl::IsResourceExhausted(ask({.max_concurrent = 0, .patience = absl::ZeroDuration()}, {})));
+  std::map<std::string, double> counts;
+  for (const prometheus::MetricFamily& family : registry.Collect()) {
+    if (family.name != "pilotlight_queries_unanswered_total") continue;
+    for (const prometheus::ClientMetric& metric : family.metric) {
+      counts[metric.label[0].value] = metric.counter.value;
+    }
+  }
+  EXPECT_EQ(counts, (std::map<std::string, double>{
+                        {"abandoned", 1}, {"timeout", 1}, {"max_bytes", 0}, {"max_concurrency", 1}}));
+}
+
 TEST_F(QueryEngineTest, ListsLabelsAndTypes) {
   Add("a", kNow - absl::Minutes(1), {{"main", 1}});
   Add("b", kNow - absl::Minutes(1), {{"main", 1}});
@@ -242,7 +268,7 @@ TEST(QueryGateTest, LetsNoMoreInThanAllowed) {
 
 TEST(QueryGateTest, StopsWaitingForAnAbandonedQuestion) {
   QueryGate gate(/*max_concurrent=*/0, /*patience=*/absl::Hours(1));
-  EXPECT_TRUE(absl::IsCancelled(gate.Enter([] { return true; })));
+  EXPECT_TRUE(absl::IsCancelled(gate.Enter({.is_abandoned = [] { return true; }})));
 }
 
 }  // namespace

@@ -4,14 +4,15 @@
 #include <chrono>
 
 #include "absl/strings/str_cat.h"
+#include "base/status_macros.h"
 
 namespace pilotlight::collector {
 
-absl::Status QueryGate::Enter(const std::function<bool()>& is_abandoned) {
+absl::Status QueryGate::Enter(const ReadLimits& limits) {
   const auto deadline = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(patience_);
   const MutexLock lock(mutex_);
   while (inside_ >= max_concurrent_) {
-    if (is_abandoned && is_abandoned()) return absl::CancelledError("nobody waits for the answer any more");
+    RETURN_IF_ERROR(CheckInTime(limits));
     const absl::Duration left = absl::FromChrono(deadline - std::chrono::steady_clock::now());
     if (left <= absl::ZeroDuration()) {
       return absl::ResourceExhaustedError(

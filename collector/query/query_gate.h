@@ -2,11 +2,11 @@
 #pragma once
 
 #include <cstddef>
-#include <functional>
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/mutex.h"
+#include "collector/store/read_limits.h"
 
 namespace pilotlight::collector {
 
@@ -16,9 +16,9 @@ class QueryGate {
   QueryGate(size_t max_concurrent, absl::Duration patience)
       : max_concurrent_(max_concurrent), patience_(patience) {}
 
-  // Waits for a place. ResourceExhausted after `patience`, Cancelled when `is_abandoned` says so. When OK it
-  // is to be paired with Leave().
-  absl::Status Enter(const std::function<bool()>& is_abandoned);
+  // Waits for a place. ResourceExhausted after `patience`, else as CheckInTime(). When OK it is to be paired
+  // with Leave().
+  absl::Status Enter(const ReadLimits& limits);
   void Leave();
 
  private:

@@ -10,7 +10,24 @@ QueryMetrics::QueryMetrics(prometheus::Registry& registry)
       seconds_(prometheus::BuildHistogram()
                    .Name("pilotlight_query_duration_seconds")
                    .Help("Time to answer a question.")
-                   .Register(registry)) {}
+                   .Register(registry)) {
+  prometheus::Family<prometheus::Counter>& unanswered =
+      prometheus::BuildCounter()
+          .Name("pilotlight_queries_unanswered_total")
+          .Help("Readings of the store for a question that were refused or ended early, by reason.")
+          .Register(registry);
+  const auto add = [&](UnansweredReason reason, const char* name) {
+    unanswered_[static_cast<size_t>(reason)] = &unanswered.Add({{"reason", name}});
+  };
+  add(UnansweredReason::kAbandoned, "abandoned");
+  add(UnansweredReason::kTimeout, "timeout");
+  add(UnansweredReason::kMaxBytes, "max_bytes");
+  add(UnansweredReason::kMaxConcurrency, "max_concurrency");
+}
+
+void QueryMetrics::CountUnanswered(UnansweredReason reason) {
+  unanswered_[static_cast<size_t>(reason)]->Increment();
+}
 
 void QueryMetrics::Observe(absl::string_view method, const absl::Status& status,
                            std::chrono::steady_clock::duration time) {

@@ -5,6 +5,7 @@
 #include <prometheus/histogram.h>
 #include <prometheus/registry.h>
 
+#include <array>
 #include <chrono>
 #include <string>
 
@@ -13,6 +14,9 @@
 
 namespace pilotlight::collector {
 
+// Why a question that made sense was not answered.
+enum class UnansweredReason { kAbandoned, kTimeout, kMaxBytes, kMaxConcurrency };
+
 // Thread-safe.
 class QueryMetrics {
  public:
@@ -20,10 +24,12 @@ class QueryMetrics {
 
   void Observe(absl::string_view method, const absl::Status& status,
                std::chrono::steady_clock::duration time);
+  void CountUnanswered(UnansweredReason reason);
 
  private:
   prometheus::Family<prometheus::Counter>& queries_;
   prometheus::Family<prometheus::Histogram>& seconds_;
+  std::array<prometheus::Counter*, 4> unanswered_{};  // by reason
 };
 
 // Measures from its making to Finish().

@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "collector/store/matcher.h"
+#include "collector/store/read_limits.h"
 #include "profile/profile.h"
 
 namespace pilotlight::collector {
@@ -75,22 +76,27 @@ class ProfileStore {
   // ResourceExhausted: no room now, try later. InvalidArgument: can never be stored.
   virtual absl::StatusOr<AppendOutcome> Append(const Window& window) = 0;
 
+  // Reading ends at the limits: Cancelled, DeadlineExceeded, ResourceExhausted; each says what to do.
+
   // Of a type that is instantaneous (IsInstantaneous()) only the newest window of each label set counts, and
   // for SelectSeries() the newest of each step.
-  virtual absl::StatusOr<MergedProfile> Merge(const StoreSelection& selection) = 0;
+  virtual absl::StatusOr<MergedProfile> Merge(const StoreSelection& selection, const ReadLimits& limits) = 0;
   // Groups by the values of `group_by`; steps are counted from span.start. REQUIRES: step > 0.
   // `select_samples`, when set, drops the stacks that are not to be counted (focus, ignore). It judges by the
   // stack alone: it may be given each once, with any count, for many windows.
   virtual absl::StatusOr<std::vector<TimeSeries>> SelectSeries(
       const StoreSelection& selection, absl::Duration step, const std::vector<std::string>& group_by,
-      const std::function<void(const StackTrie&, std::vector<Sample>&)>& select_samples) = 0;
+      const std::function<void(const StackTrie&, std::vector<Sample>&)>& select_samples,
+      const ReadLimits& limits) = 0;
 
   // Sorted, without duplicates.
   virtual absl::StatusOr<std::vector<std::string>> LabelNames(TimeSpan span,
-                                                              const std::vector<Matcher>& matchers) = 0;
+                                                              const std::vector<Matcher>& matchers,
+                                                              const ReadLimits& limits) = 0;
   virtual absl::StatusOr<std::vector<std::string>> LabelValues(const std::string& name, TimeSpan span,
-                                                               const std::vector<Matcher>& matchers) = 0;
-  virtual absl::StatusOr<std::vector<ProfileType>> ProfileTypes(TimeSpan span) = 0;
+                                                               const std::vector<Matcher>& matchers,
+                                                               const ReadLimits& limits) = 0;
+  virtual absl::StatusOr<std::vector<ProfileType>> ProfileTypes(TimeSpan span, const ReadLimits& limits) = 0;
 
   // Sums up what is due into the coarser levels of time. To be called every few seconds; answers do not
   // depend on it, only how fast they come.

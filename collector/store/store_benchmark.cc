@@ -117,7 +117,7 @@ void BM_Merge(benchmark::State& state, bool one_service) {
   const StoreSelection selection = Select(state.range(0), one_service);
   uint64_t nodes = 0;
   for (auto _ : state) {
-    const auto merged = fixture.store->Merge(selection);
+    const auto merged = fixture.store->Merge(selection, {});
     CHECK(merged.ok() && merged->coverage.windows > 0);
     nodes = merged->profile.trie.node_count();
   }
@@ -161,7 +161,8 @@ void BM_SeriesByService(benchmark::State& state) {
   Fixture& fixture = SixHours();
   const StoreSelection selection = Select(state.range(0), /*one_service=*/false);
   for (auto _ : state) {
-    const auto series = fixture.store->SelectSeries(selection, absl::Minutes(5), {"service_name"}, nullptr);
+    const auto series =
+        fixture.store->SelectSeries(selection, absl::Minutes(5), {"service_name"}, nullptr, {});
     CHECK(series.ok() && series->size() == kServices);
   }
 }
@@ -171,7 +172,7 @@ void BM_LabelValues(benchmark::State& state) {
   Fixture& fixture = SixHours();
   const TimeSpan span = Select(state.range(0), /*one_service=*/false).span;
   for (auto _ : state) {
-    const auto values = fixture.store->LabelValues("pod", span, {});
+    const auto values = fixture.store->LabelValues("pod", span, {}, {});
     CHECK(values.ok() && values->size() == kServices);
   }
 }

@@ -62,7 +62,7 @@ TEST(StoreConcurrencyTest, AppendsAndQueriesDoNotDisturbEachOther) {
   threads.emplace_back([&] {
     uint64_t before = 0;
     while (appending > 0) {
-      const auto merged = store.Merge({ProfileType{}, kAll, {}});
+      const auto merged = store.Merge({ProfileType{}, kAll, {}}, {});
       ASSERT_TRUE(merged.ok()) << merged.status();
       // Windows come whole: three series each, and a snapshot has all of them or none.
       EXPECT_EQ(merged->coverage.windows % 3, 0u);
@@ -75,10 +75,11 @@ TEST(StoreConcurrencyTest, AppendsAndQueriesDoNotDisturbEachOther) {
   threads.emplace_back([&] {
     const auto keep_all = [](const StackTrie&, std::vector<Sample>&) {};
     while (appending > 0) {
-      const auto series = store.SelectSeries({ProfileType{}, kAll, {}}, absl::Hours(1), {"pod"}, keep_all);
+      const auto series =
+          store.SelectSeries({ProfileType{}, kAll, {}}, absl::Hours(1), {"pod"}, keep_all, {});
       ASSERT_TRUE(series.ok()) << series.status();
       EXPECT_LE(series->size(), kAgents);
-      ASSERT_TRUE(store.LabelValues("pod", {kNoon, kNoon + absl::Hours(5)}, {}).ok());
+      ASSERT_TRUE(store.LabelValues("pod", {kNoon, kNoon + absl::Hours(5)}, {}, {}).ok());
       // Drops nothing of this day, but sums up what there is of it.
       LevelTimes before = AllLevels(kNoon - absl::Hours(48));
       before.windows = kNoon + absl::Hours(11);
@@ -88,7 +89,7 @@ TEST(StoreConcurrencyTest, AppendsAndQueriesDoNotDisturbEachOther) {
   });
   for (std::thread& thread : threads) thread.join();
 
-  const auto merged = store.Merge({ProfileType{}, kAll, {}});
+  const auto merged = store.Merge({ProfileType{}, kAll, {}}, {});
   ASSERT_TRUE(merged.ok()) << merged.status();
   EXPECT_EQ(merged->coverage.windows, 3 * kAgents * kWindows);
   EXPECT_EQ(CountsByStack(merged->profile)["main;shared"], 3 * kAgents * kWindows);
@@ -111,8 +112,8 @@ TEST(StoreConcurrencyTest, RetentionMayDropWhatIsBeingAskedFor) {
   std::atomic<bool> done{false};
   std::thread reader([&] {
     while (!done) {
-      ASSERT_TRUE(store.Merge({ProfileType{}, kAll, {}}).ok());
-      ASSERT_TRUE(store.LabelNames(kAll, {}).ok());
+      ASSERT_TRUE(store.Merge({ProfileType{}, kAll, {}}, {}).ok());
+      ASSERT_TRUE(store.LabelNames(kAll, {}, {}).ok());
     }
   });
   for (int64_t day = 0; day < 20; ++day) {
@@ -124,7 +125,7 @@ TEST(StoreConcurrencyTest, RetentionMayDropWhatIsBeingAskedFor) {
     ASSERT_TRUE(store.DropBefore(AllLevels(kNoon + absl::Hours(24 * day))).ok());
     ASSERT_TRUE(store.FillLevels().ok());
     // Of the days before, sums are left.
-    const auto merged = store.Merge({ProfileType{}, kAll, {}});
+    const auto merged = store.Merge({ProfileType{}, kAll, {}}, {});
     const auto days = static_cast<uint64_t>(day + 1);
     ASSERT_EQ(merged->coverage.windows, 15u * days);
     ASSERT_EQ(Totals(merged->profile.samples).count, 45u * days);

@@ -159,7 +159,8 @@ TEST(StoreCrashTest, AcknowledgedWindowsSurviveKillsExactlyOnce) {
       for (uint64_t service = 0; service < kServices; ++service) {
         const auto merged = (*store)->Merge(
             {ProfileType{}, all,
-             *ParseSelector(absl::StrCat("{agent=\"", agent, "\", service=\"service-", service, "\"}"))});
+             *ParseSelector(absl::StrCat("{agent=\"", agent, "\", service=\"service-", service, "\"}"))},
+            {});
         ASSERT_TRUE(merged.ok()) << merged.status();
         const auto counts = CountsByStack(merged->profile);
         for (uint64_t sequence = 1; sequence <= last; ++sequence) {

@@ -68,7 +68,7 @@ class StoreDiskFullTest : public testing::Test {
   }
 
   void ExpectAllStored() {
-    const auto merged = store_->Merge({ProfileType{}, kAll, {}});
+    const auto merged = store_->Merge({ProfileType{}, kAll, {}}, {});
     ASSERT_TRUE(merged.ok()) << merged.status();
     EXPECT_EQ(merged->coverage.windows, stored_);
     EXPECT_EQ(Totals(merged->profile.samples).count, stored_ * 1000);

@@ -30,7 +30,8 @@ class MemoryStore : public ProfileStore {
     return AppendOutcome::kStored;
   }
 
-  absl::StatusOr<MergedProfile> Merge(const StoreSelection& selection) override {
+  absl::StatusOr<MergedProfile> Merge(const StoreSelection& selection, const ReadLimits& limits) override {
+    RETURN_IF_ERROR(CheckInTime(limits));
     const MutexLock lock(mutex_);
     MergedProfile merged;
     merged.profile.type = selection.type;
@@ -46,7 +47,9 @@ class MemoryStore : public ProfileStore {
 
   absl::StatusOr<std::vector<TimeSeries>> SelectSeries(
       const StoreSelection& selection, absl::Duration step, const std::vector<std::string>& group_by,
-      const std::function<void(const StackTrie&, std::vector<Sample>&)>& select_samples) override {
+      const std::function<void(const StackTrie&, std::vector<Sample>&)>& select_samples,
+      const ReadLimits& limits) override {
+    RETURN_IF_ERROR(CheckInTime(limits));
     const MutexLock lock(mutex_);
     std::map<Labels, std::map<int64_t, SeriesPoint>> groups;
     for (const Part& part : parts_) {
@@ -75,8 +78,8 @@ class MemoryStore : public ProfileStore {
     return all;
   }
 
-  absl::StatusOr<std::vector<std::string>> LabelNames(TimeSpan span,
-                                                      const std::vector<Matcher>& matchers) override {
+  absl::StatusOr<std::vector<std::string>> LabelNames(TimeSpan span, const std::vector<Matcher>& matchers,
+                                                      const ReadLimits& /*limits*/) override {
     std::set<std::string> names;
     ForEachLabel(span, matchers,
                  [&names](const std::string& name, const std::string&) { names.insert(name); });
@@ -84,7 +87,8 @@ class MemoryStore : public ProfileStore {
   }
 
   absl::StatusOr<std::vector<std::string>> LabelValues(const std::string& name, TimeSpan span,
-                                                       const std::vector<Matcher>& matchers) override {
+                                                       const std::vector<Matcher>& matchers,
+                                                       const ReadLimits& /*limits*/) override {
     std::set<std::string> values;
     ForEachLabel(span, matchers, [&](const std::string& label, const std::string& value) {
       if (label == name) values.insert(value);
@@ -92,7 +96,8 @@ class MemoryStore : public ProfileStore {
     return std::vector<std::string>(values.begin(), values.end());
   }
 
-  absl::StatusOr<std::vector<ProfileType>> ProfileTypes(TimeSpan span) override {
+  absl::StatusOr<std::vector<ProfileType>> ProfileTypes(TimeSpan span,
+                                                        const ReadLimits& /*limits*/) override {
     const MutexLock lock(mutex_);
     std::set<ProfileType> types;
     for (const Part& part : parts_) {

@@ -16,8 +16,8 @@ bool ReadStart(absl::string_view suffix, uint64_t& start_ns) {
 
 }  // namespace
 
-BlockScan::BlockScan(Database& database, BlockCache& cache, StoreCounters& counters)
-    : use_(std::make_shared<Database::Use>(database)), cache_(cache), counters_(counters) {
+BlockScan::BlockScan(Database& database, BlockCache& cache, StoreCounters& counters, ReadBudget* budget)
+    : use_(std::make_shared<Database::Use>(database)), cache_(cache), counters_(counters), budget_(budget) {
   if (use_->status().ok()) scan_ = std::make_unique<RecordScan>(use_->rocks(), counters);
 }
 
@@ -25,11 +25,13 @@ BlockScan::BlockScan(const BlockScan& other)
     : use_(other.use_),
       cache_(other.cache_),
       counters_(other.counters_),
+      budget_(other.budget_),
       scan_(std::make_unique<RecordScan>(use_->rocks(), *other.scan_)) {}
 
 BlockScan::ChosenBlock BlockScan::Choose(const BlockKey& key,
                                          const std::function<bool(const SeriesIdentity&)>& choose) {
   ChosenBlock chosen;
+  if (budget_ != nullptr && !budget_->Check()) return chosen;
   chosen.block = cache_.blocks.Get(key);
   {
     Block& block = *chosen.block;
@@ -56,6 +58,7 @@ void BlockScan::ForEachRecord(const ChosenBlock& chosen, const std::vector<Piece
     const Level level = LevelOf(piece.kind);
     for (scan_->Seek(key, piece.kind, TimedKey(key, piece.kind, piece.range.start_ns));
          scan_->Valid() && (stop == nullptr || !*stop); scan_->Next()) {
+      if (!Spend()) return;
       uint64_t start_ns = 0;
       bool good = ReadStart(scan_->suffix(), start_ns);
       if (good && start_ns >= piece.range.end_ns) break;
@@ -84,6 +87,7 @@ void BlockScan::ForEachTotals(const ChosenBlock& chosen, const std::vector<Piece
     if (piece.kind != RecordKind::kWindowTotals) continue;
     const uint64_t first_ns = SpanStart(Level::kTenMinutes, piece.range.start_ns);
     for (scan_->Seek(key, piece.kind, TimedKey(key, piece.kind, first_ns)); scan_->Valid(); scan_->Next()) {
+      if (!Spend()) return;
       uint64_t start_ns = 0;
       bool good = ReadStart(scan_->suffix(), start_ns);
       if (good && start_ns >= piece.range.end_ns) break;
@@ -103,7 +107,9 @@ std::vector<uint64_t> BlockScan::HashesOf(Block& block, const std::vector<uint32
   hashes.reserve(stacks.size());
   {
     const MutexLock lock(block.mutex);
+    const size_t before = block.byte_size();
     block.LoadStacks(use_->rocks(), counters_);
+    SpendLoaded(before, block.byte_size());
     for (const uint32_t stack : stacks) hashes.push_back(block.stack_hash(stack));
   }
   NoteSize(block);
@@ -116,10 +122,12 @@ void BlockScan::ReadNames(const BlockKey& key, uint32_t last_stack,
   size_t bytes = 0;
   {
     const MutexLock lock(names->mutex);
+    const size_t before = names->dictionary.byte_size();
     // What is missing then is lost, which the dictionary tells.
     if (names->dictionary.stack_count() <= last_stack) names->Load(use_->rocks(), counters_);
     read(names->dictionary);
     bytes = names->dictionary.byte_size();
+    SpendLoaded(before, bytes);
   }
   cache_.names.SetSize(key, bytes);
 }

@@ -11,6 +11,7 @@
 #include "collector/store/embedded/block_cache.h"
 #include "collector/store/embedded/database.h"
 #include "collector/store/embedded/range_cover.h"
+#include "collector/store/embedded/read_budget.h"
 #include "collector/store/embedded/record.h"
 #include "collector/store/embedded/record_scan.h"
 #include "collector/store/embedded/store_counters.h"
@@ -22,8 +23,9 @@ namespace pilotlight::collector {
 // up, never while records are read. Not thread-safe.
 class BlockScan {
  public:
-  // The references must outlive it.
-  BlockScan(Database& database, BlockCache& cache, StoreCounters& counters);
+  // All must outlive it. Without a budget it reads as much as it is asked to; else ForEachRecord() and
+  // ForEachTotals() end early, and Choose() chooses nothing, once the budget has ended.
+  BlockScan(Database& database, BlockCache& cache, StoreCounters& counters, ReadBudget* budget = nullptr);
   // One more reader, for another thread, of what `other` sees. `other` must outlive it.
   explicit BlockScan(const BlockScan& other);
 
@@ -59,9 +61,19 @@ class BlockScan {
   void NoteSize(Block& block);
 
  private:
+  // Of the record that the scan is at.
+  bool Spend() const {
+    return budget_ == nullptr || budget_->Spend(scan_->key().size() + scan_->value().size());
+  }
+  // Of what a block has grown by when a part of it was read.
+  void SpendLoaded(size_t before, size_t after) const {
+    if (budget_ != nullptr && after > before) budget_->Spend(after - before);
+  }
+
   const std::shared_ptr<Database::Use> use_;
   BlockCache& cache_;
   StoreCounters& counters_;
+  ReadBudget* const budget_;
   std::unique_ptr<RecordScan> scan_;
   std::vector<SeriesInRecord> record_;
 };

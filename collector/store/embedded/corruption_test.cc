@@ -56,7 +56,7 @@ class CorruptionTest : public testing::Test {
   }
 
   uint64_t TotalCount() {
-    const auto merged = store_->Merge({ProfileType{}, kAll, {}});
+    const auto merged = store_->Merge({ProfileType{}, kAll, {}}, {});
     EXPECT_TRUE(merged.ok()) << merged.status();
     const uint64_t total = Totals(merged->profile.samples).count;
     EXPECT_EQ(total, merged->coverage.windows * kStacks);  // whole windows only
@@ -110,7 +110,7 @@ TEST_F(CorruptionTest, LostNamesLeaveTheTotalsExact) {
   DamageDictionary();
   Open();
   EXPECT_EQ(TotalCount(), kWindows * kStacks);
-  const auto counts = CountsByStack(store_->Merge({ProfileType{}, kAll, {}})->profile);
+  const auto counts = CountsByStack(store_->Merge({ProfileType{}, kAll, {}}, {})->profile);
   EXPECT_TRUE(std::ranges::any_of(counts, [](const auto& entry) {
     return entry.first.find("[lost: corrupt record]") != std::string::npos;
   }));
@@ -134,7 +134,7 @@ TEST_F(CorruptionTest, ListsOfBlocksAndServicesAreRebuilt) {
   FlipByte(Files(".sst")[0], 0);
   Open();
   EXPECT_GT(TotalCount(), kWindows * kStacks * 9 / 10);
-  EXPECT_THAT(*store_->LabelValues("service_name", kAll, {}), testing::ElementsAre("cart"));
+  EXPECT_THAT(*store_->LabelValues("service_name", kAll, {}, {}), testing::ElementsAre("cart"));
   EXPECT_EQ(store_->counters().blocks, 1u);
   EXPECT_EQ(store_->counters().services, 1u);
   EXPECT_FALSE(std::filesystem::exists(options_.path + "/lost"));
@@ -164,8 +164,8 @@ TEST_F(CorruptionTest, WhereverTheByteIsTheRestServes) {
     }
     store_ = *std::move(store);
     TotalCount();
-    EXPECT_TRUE(store_->LabelNames(kAll, {}).ok());
-    EXPECT_TRUE(store_->SelectSeries({ProfileType{}, kAll, {}}, absl::Hours(1), {}, nullptr).ok());
+    EXPECT_TRUE(store_->LabelNames(kAll, {}, {}).ok());
+    EXPECT_TRUE(store_->SelectSeries({ProfileType{}, kAll, {}}, absl::Hours(1), {}, nullptr, {}).ok());
     AppendWindow(kWindows + 1, random);
   }
 }

@@ -43,39 +43,44 @@ absl::StatusOr<std::unique_ptr<EmbeddedStore>> EmbeddedStore::Open(const Embedde
 
 absl::StatusOr<AppendOutcome> EmbeddedStore::Append(const Window& window) { return writer_->Append(window); }
 
-absl::StatusOr<MergedProfile> EmbeddedStore::Merge(const StoreSelection& selection) {
-  return reader_->Merge(selection);
+absl::StatusOr<MergedProfile> EmbeddedStore::Merge(const StoreSelection& selection,
+                                                   const ReadLimits& limits) {
+  return reader_->Merge(selection, limits);
 }
 
 absl::StatusOr<std::vector<TimeSeries>> EmbeddedStore::SelectSeries(
     const StoreSelection& selection, absl::Duration step, const std::vector<std::string>& group_by,
-    const std::function<void(const StackTrie&, std::vector<Sample>&)>& select_samples) {
-  return reader_->SelectSeries(selection, step, group_by, select_samples);
+    const std::function<void(const StackTrie&, std::vector<Sample>&)>& select_samples,
+    const ReadLimits& limits) {
+  return reader_->SelectSeries(selection, step, group_by, select_samples, limits);
 }
 
 absl::StatusOr<std::vector<std::string>> EmbeddedStore::LabelNames(TimeSpan span,
-                                                                   const std::vector<Matcher>& matchers) {
+                                                                   const std::vector<Matcher>& matchers,
+                                                                   const ReadLimits& limits) {
   std::set<std::string> names;
-  RETURN_IF_ERROR(reader_->ForEachSeries(span, matchers, [&names](const SeriesIdentity& series) {
+  RETURN_IF_ERROR(reader_->ForEachSeries(span, matchers, limits, [&names](const SeriesIdentity& series) {
     for (const auto& [name, value] : series.labels) names.insert(name);
   }));
   return std::vector<std::string>(names.begin(), names.end());
 }
 
 absl::StatusOr<std::vector<std::string>> EmbeddedStore::LabelValues(const std::string& name, TimeSpan span,
-                                                                    const std::vector<Matcher>& matchers) {
+                                                                    const std::vector<Matcher>& matchers,
+                                                                    const ReadLimits& limits) {
   std::set<std::string> values;
-  RETURN_IF_ERROR(reader_->ForEachSeries(span, matchers, [&](const SeriesIdentity& series) {
+  RETURN_IF_ERROR(reader_->ForEachSeries(span, matchers, limits, [&](const SeriesIdentity& series) {
     if (const auto label = series.labels.find(name); label != series.labels.end())
       values.insert(label->second);
   }));
   return std::vector<std::string>(values.begin(), values.end());
 }
 
-absl::StatusOr<std::vector<ProfileType>> EmbeddedStore::ProfileTypes(TimeSpan span) {
+absl::StatusOr<std::vector<ProfileType>> EmbeddedStore::ProfileTypes(TimeSpan span,
+                                                                     const ReadLimits& limits) {
   std::set<ProfileType> types;
   RETURN_IF_ERROR(reader_->ForEachSeries(
-      span, {}, [&types](const SeriesIdentity& series) { types.insert(series.type); }));
+      span, {}, limits, [&types](const SeriesIdentity& series) { types.insert(series.type); }));
   return std::vector<ProfileType>(types.begin(), types.end());
 }
 
@@ -112,6 +117,7 @@ EmbeddedStoreCounters EmbeddedStore::counters() const {
   counters.forgotten_boots = counters_->forgotten_boots;
   counters.summed_spans = counters_->summed_spans;
   counters.unsummed_spans = counters_->unsummed_spans;
+  counters.read_bytes = counters_->read_bytes;
   counters.cache_hits = blocks.hits + names.hits;
   counters.cache_misses = blocks.misses + names.misses;
   counters.cache_bytes = blocks.bytes + names.bytes;

@@ -61,6 +61,7 @@ struct EmbeddedStoreCounters {
   uint64_t forgotten_boots = 0;
   uint64_t summed_spans = 0;    // sums of spans of time that were made
   uint64_t unsummed_spans = 0;  // of ten minutes, dropped without a sum: the disk was full
+  uint64_t read_bytes = 0;      // of records and names, for questions
   uint64_t cache_hits = 0;
   uint64_t cache_misses = 0;
   uint64_t cache_bytes = 0;
@@ -95,15 +96,17 @@ class EmbeddedStore : public ProfileStore {
   ~EmbeddedStore() override;
 
   absl::StatusOr<AppendOutcome> Append(const Window& window) override;
-  absl::StatusOr<MergedProfile> Merge(const StoreSelection& selection) override;
+  absl::StatusOr<MergedProfile> Merge(const StoreSelection& selection, const ReadLimits& limits) override;
   absl::StatusOr<std::vector<TimeSeries>> SelectSeries(
       const StoreSelection& selection, absl::Duration step, const std::vector<std::string>& group_by,
-      const std::function<void(const StackTrie&, std::vector<Sample>&)>& select_samples) override;
-  absl::StatusOr<std::vector<std::string>> LabelNames(TimeSpan span,
-                                                      const std::vector<Matcher>& matchers) override;
+      const std::function<void(const StackTrie&, std::vector<Sample>&)>& select_samples,
+      const ReadLimits& limits) override;
+  absl::StatusOr<std::vector<std::string>> LabelNames(TimeSpan span, const std::vector<Matcher>& matchers,
+                                                      const ReadLimits& limits) override;
   absl::StatusOr<std::vector<std::string>> LabelValues(const std::string& name, TimeSpan span,
-                                                       const std::vector<Matcher>& matchers) override;
-  absl::StatusOr<std::vector<ProfileType>> ProfileTypes(TimeSpan span) override;
+                                                       const std::vector<Matcher>& matchers,
+                                                       const ReadLimits& limits) override;
+  absl::StatusOr<std::vector<ProfileType>> ProfileTypes(TimeSpan span, const ReadLimits& limits) override;
   absl::Status FillLevels() override;
   absl::Status DropBefore(const LevelTimes& before) override;
 

@@ -144,9 +144,9 @@ TEST_P(PropertyTest, AnswersAreThoseOfTheNaiveStore) {
     if (Pick(4) == 0) selection.type = ProfileType{"memory", "alloc_space", "bytes", "space", "bytes"};
     if (Pick(4) == 0) selection.type = ProfileType{"goroutine", "goroutine", "count", "goroutine", "count"};
 
-    ExpectEqual(*(*store)->Merge(selection), naive.Merge(selection));
+    ExpectEqual(*(*store)->Merge(selection, {}), naive.Merge(selection));
     const absl::Duration step = absl::Minutes(1 + static_cast<int64_t>(Pick(600)));
-    ExpectEqual(*(*store)->SelectSeries(selection, step, {"pod"}, nullptr),
+    ExpectEqual(*(*store)->SelectSeries(selection, step, {"pod"}, nullptr, {}),
                 naive.SelectSeries(selection, step, {"pod"}, ""));
     const auto keep = [](const StackTrie& trie, std::vector<Sample>& samples) {
       std::erase_if(samples, [&trie](const Sample& sample) {
@@ -156,14 +156,14 @@ TEST_P(PropertyTest, AnswersAreThoseOfTheNaiveStore) {
         return true;
       });
     };
-    ExpectEqual(*(*store)->SelectSeries(selection, step, {"service_name", "namespace"}, keep),
+    ExpectEqual(*(*store)->SelectSeries(selection, step, {"service_name", "namespace"}, keep, {}),
                 naive.SelectSeries(selection, step, {"service_name", "namespace"}, "function-2|"),
                 Estimates::kOfWholeRecords);
     for (const char* name : {"service_name", "pod", "namespace", "none"}) {
-      EXPECT_EQ(*(*store)->LabelValues(name, selection.span, selection.matchers),
+      EXPECT_EQ(*(*store)->LabelValues(name, selection.span, selection.matchers, {}),
                 naive.LabelValues(name, selection.span, selection.matchers));
     }
-    EXPECT_EQ(*(*store)->ProfileTypes(selection.span), naive.ProfileTypes(selection.span));
+    EXPECT_EQ(*(*store)->ProfileTypes(selection.span, {}), naive.ProfileTypes(selection.span));
   }
   EXPECT_EQ((*store)->counters().corrupt_records, 0u);
   EXPECT_EQ((*store)->counters().missing_windows, 0u);

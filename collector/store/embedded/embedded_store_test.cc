@@ -57,7 +57,7 @@ class EmbeddedStoreTest : public testing::Test {
   }
 
   MergedProfile Merge(const std::string& selector = "", TimeSpan span = kAll, const ProfileType& type = {}) {
-    auto merged = store_->Merge({type, span, *ParseSelector(selector)});
+    auto merged = store_->Merge({type, span, *ParseSelector(selector)}, {});
     EXPECT_TRUE(merged.ok()) << merged.status();
     return *std::move(merged);
   }
@@ -68,7 +68,7 @@ class EmbeddedStoreTest : public testing::Test {
 
   std::vector<std::string> Values(const std::string& name, const std::string& selector = "",
                                   TimeSpan span = kAll) {
-    return *store_->LabelValues(name, span, *ParseSelector(selector));
+    return *store_->LabelValues(name, span, *ParseSelector(selector), {});
   }
 
   const TemporaryDirectory directory_;
@@ -87,7 +87,7 @@ TEST_F(EmbeddedStoreTest, AnEmptyStoreAnswersWithNothing) {
   EXPECT_EQ(merged.profile.type, ProfileType{});
   EXPECT_EQ(merged.coverage.windows, 0u);
   EXPECT_THAT(Values("service_name"), IsEmpty());
-  EXPECT_THAT(*store_->ProfileTypes(kAll), IsEmpty());
+  EXPECT_THAT(*store_->ProfileTypes(kAll, {}), IsEmpty());
 }
 
 TEST_F(EmbeddedStoreTest, WindowsOfOneSeriesAddUp) {
@@ -171,8 +171,8 @@ TEST_F(EmbeddedStoreTest, TypesStayApart) {
   const Profile profile = Merge("", kAll, allocations).profile;
   EXPECT_EQ(CountsByStack(profile), (Stacks{{"f", 2}}));
   EXPECT_EQ(profile.samples[0].value, -123456789);
-  EXPECT_THAT(*store_->ProfileTypes(kAll), ElementsAre(allocations, ProfileType{}));
-  EXPECT_THAT(*store_->ProfileTypes({kNoon + absl::Seconds(1), absl::InfiniteFuture()}), IsEmpty());
+  EXPECT_THAT(*store_->ProfileTypes(kAll, {}), ElementsAre(allocations, ProfileType{}));
+  EXPECT_THAT(*store_->ProfileTypes({kNoon + absl::Seconds(1), absl::InfiniteFuture()}, {}), IsEmpty());
 }
 
 TEST_F(EmbeddedStoreTest, DifferentPeriodsLeaveNone) {
@@ -292,7 +292,7 @@ TEST_F(EmbeddedStoreTest, SeriesHaveOnePointForEachStepWithWindows) {
   AppendOne("a", 3, kNoon + absl::Minutes(11), kCart2, {{"f", 4}});
   AppendOne("a", 4, kNoon + absl::Minutes(12), kShop, {{"f", 8}});
   const StoreSelection selection{ProfileType{}, {kNoon, kNoon + absl::Hours(1)}, {}};
-  const auto series = store_->SelectSeries(selection, absl::Minutes(5), {"service_name"}, nullptr);
+  const auto series = store_->SelectSeries(selection, absl::Minutes(5), {"service_name"}, nullptr, {});
   ASSERT_TRUE(series.ok());
   ASSERT_EQ(series->size(), 2u);
   EXPECT_EQ((*series)[0].labels, (Labels{{"service_name", "cart"}}));
@@ -312,7 +312,7 @@ TEST_F(EmbeddedStoreTest, SeriesOfFocusedStacksCountOnlyThose) {
   const StoreSelection selection{ProfileType{}, {kNoon, kNoon + absl::Hours(1)}, {}};
   const auto series = store_->SelectSeries(
       selection, absl::Minutes(5), {},
-      [&filter](const StackTrie& trie, std::vector<Sample>& samples) { filter->Apply(trie, samples); });
+      [&filter](const StackTrie& trie, std::vector<Sample>& samples) { filter->Apply(trie, samples); }, {});
   ASSERT_TRUE(series.ok());
   ASSERT_EQ(series->size(), 1u);
   EXPECT_THAT((*series)[0].labels, IsEmpty());
@@ -327,8 +327,8 @@ TEST_F(EmbeddedStoreTest, LabelsAreRestrictedByMatchersAndSpan) {
   EXPECT_THAT(Values("service_name"), ElementsAre("cart", "shop"));
   EXPECT_THAT(Values("pod", R"({service="cart"})"), ElementsAre("cart-1", "cart-2"));
   EXPECT_THAT(Values("zone", R"({service="cart"})"), IsEmpty());
-  EXPECT_THAT(*store_->LabelNames(kAll, {}), ElementsAre("pod", "service_name", "zone"));
-  EXPECT_THAT(*store_->LabelNames(kAll, *ParseSelector(R"({pod="cart-2"})")),
+  EXPECT_THAT(*store_->LabelNames(kAll, {}, {}), ElementsAre("pod", "service_name", "zone"));
+  EXPECT_THAT(*store_->LabelNames(kAll, *ParseSelector(R"({pod="cart-2"})"), {}),
               ElementsAre("pod", "service_name"));
   EXPECT_THAT(Values("pod", "", {kNoon + absl::Minutes(1), kNoon + absl::Minutes(2)}), ElementsAre("cart-2"));
 }

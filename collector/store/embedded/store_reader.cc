@@ -10,6 +10,7 @@
 #include "base/status_macros.h"
 #include "collector/store/embedded/parallel.h"
 #include "collector/store/embedded/profile_merger.h"
+#include "collector/store/embedded/read_budget.h"
 #include "collector/store/embedded/stack_merger.h"
 #include "collector/store/embedded/stack_sums.h"
 
@@ -183,7 +184,7 @@ std::map<Labels, uint64_t> StoreReader::NewestStarts(BlockScan& scan, const std:
   return newest;
 }
 
-absl::StatusOr<MergedProfile> StoreReader::Merge(const StoreSelection& selection) {
+absl::StatusOr<MergedProfile> StoreReader::Merge(const StoreSelection& selection, const ReadLimits& limits) {
   const Choose choose = [&](const SeriesIdentity& identity) {
     return identity.type == selection.type && AllMatch(selection.matchers, identity.labels);
   };
@@ -192,10 +193,12 @@ absl::StatusOr<MergedProfile> StoreReader::Merge(const StoreSelection& selection
   if (!newest_only) options.group_by.emplace();
   const std::vector<PlannedBlock> plan = Plan(selection.span, selection.matchers, options);
 
-  BlockScan scan(database_, cache_, counters_);
+  ReadBudget budget(limits, counters_);
+  BlockScan scan(database_, cache_, counters_, &budget);
   RETURN_IF_ERROR(scan.status());
   std::map<Labels, uint64_t> newest;
   if (newest_only) newest = NewestStarts(scan, plan, choose);
+  RETURN_IF_ERROR(budget.status());
   ProfileMerger merger(selection, newest);
   const size_t workers = WorkersFor(plan.size());
   std::vector<std::unique_ptr<BlockScan>> scans;
@@ -214,12 +217,14 @@ absl::StatusOr<MergedProfile> StoreReader::Merge(const StoreSelection& selection
   };
   add_blocks(0, first_service);
   add_blocks(first_service, plan.size());
+  RETURN_IF_ERROR(budget.status());
   return merger.Take();
 }
 
 absl::StatusOr<std::vector<TimeSeries>> StoreReader::SelectSeries(
     const StoreSelection& selection, absl::Duration step, const std::vector<std::string>& group_by,
-    const std::function<void(const StackTrie&, std::vector<Sample>&)>& select_samples) {
+    const std::function<void(const StackTrie&, std::vector<Sample>&)>& select_samples,
+    const ReadLimits& limits) {
   if (step <= absl::ZeroDuration()) return absl::InvalidArgumentError("the step must be positive");
   const Choose choose = [&](const SeriesIdentity& identity) {
     return identity.type == selection.type && AllMatch(selection.matchers, identity.labels);
@@ -239,7 +244,8 @@ absl::StatusOr<std::vector<TimeSeries>> StoreReader::SelectSeries(
   std::map<std::vector<std::string>, Group> groups;
   std::map<Labels, std::map<int64_t, NewestPoint>> newest;  // by label set and step
 
-  BlockScan scan(database_, cache_, counters_);
+  ReadBudget budget(limits, counters_);
+  BlockScan scan(database_, cache_, counters_, &budget);
   RETURN_IF_ERROR(scan.status());
   std::vector<Sample> samples;
   for (const PlannedBlock& planned : plan) {
@@ -306,6 +312,7 @@ absl::StatusOr<std::vector<TimeSeries>> StoreReader::SelectSeries(
           return true;
         });
   }
+  RETURN_IF_ERROR(budget.status());
 
   for (const auto& [labels, points] : newest) {
     Group& group = groups[ValuesOf(labels, group_by)];
@@ -327,12 +334,14 @@ absl::StatusOr<std::vector<TimeSeries>> StoreReader::SelectSeries(
 }
 
 absl::Status StoreReader::ForEachSeries(TimeSpan span, const std::vector<Matcher>& matchers,
+                                        const ReadLimits& limits,
                                         const std::function<void(const SeriesIdentity&)>& visit) {
   const Choose choose = [&](const SeriesIdentity& identity) { return AllMatch(matchers, identity.labels); };
   PlanOptions options;
   options.totals_only = true;
   const std::vector<PlannedBlock> plan = Plan(span, matchers, options);
-  BlockScan scan(database_, cache_, counters_);
+  ReadBudget budget(limits, counters_);
+  BlockScan scan(database_, cache_, counters_, &budget);
   RETURN_IF_ERROR(scan.status());
   for (const PlannedBlock& planned : plan) {
     const BlockScan::ChosenBlock chosen = scan.Choose(planned.key, choose);
@@ -359,7 +368,7 @@ absl::Status StoreReader::ForEachSeries(TimeSpan span, const std::vector<Matcher
       if (seen[id]) visit(*chosen.block->series.identity(id));
     }
   }
-  return absl::OkStatus();
+  return budget.status();
 }
 
 }  // namespace pilotlight::collector

@@ -34,12 +34,13 @@ class StoreReader {
         cache_(cache),
         counters_(counters) {}
 
-  absl::StatusOr<MergedProfile> Merge(const StoreSelection& selection);
+  absl::StatusOr<MergedProfile> Merge(const StoreSelection& selection, const ReadLimits& limits);
   absl::StatusOr<std::vector<TimeSeries>> SelectSeries(
       const StoreSelection& selection, absl::Duration step, const std::vector<std::string>& group_by,
-      const std::function<void(const StackTrie&, std::vector<Sample>&)>& select_samples);
+      const std::function<void(const StackTrie&, std::vector<Sample>&)>& select_samples,
+      const ReadLimits& limits);
   // Calls `visit` for what has a window that starts in the span, once for each block.
-  absl::Status ForEachSeries(TimeSpan span, const std::vector<Matcher>& matchers,
+  absl::Status ForEachSeries(TimeSpan span, const std::vector<Matcher>& matchers, const ReadLimits& limits,
                              const std::function<void(const SeriesIdentity&)>& visit);
 
  private:
