@@ -297,14 +297,20 @@ absl::StatusOr<SeriesAnswer> CollectorClient::QuerySeries(const Selection& selec
   for (const std::string& name : group_by) request.add_group_by(name);
   ASSIGN_OR_RETURN(const v1::SeriesResponse response, connection_->Call(&v1::Query::Stub::Series, request));
   SeriesAnswer answer;
+  const absl::Time start = absl::FromUnixNanos(response.start_unix_ns());
   answer.step = absl::Nanoseconds(response.step_ns());
   answer.type = pilotlight::FromProto(response.type());
   for (const v1::SeriesResponse::OneSeries& series : response.series()) {
     SeriesAnswer::OneSeries& added = answer.series.emplace_back();
     for (const v1::Label& label : series.labels()) added.labels[label.name()] = label.value();
-    for (const v1::SeriesResponse::Point& point : series.points()) {
-      added.points.push_back({absl::FromUnixNanos(point.start_unix_ns()), point.samples(), point.value(),
-                              point.estimated_value()});
+    const int count = series.step_size();
+    if (series.samples_size() != count || series.value_size() != count ||
+        series.estimated_value_size() != count) {
+      return absl::DataLossError("the collector's answer has columns of different lengths");
+    }
+    for (int i = 0; i < count; ++i) {
+      added.points.push_back({start + series.step(i) * answer.step, series.samples(i), series.value(i),
+                              series.estimated_value(i)});
     }
   }
   return answer;

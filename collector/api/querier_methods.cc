@@ -311,7 +311,7 @@ absl::Status QuerierMethods::SelectSeries(const querier::SelectSeriesRequest& re
     for (const SeriesPoint& point : series.points) {
       querier::Point& added = *message.add_points();
       added.set_value(static_cast<double>(point.value));
-      added.set_timestamp(absl::ToUnixMillis(point.start + step - kNanosecond));
+      added.set_timestamp(absl::ToUnixMillis(text.start.value() + (point.step + 1) * step - kNanosecond));
     }
   }
   return absl::OkStatus();

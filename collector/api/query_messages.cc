@@ -149,14 +149,19 @@ void ToProto(const SeriesAnswer& answer, v1::SeriesResponse& message) {
       label.set_name(name);
       label.set_value(value);
     }
+    const int count = static_cast<int>(series.points.size());
+    series_message.mutable_step()->Reserve(count);
+    series_message.mutable_samples()->Reserve(count);
+    series_message.mutable_value()->Reserve(count);
+    series_message.mutable_estimated_value()->Reserve(count);
     for (const SeriesPoint& point : series.points) {
-      v1::SeriesResponse::Point& point_message = *series_message.add_points();
-      point_message.set_start_unix_ns(absl::ToUnixNanos(point.start));
-      point_message.set_samples(point.count);
-      point_message.set_value(point.value);
-      point_message.set_estimated_value(point.estimated_value);
+      series_message.add_step(static_cast<uint32_t>(point.step));  // below kMaxSteps
+      series_message.add_samples(point.count);
+      series_message.add_value(point.value);
+      series_message.add_estimated_value(point.estimated_value);
     }
   }
+  message.set_start_unix_ns(absl::ToUnixNanos(answer.start));
   message.set_step_ns(absl::ToInt64Nanoseconds(answer.step));
   pilotlight::ToProto(answer.type, *message.mutable_type());
 }

@@ -20,10 +20,18 @@ absl::Duration DefaultStep(const TimeSpan& span) {
   return std::max(absl::Seconds(1), absl::Ceil((span.end - span.start) / kSteps, absl::Seconds(1)));
 }
 
-int64_t TotalValue(const TimeSeries& series) {
-  int64_t value = 0;
-  for (const SeriesPoint& point : series.points) value += point.value;
-  return value;
+void SortLargestFirst(std::vector<TimeSeries>& all) {
+  std::vector<std::pair<int64_t, size_t>> order;
+  for (size_t i = 0; i < all.size(); ++i) {
+    int64_t value = 0;
+    for (const SeriesPoint& point : all[i].points) value += point.value;
+    order.emplace_back(value, i);
+  }
+  std::ranges::stable_sort(order, std::greater<>(), &std::pair<int64_t, size_t>::first);
+  std::vector<TimeSeries> sorted;
+  sorted.reserve(all.size());
+  for (const auto& [value, i] : order) sorted.push_back(std::move(all[i]));
+  all = std::move(sorted);
 }
 
 }  // namespace
@@ -158,8 +166,8 @@ absl::StatusOr<SeriesAnswer> QueryEngine::SelectSeries(const SelectionText& text
   absl::StatusOr<std::vector<TimeSeries>> series =
       store_.SelectSeries(selection.store, step, labels, select_samples, limits);
   RETURN_IF_ERROR(Counted(series.status()));
-  SeriesAnswer answer{selection.store.type, step, *std::move(series)};
-  std::ranges::stable_sort(answer.series, std::greater<>(), TotalValue);
+  SeriesAnswer answer{selection.store.type, span.start, step, *std::move(series)};
+  SortLargestFirst(answer.series);
   return answer;
 }
 

@@ -66,6 +66,7 @@ struct PeekAnswer {
 
 struct SeriesAnswer {
   ProfileType type;
+  absl::Time start;  // of step 0
   absl::Duration step;
   std::vector<TimeSeries> series;  // the largest first
 };

@@ -43,17 +43,25 @@ struct MergedProfile {
   Coverage coverage;
 };
 
-// One label set's value in one step; see SeriesResponse.Point in query.proto.
+// One label set's value in one step.
 struct SeriesPoint {
-  absl::Time start;
+  int64_t step = 0;  // its number, counted from the start of the span
   uint64_t count = 0;
-  int64_t value = 0;
-  double estimated_value = 0;
+  int64_t value = 0;           // in the type's sample unit, as sampled
+  double estimated_value = 0;  // each window's value × interval / duration
+
+  // Of the same step.
+  SeriesPoint& operator+=(const SeriesPoint& other) {
+    count += other.count;
+    value += other.value;
+    estimated_value += other.estimated_value;
+    return *this;
+  }
 };
 
 struct TimeSeries {
   Labels labels;
-  std::vector<SeriesPoint> points;
+  std::vector<SeriesPoint> points;  // in order of time, steps without windows left out
 };
 
 // A time for each level at which profiles are kept: windows as captured, and sums over ever longer spans.

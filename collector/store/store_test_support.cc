@@ -181,7 +181,7 @@ std::vector<TimeSeries> NaiveStore::SelectSeries(const StoreSelection& selection
       const absl::Time step_start = selection.span.start + number * step;
       if (!IsNewest(*window, series, {step_start, std::min(step_start + step, selection.span.end)})) continue;
       SeriesPoint& point = groups[group][number];
-      point.start = selection.span.start + number * step;
+      point.step = number;
       for (const auto& [stack, sums] : ContentOf(window->trie, series.samples)) {
         if (stack.find(std::string(only_stacks_with)) == std::string::npos) continue;
         point.count += sums.first;

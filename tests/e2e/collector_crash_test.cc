@@ -101,8 +101,9 @@ std::map<absl::Time, uint64_t> SamplesByWindow(int port, const load::FleetWindow
     const grpc::Status status = client.stub().Series(&context, request, &response);
     EXPECT_TRUE(status.ok()) << status.error_message();
     for (const auto& series : response.series()) {
-      for (const auto& point : series.points()) {
-        samples[absl::FromUnixNanos(point.start_unix_ns())] += point.samples();
+      for (int i = 0; i < series.step_size(); ++i) {
+        const int64_t start_ns = response.start_unix_ns() + series.step(i) * response.step_ns();
+        samples[absl::FromUnixNanos(start_ns)] += series.samples(i);
       }
     }
   }

@@ -415,8 +415,9 @@ TEST_F(CollectorTest, AnswersTopSeriesLabelsAndTypes) {
     ASSERT_TRUE(client.stub().Series(&context, request, &response).ok());
     ASSERT_EQ(response.series_size(), 2);
     EXPECT_EQ(response.series(0).labels(0).value(), "shop");
-    EXPECT_EQ(response.series(0).points(0).samples(), 8);
-    EXPECT_DOUBLE_EQ(response.series(0).points(0).estimated_value(), 480'000'000);
+    ASSERT_EQ(response.series(0).step_size(), 1);
+    EXPECT_EQ(response.series(0).samples(0), 8);
+    EXPECT_DOUBLE_EQ(response.series(0).estimated_value(0), 480'000'000);
   }
   {
     v1::LabelValuesRequest request;

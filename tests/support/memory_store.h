@@ -65,7 +65,7 @@ class MemoryStore : public ProfileStore {
       const absl::Time step_start = selection.span.start + number * step;
       if (!IsNewest(part, {step_start, step_start + step}, selection)) continue;
       SeriesPoint& point = groups[group][number];
-      point.start = selection.span.start + number * step;
+      point.step = number;
       point.count += Totals(samples).count;
       point.value += Totals(samples).value;
       point.estimated_value += Estimated(part, samples);

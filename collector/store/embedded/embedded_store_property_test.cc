@@ -51,7 +51,7 @@ void ExpectEqual(const std::vector<TimeSeries>& actual, const std::vector<TimeSe
     const std::vector<SeriesPoint>& points = by_labels[series.labels]->points;
     ASSERT_EQ(points.size(), series.points.size());
     for (size_t i = 0; i < points.size(); ++i) {
-      EXPECT_EQ(points[i].start, series.points[i].start);
+      EXPECT_EQ(points[i].step, series.points[i].step);
       EXPECT_EQ(points[i].count, series.points[i].count);
       EXPECT_EQ(points[i].value, series.points[i].value);
       if (estimates == Estimates::kExact) {

@@ -297,11 +297,11 @@ TEST_F(EmbeddedStoreTest, SeriesHaveOnePointForEachStepWithWindows) {
   ASSERT_EQ(series->size(), 2u);
   EXPECT_EQ((*series)[0].labels, (Labels{{"service_name", "cart"}}));
   ASSERT_EQ((*series)[0].points.size(), 2u);
-  EXPECT_EQ((*series)[0].points[0].start, kNoon);
+  EXPECT_EQ((*series)[0].points[0].step, 0);
   EXPECT_EQ((*series)[0].points[0].count, 3u);
   EXPECT_EQ((*series)[0].points[0].value, 3 * kPeriodNs);
   EXPECT_DOUBLE_EQ((*series)[0].points[0].estimated_value, 18.0 * kPeriodNs);
-  EXPECT_EQ((*series)[0].points[1].start, kNoon + absl::Minutes(10));
+  EXPECT_EQ((*series)[0].points[1].step, 2);
   EXPECT_EQ((*series)[1].labels, (Labels{{"service_name", "shop"}}));
 }
 

@@ -1,6 +1,7 @@
 #include "collector/store/embedded/store_reader.h"
 
 #include <algorithm>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <memory>
@@ -71,35 +72,168 @@ std::vector<bool> SelectStacks(BlockScan& scan, const BlockScan::ChosenBlock& ch
 struct NewestPoint {
   uint64_t start_ns = 0;
   SeriesPoint point;
-};
 
-void Add(const SeriesPoint& from, SeriesPoint& to) {
-  to.count += from.count;
-  to.value += from.value;
-  to.estimated_value += from.estimated_value;
-}
+  void Add(uint64_t window_start_ns, const SeriesPoint& from) {
+    if (window_start_ns > start_ns) *this = {window_start_ns, {}};
+    if (window_start_ns == start_ns) point += from;
+  }
+};
 
 // One group's points, which mostly come in order of time.
 struct Group {
-  struct Step {
-    int64_t number;
-    SeriesPoint point;
-  };
-
-  SeriesPoint& At(int64_t number) {
-    if (steps.empty() || steps.back().number < number) return steps.emplace_back(Step{number, {}}).point;
-    if (last >= steps.size() || steps[last].number != number) {
-      const auto found = std::ranges::lower_bound(steps, number, {}, &Step::number);
-      last = static_cast<size_t>(found - steps.begin());
-      if (found->number != number) steps.insert(found, Step{number, {}});
+  SeriesPoint& At(int64_t step) {
+    if (points.empty() || points.back().step < step) return points.emplace_back(SeriesPoint{.step = step});
+    if (last >= points.size() || points[last].step != step) {
+      const auto found = std::ranges::lower_bound(points, step, {}, &SeriesPoint::step);
+      last = static_cast<size_t>(found - points.begin());
+      if (found->step != step) points.insert(found, SeriesPoint{.step = step});
     }
-    return steps[last].point;
+    return points[last];
   }
 
-  Labels labels;
-  std::vector<Step> steps;  // sorted
-  size_t last = 0;          // where the last one was found
+  void Add(const Group& other) {
+    std::vector<SeriesPoint> both;
+    both.reserve(points.size() + other.points.size());
+    std::ranges::merge(points, other.points, std::back_inserter(both), {}, &SeriesPoint::step,
+                       &SeriesPoint::step);
+    size_t kept = 0;
+    for (const SeriesPoint& point : both) {
+      if (kept > 0 && both[kept - 1].step == point.step) {
+        both[kept - 1] += point;
+      } else {
+        both[kept++] = point;
+      }
+    }
+    both.resize(kept);
+    points = std::move(both);
+  }
+
+  std::vector<SeriesPoint> points;  // sorted
+  size_t last = 0;                  // where the last one was found
 };
+
+// The points of the blocks that one thread has read.
+struct PartialSeries {
+  std::map<std::vector<std::string>, Group> groups;         // by the values of the labels grouped by
+  std::map<Labels, std::map<int64_t, NewestPoint>> newest;  // by label set and step
+
+  void Add(PartialSeries&& from) {
+    for (auto& [values, group] : from.groups) {
+      const auto [entry, is_new] = groups.try_emplace(values, std::move(group));
+      if (!is_new) entry->second.Add(group);
+    }
+    for (auto& [labels, points] : from.newest) {
+      std::map<int64_t, NewestPoint>& into = newest[labels];
+      for (const auto& [step, point] : points) into[step].Add(point.start_ns, point.point);
+    }
+  }
+};
+
+// Answers one question for series, block by block.
+class SeriesBuilder {
+ public:
+  using SelectSamples = std::function<void(const StackTrie&, std::vector<Sample>&)>;
+
+  // The references must outlive it. `origin_ns` is where step 0 begins: nothing may start before it.
+  SeriesBuilder(const StoreSelection& selection, const std::vector<std::string>& group_by,
+                const SelectSamples& select_samples, uint64_t origin_ns, uint64_t step_ns)
+      : newest_only_(IsInstantaneous(selection.type)),
+        group_by_(group_by),
+        select_samples_(select_samples),
+        origin_ns_(origin_ns),
+        step_ns_(step_ns) {}
+
+  // `scan` and `partial` are the thread's own.
+  void AddBlock(BlockScan& scan, const BlockScan::ChosenBlock& chosen, const std::vector<Piece>& pieces,
+                PartialSeries& partial) const;
+  std::vector<TimeSeries> Finish(PartialSeries&& all) const;
+
+ private:
+  // In plain numbers, as there may be hundreds of thousands.
+  int64_t StepOf(uint64_t start_ns) const { return static_cast<int64_t>((start_ns - origin_ns_) / step_ns_); }
+
+  const bool newest_only_;
+  const std::vector<std::string>& group_by_;
+  const SelectSamples& select_samples_;
+  const uint64_t origin_ns_;
+  const uint64_t step_ns_;
+};
+
+void SeriesBuilder::AddBlock(BlockScan& scan, const BlockScan::ChosenBlock& chosen,
+                             const std::vector<Piece>& pieces, PartialSeries& partial) const {
+  std::vector<Group*> group_of(chosen.chosen.size());
+  std::vector<std::map<int64_t, NewestPoint>*> newest_of(chosen.chosen.size());
+  {
+    const MutexLock lock(chosen.block->mutex);
+    for (const uint32_t id : chosen.ids) {
+      const Labels& labels = chosen.block->series.identity(id)->labels;
+      group_of[id] = &partial.groups[ValuesOf(labels, group_by_)];
+      if (newest_only_) newest_of[id] = &partial.newest[labels];
+    }
+  }
+  const auto add = [&](uint32_t id, int64_t step, uint64_t window_start_ns, const SeriesPoint& point) {
+    if (newest_only_) {
+      (*newest_of[id])[step].Add(window_start_ns, point);
+    } else {
+      group_of[id]->At(step) += point;
+    }
+  };
+
+  // Which stacks the caller wants; all of them when it does not care.
+  std::vector<bool> wanted;
+  if (select_samples_) wanted = SelectStacks(scan, chosen, pieces, select_samples_);
+
+  scan.ForEachTotals(chosen, pieces, [&](uint32_t id, const WindowTotals& window) {
+    add(id, StepOf(window.start_ns), window.start_ns,
+        {.count = window.total.count,
+         .value = window.total.value,
+         .estimated_value = newest_only_ ? static_cast<double>(window.total.value) : window.estimated_value});
+  });
+  std::vector<Sample> samples;
+  scan.ForEachRecord(
+      chosen, pieces, [&](uint64_t start_ns, const std::vector<const SeriesInRecord*>& series) {
+        const int64_t step = StepOf(start_ns);
+        for (const SeriesInRecord* one : series) {
+          SeriesPoint point = {.count = one->total.count,
+                               .value = one->total.value,
+                               .estimated_value = newest_only_ ? static_cast<double>(one->total.value)
+                                                               : one->span.estimated_value};
+          if (select_samples_) {
+            samples.clear();
+            if (!DecodeSamples(*one, samples)) return false;
+            std::erase_if(samples, [&](const Sample& sample) {
+              return sample.node >= wanted.size() || !wanted[sample.node];
+            });
+            const ProfileTotals total = Totals(samples);
+            // The same part of the record's estimate, exactly so when all its windows have one duty cycle.
+            point.estimated_value *= one->total.value == 0 ? 0
+                                                           : static_cast<double>(total.value) /
+                                                                 static_cast<double>(one->total.value);
+            point.count = total.count;
+            point.value = total.value;
+          }
+          add(one->id, step, one->span.first_start_ns, point);
+        }
+        return true;
+      });
+}
+
+std::vector<TimeSeries> SeriesBuilder::Finish(PartialSeries&& all) const {
+  for (const auto& [labels, points] : all.newest) {
+    Group& group = all.groups[ValuesOf(labels, group_by_)];
+    for (const auto& [step, known] : points) group.At(step) += known.point;
+  }
+  std::vector<TimeSeries> result;
+  for (auto& [values, group] : all.groups) {
+    if (group.points.empty()) continue;
+    TimeSeries& series = result.emplace_back();
+    for (size_t i = 0; i < values.size(); ++i) {
+      if (!values[i].empty()) series.labels[group_by_[i]] = values[i];
+    }
+    series.points = std::move(group.points);
+  }
+  return result;
+}
 
 }  // namespace
 
@@ -235,102 +369,24 @@ absl::StatusOr<std::vector<TimeSeries>> StoreReader::SelectSeries(
   options.totals_only = !select_samples;
   if (!newest_only) options.group_by = group_by;
   const std::vector<PlannedBlock> plan = Plan(selection.span, selection.matchers, options);
-  // In plain numbers, as there may be hundreds of thousands. The plan holds nothing before the span's start.
-  const auto origin_ns = static_cast<int64_t>(RangeOf(selection.span).start_ns);
-  const auto step_ns = static_cast<int64_t>(options.step_ns);
-  const auto step_of = [origin_ns, step_ns](uint64_t start_ns) {
-    return (static_cast<int64_t>(start_ns) - origin_ns) / step_ns;
-  };
-  std::map<std::vector<std::string>, Group> groups;
-  std::map<Labels, std::map<int64_t, NewestPoint>> newest;  // by label set and step
+  // The plan holds nothing before the span's start.
+  const SeriesBuilder builder(selection, group_by, select_samples, RangeOf(selection.span).start_ns,
+                              options.step_ns);
 
   ReadBudget budget(limits, counters_);
-  BlockScan scan(database_, cache_, counters_, &budget);
+  const BlockScan scan(database_, cache_, counters_, &budget);
   RETURN_IF_ERROR(scan.status());
-  std::vector<Sample> samples;
-  for (const PlannedBlock& planned : plan) {
-    const BlockScan::ChosenBlock chosen = scan.Choose(planned.key, choose);
-    if (chosen.ids.empty()) continue;
-
-    std::vector<Group*> group_of(chosen.chosen.size());
-    std::vector<std::map<int64_t, NewestPoint>*> newest_of(chosen.chosen.size());
-    {
-      const MutexLock lock(chosen.block->mutex);
-      for (const uint32_t id : chosen.ids) {
-        const Labels& labels = chosen.block->series.identity(id)->labels;
-        const std::vector<std::string> values = ValuesOf(labels, group_by);
-        Group& group = groups[values];
-        for (size_t i = 0; i < values.size(); ++i) {
-          if (!values[i].empty()) group.labels[group_by[i]] = values[i];
-        }
-        group_of[id] = &group;
-        if (newest_only) newest_of[id] = &newest[labels];
-      }
-    }
-    const auto add = [&](uint32_t id, int64_t number, uint64_t window_start_ns, const SeriesPoint& point) {
-      if (!newest_only) return Add(point, group_of[id]->At(number));
-      NewestPoint& known = (*newest_of[id])[number];
-      if (window_start_ns > known.start_ns) known = {window_start_ns, {}};
-      if (window_start_ns == known.start_ns) Add(point, known.point);
-    };
-
-    // Which stacks the caller wants; all of them when it does not care.
-    std::vector<bool> wanted;
-    if (select_samples) wanted = SelectStacks(scan, chosen, planned.pieces, select_samples);
-
-    scan.ForEachTotals(chosen, planned.pieces, [&](uint32_t id, const WindowTotals& window) {
-      add(id, step_of(window.start_ns), window.start_ns,
-          {.count = window.total.count,
-           .value = window.total.value,
-           .estimated_value =
-               newest_only ? static_cast<double>(window.total.value) : window.estimated_value});
-    });
-    scan.ForEachRecord(
-        chosen, planned.pieces, [&](uint64_t start_ns, const std::vector<const SeriesInRecord*>& series) {
-          const int64_t number = step_of(start_ns);
-          for (const SeriesInRecord* one : series) {
-            SeriesPoint point = {.count = one->total.count,
-                                 .value = one->total.value,
-                                 .estimated_value = newest_only ? static_cast<double>(one->total.value)
-                                                                : one->span.estimated_value};
-            if (select_samples) {
-              samples.clear();
-              if (!DecodeSamples(*one, samples)) return false;
-              std::erase_if(samples, [&](const Sample& sample) {
-                return sample.node >= wanted.size() || !wanted[sample.node];
-              });
-              const ProfileTotals total = Totals(samples);
-              // The same part of the record's estimate, exactly so when all its windows have one duty cycle.
-              point.estimated_value *= one->total.value == 0 ? 0
-                                                             : static_cast<double>(total.value) /
-                                                                   static_cast<double>(one->total.value);
-              point.count = total.count;
-              point.value = total.value;
-            }
-            add(one->id, number, one->span.first_start_ns, point);
-          }
-          return true;
-        });
-  }
+  const size_t workers = WorkersFor(plan.size());
+  std::vector<std::unique_ptr<BlockScan>> scans;
+  for (size_t i = 0; i < workers; ++i) scans.push_back(std::make_unique<BlockScan>(scan));
+  std::vector<PartialSeries> partials(workers);
+  RunParallel(plan.size(), workers, [&](size_t worker, size_t i) {
+    const BlockScan::ChosenBlock chosen = scans[worker]->Choose(plan[i].key, choose);
+    if (!chosen.ids.empty()) builder.AddBlock(*scans[worker], chosen, plan[i].pieces, partials[worker]);
+  });
   RETURN_IF_ERROR(budget.status());
-
-  for (const auto& [labels, points] : newest) {
-    Group& group = groups[ValuesOf(labels, group_by)];
-    for (const auto& [number, known] : points) Add(known.point, group.At(number));
-  }
-
-  std::vector<TimeSeries> result;
-  for (auto& [values, group] : groups) {
-    if (group.steps.empty()) continue;
-    TimeSeries& series = result.emplace_back();
-    series.labels = std::move(group.labels);
-    series.points.reserve(group.steps.size());
-    for (auto& [number, point] : group.steps) {
-      point.start = absl::FromUnixNanos(origin_ns) + number * step;
-      series.points.push_back(point);
-    }
-  }
-  return result;
+  for (size_t i = 1; i < workers; ++i) partials[0].Add(std::move(partials[i]));
+  return builder.Finish(std::move(partials[0]));
 }
 
 absl::Status StoreReader::ForEachSeries(TimeSpan span, const std::vector<Matcher>& matchers,

@@ -254,9 +254,10 @@ export async function series(
 ): Promise<SeriesAnswer> {
   const request = { selection: selectionJson(selection), stepNs: nanoseconds(stepMs), groupBy };
   const json = await call<Json>("Series", request, signal);
+  const step = milliseconds(json.stepNs);
   return {
-    series: (json.series ?? []).map(readSeries),
-    stepMs: milliseconds(json.stepNs),
+    series: (json.series ?? []).map((one: Json) => readSeries(one, milliseconds(json.startUnixNs), step)),
+    stepMs: step,
     type: readType(json.type),
   };
 }
@@ -276,15 +277,15 @@ export function summed(answer: SeriesAnswer): SeriesAnswer {
   return { ...answer, series };
 }
 
-function readSeries(json: Json): TimeSeries {
-  const points: Json[] = json.points ?? [];
+function readSeries(json: Json, startMs: number, stepMs: number): TimeSeries {
+  const steps: number[] = json.step ?? [];
   return {
     labels: Object.fromEntries(
       (json.labels ?? []).map((label: Json) => [label.name ?? "", label.value ?? ""]),
     ),
-    start: Float64Array.from(points, (point) => milliseconds(point.startUnixNs)),
-    samples: Float64Array.from(points, (point) => number(point.samples)),
-    estimated: Float64Array.from(points, (point) => number(point.estimatedValue)),
+    start: Float64Array.from(steps, (step) => startMs + step * stepMs),
+    samples: floats(json.samples, steps.length),
+    estimated: floats(json.estimatedValue, steps.length),
   };
 }
 
