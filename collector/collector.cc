@@ -144,15 +144,16 @@ class Collector::Impl {
 
   void KeepHouse() {
     constexpr absl::Duration kInterval = absl::Seconds(10);
-    constexpr int kTrimEvery = 6;
+    constexpr int kMinute = 6;
     constexpr int kRetentionEvery = 60;
     for (int i = 0;; ++i) {
       if (i % kRetentionEvery == 0) Drop();
       if (const absl::Status status = store_.FillLevels(); !status.ok()) {
         spdlog::error("cannot sum up profiles: {}", std::string(status.message()));
       }
+      if (i % kMinute == 0) DropToSize();
       // glibc keeps what a large answer took, in the arena of whichever thread made it.
-      if (i % kTrimEvery == 0) ::malloc_trim(0);
+      if (i % kMinute == 0) ::malloc_trim(0);
       if (stop_.WaitFor(kInterval)) return;
     }
   }
@@ -165,6 +166,12 @@ class Collector::Impl {
                                                    .hours = now - retention.hours,
                                                    .days = now - retention.days});
     if (!status.ok()) spdlog::error("cannot drop old profiles: {}", std::string(status.message()));
+  }
+
+  void DropToSize() {
+    if (options_.retention.max_bytes == 0) return;
+    const absl::Status status = store_.DropToSize(options_.retention.max_bytes);
+    if (!status.ok()) spdlog::error("cannot drop what is too much: {}", std::string(status.message()));
   }
 
   const CollectorOptions options_;

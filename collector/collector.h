@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
@@ -26,6 +27,7 @@ struct Retention {
   absl::Duration ten_minutes = absl::Hours(24 * 14);
   absl::Duration hours = absl::Hours(24 * 90);
   absl::Duration days = absl::Hours(24 * 730);
+  uint64_t max_bytes = 0;  // on disk, of all levels together; 0 is no limit
 };
 
 struct CollectorOptions {

@@ -42,6 +42,8 @@ void AddStoreFlags(CLI::App& app, Configuration& configuration, uint64_t& cache_
                   "How long sums over ten minutes are kept");
   AddDurationFlag(app, "--storage.retention.hours", retention.hours, "How long sums over an hour are kept");
   AddDurationFlag(app, "--storage.retention.days", retention.days, "How long sums over a day are kept");
+  AddSizeFlag(app, "--storage.retention.size", retention.max_bytes,
+              "Drop the oldest profiles when the store takes more on disk; 0 is no limit");
   AddSizeFlag(app, "--storage.cache-bytes", cache_bytes,
               "Memory for the names of blocks; a day's blocks of all services should fit");
   app.add_option("--storage.max-stacks-per-service", configuration.store.max_stacks_per_service,

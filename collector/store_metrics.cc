@@ -67,6 +67,9 @@ StoreMetrics::StoreMetrics(const EmbeddedStore& store, prometheus::Registry& reg
   add_counter("pilotlight_store_unsummed_spans_total",
               "Spans of ten minutes whose windows were dropped without a sum, as the disk was full.",
               &Counters::unsummed_spans);
+  add_counter("pilotlight_store_size_retentions_total",
+              "Days of a level, or 32 days, that were dropped because the store was too large.",
+              &Counters::size_retentions);
   add_counter("pilotlight_store_read_bytes_total",
               "Bytes of profiles and names read for questions, without compression.", &Counters::read_bytes);
   add_gauge("pilotlight_store_open_spans", "Spans of time whose sums lack windows.", &Counters::open_spans);

@@ -113,6 +113,10 @@ class ProfileStore {
   // Drops what started earlier, at each level, in whole blocks. REQUIRES: no level's time is before a coarser
   // level's.
   virtual absl::Status DropBefore(const LevelTimes& before) = 0;
+  // When the store takes more on disk, drops what is oldest at the finest level that has anything from before
+  // this day (UTC): a day of it, or 32 where these are stored together. Only once, as the room may be free
+  // only later: to be called every minute or so.
+  virtual absl::Status DropToSize(uint64_t max_bytes) = 0;
 };
 
 }  // namespace pilotlight::collector

@@ -113,6 +113,8 @@ class MemoryStore : public ProfileStore {
     return absl::OkStatus();
   }
 
+  absl::Status DropToSize(uint64_t /*max_bytes*/) override { return absl::OkStatus(); }
+
   // What every Append() says from now on, unless OK.
   void SetFailure(absl::Status failure) {
     const MutexLock lock(mutex_);

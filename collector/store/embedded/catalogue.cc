@@ -122,6 +122,20 @@ uint32_t Catalogue::names_end_day(BlockTier tier) const {
   return NamesEndDay(tier);
 }
 
+std::optional<uint32_t> Catalogue::FirstDay(Level level) const {
+  const MutexLock lock(mutex_);
+  const BlockKey first = {.day = DayOf(horizons_ns_[static_cast<size_t>(level)]), .tier = TierOf(level)};
+  const auto block = blocks_.lower_bound(first);
+  if (block == blocks_.end() || block->first.tier != first.tier) return std::nullopt;
+  return block->first.day;
+}
+
+uint32_t Catalogue::dropped_end_day(char space) const {
+  const MutexLock lock(mutex_);
+  if (space == SpaceOf(TierOfSpace(space))) return NamesEndDay(TierOfSpace(space));
+  return DayOf(horizons_ns_[static_cast<size_t>(LevelOf(static_cast<RecordKind>(space)))]);
+}
+
 Catalogue::Expired Catalogue::AdvanceHorizon(Level level, uint64_t unix_ns) {
   const MutexLock lock(mutex_);
   uint64_t& horizon_ns = horizons_ns_[static_cast<size_t>(level)];
@@ -168,7 +182,7 @@ uint64_t Catalogue::end_ns() const {
     auto after = blocks_.upper_bound(
         BlockKey{kLastDay, std::numeric_limits<uint32_t>::max(), std::numeric_limits<uint16_t>::max(), tier});
     if (after == blocks_.begin() || (--after)->first.tier != tier) continue;
-    end_day = std::max(end_day, after->first.day + (tier == BlockTier::kDay ? 1 : kDaysOfMonthBlock));
+    end_day = std::max(end_day, after->first.day + DaysOfBlock(tier));
   }
   return uint64_t{end_day} * kNanosecondsOfDay;
 }

@@ -49,6 +49,10 @@ class Catalogue {
   uint64_t horizon_ns(Level level) const;
   // Blocks of the tier that begin earlier have no records left.
   uint32_t names_end_day(BlockTier tier) const;
+  // The first day of the oldest block that may hold records of the level; nothing when there is none.
+  std::optional<uint32_t> FirstDay(Level level) const;
+  // No keys of a space are left that are of an earlier day.
+  uint32_t dropped_end_day(char space) const;
   // Moves it forward. What is then without any record: blocks, and services that have no others.
   struct Expired {
     std::vector<BlockKey> blocks;

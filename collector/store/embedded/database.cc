@@ -286,6 +286,16 @@ absl::Status Database::Compact() {
   return ToStatus(use.rocks().CompactRange(options, nullptr, nullptr), "compacting");
 }
 
+absl::Status Database::Compact(const std::string& begin, const std::string& end) {
+  const Use use(*this);
+  RETURN_IF_ERROR(use.status());
+  const rocksdb::Slice first = ToSlice(begin);
+  const rocksdb::Slice last = ToSlice(end);
+  rocksdb::CompactRangeOptions options;
+  options.exclusive_manual_compaction = false;
+  return ToStatus(use.rocks().CompactRange(options, &first, &last), "compacting what was dropped");
+}
+
 uint64_t Database::disk_bytes() {
   const Use use(*this);
   if (!use.status().ok()) return 0;

@@ -63,6 +63,8 @@ class Database {
   // Frees the space of keys in [begin, end) that a batch has deleted.
   absl::Status DeleteFiles(const std::string& begin, const std::string& end);
   absl::Status Compact();
+  // Only keys in [begin, end).
+  absl::Status Compact(const std::string& begin, const std::string& end);
   uint64_t disk_bytes();
 
  private:

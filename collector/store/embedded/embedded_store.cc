@@ -1,6 +1,9 @@
 #include "collector/store/embedded/embedded_store.h"
 
+#include <algorithm>
+#include <optional>
 #include <set>
+#include <string>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -13,10 +16,32 @@
 #include "collector/store/embedded/store_counters.h"
 #include "collector/store/embedded/store_reader.h"
 #include "collector/store/embedded/window_writer.h"
+#include "spdlog/spdlog.h"
 
 namespace pilotlight::collector {
 
-EmbeddedStore::EmbeddedStore() : counters_(std::make_unique<StoreCounters>()) {}
+namespace {
+
+absl::string_view NameOf(Level level) {
+  switch (level) {
+    case Level::kWindow:
+      return "windows";
+    case Level::kTenMinutes:
+      return "sums over ten minutes";
+    case Level::kHour:
+      return "sums over an hour";
+    case Level::kDay:
+      return "sums over a day";
+  }
+  return "";
+}
+
+absl::Time StartOfDay(uint32_t day) { return absl::UnixEpoch() + absl::Hours(24) * int64_t{day}; }
+
+}  // namespace
+
+EmbeddedStore::EmbeddedStore(const Clock& clock)
+    : clock_(clock), counters_(std::make_unique<StoreCounters>()) {}
 
 EmbeddedStore::~EmbeddedStore() = default;
 
@@ -24,7 +49,7 @@ absl::StatusOr<std::unique_ptr<EmbeddedStore>> EmbeddedStore::Open(const Embedde
   static const SystemClock system_clock;
   const Clock& clock = options.clock != nullptr ? *options.clock : system_clock;
   // Not make_unique: the constructor is private.
-  std::unique_ptr<EmbeddedStore> store(new EmbeddedStore());
+  std::unique_ptr<EmbeddedStore> store(new EmbeddedStore(clock));
   ASSIGN_OR_RETURN(store->database_, Database::Open(options, *store->counters_));
   store->catalogue_ = std::make_unique<Catalogue>();
   store->cache_ = std::make_unique<BlockCache>(options.cache_bytes / 4 * 3, options.cache_bytes / 4);
@@ -86,16 +111,55 @@ absl::StatusOr<std::vector<ProfileType>> EmbeddedStore::ProfileTypes(TimeSpan sp
 
 absl::Status EmbeddedStore::FillLevels() { return filler_->FillDue(); }
 
-absl::Status EmbeddedStore::DropBefore(const LevelTimes& before) {
+absl::Status EmbeddedStore::FillBefore(absl::Time time) {
   // What is dropped must be in the sums first. They are made within minutes, so only when the disk has been
   // full since can they be missing here, and then room is needed most.
-  if (const absl::Status filled = filler_->FillBefore(before.windows); !absl::IsResourceExhausted(filled)) {
-    RETURN_IF_ERROR(filled);
-  }
+  const absl::Status filled = filler_->FillBefore(time);
+  return absl::IsResourceExhausted(filled) ? absl::OkStatus() : filled;
+}
+
+absl::Status EmbeddedStore::DropBefore(const LevelTimes& before) {
+  RETURN_IF_ERROR(FillBefore(before.windows));
   RETURN_IF_ERROR(writer_->DropBefore(Level::kWindow, before.windows));
   RETURN_IF_ERROR(writer_->DropBefore(Level::kTenMinutes, before.ten_minutes));
   RETURN_IF_ERROR(writer_->DropBefore(Level::kHour, before.hours));
   return writer_->DropBefore(Level::kDay, before.days);
+}
+
+absl::Status EmbeddedStore::DropToSize(uint64_t max_bytes) {
+  if (database_->disk_bytes() <= max_bytes) return absl::OkStatus();
+  // What a query was still reading when it was dropped last time.
+  RETURN_IF_ERROR(FreeDropped());
+  const uint64_t bytes = database_->disk_bytes();
+  if (bytes <= max_bytes) return absl::OkStatus();
+
+  const uint32_t today = DayOf(static_cast<uint64_t>(std::max<int64_t>(0, absl::ToUnixNanos(clock_.Now()))));
+  for (const Level level : {Level::kWindow, Level::kTenMinutes, Level::kHour, Level::kDay}) {
+    const std::optional<uint32_t> first_day = catalogue_->FirstDay(level);
+    if (!first_day) continue;
+    const uint32_t end_day = *first_day + DaysOfBlock(TierOf(level));
+    if (end_day > today) continue;
+    const absl::Time end = StartOfDay(end_day);
+    // Finer records are gone by now, but for those of today.
+    if (level == Level::kWindow) RETURN_IF_ERROR(FillBefore(end));
+    RETURN_IF_ERROR(writer_->DropBefore(level, end));
+    RETURN_IF_ERROR(FreeDropped());
+    ++counters_->size_retentions;
+    spdlog::info("store: {} MiB on disk, {} MiB after dropping the {} from before {}", bytes >> 20,
+                 database_->disk_bytes() >> 20, std::string(NameOf(level)),
+                 absl::FormatTime("%Y-%m-%d", end, absl::UTCTimeZone()));
+    return absl::OkStatus();
+  }
+  spdlog::warn("store: {} MiB on disk, and there is nothing from before today to be dropped", bytes >> 20);
+  return absl::OkStatus();
+}
+
+absl::Status EmbeddedStore::FreeDropped() {
+  for (const char space : BlockSpaces()) {
+    const uint32_t end_day = catalogue_->dropped_end_day(space);
+    if (end_day > 0) RETURN_IF_ERROR(database_->Compact(DayStart(space, 0), DayStart(space, end_day)));
+  }
+  return absl::OkStatus();
 }
 
 std::vector<Overflow> EmbeddedStore::overflows() const { return counters_->overflow.All(); }
@@ -117,6 +181,7 @@ EmbeddedStoreCounters EmbeddedStore::counters() const {
   counters.forgotten_boots = counters_->forgotten_boots;
   counters.summed_spans = counters_->summed_spans;
   counters.unsummed_spans = counters_->unsummed_spans;
+  counters.size_retentions = counters_->size_retentions;
   counters.read_bytes = counters_->read_bytes;
   counters.cache_hits = blocks.hits + names.hits;
   counters.cache_misses = blocks.misses + names.misses;

@@ -59,9 +59,10 @@ struct EmbeddedStoreCounters {
   uint64_t commits = 0;            // each is one fsync
   uint64_t corrupt_records = 0;    // skipped, counted each time that they are met; a run of them counts once
   uint64_t forgotten_boots = 0;
-  uint64_t summed_spans = 0;    // sums of spans of time that were made
-  uint64_t unsummed_spans = 0;  // of ten minutes, dropped without a sum: the disk was full
-  uint64_t read_bytes = 0;      // of records and names, for questions
+  uint64_t summed_spans = 0;     // sums of spans of time that were made
+  uint64_t size_retentions = 0;  // drops by DropToSize()
+  uint64_t unsummed_spans = 0;   // of ten minutes, dropped without a sum: the disk was full
+  uint64_t read_bytes = 0;       // of records and names, for questions
   uint64_t cache_hits = 0;
   uint64_t cache_misses = 0;
   uint64_t cache_bytes = 0;
@@ -109,6 +110,7 @@ class EmbeddedStore : public ProfileStore {
   absl::StatusOr<std::vector<ProfileType>> ProfileTypes(TimeSpan span, const ReadLimits& limits) override;
   absl::Status FillLevels() override;
   absl::Status DropBefore(const LevelTimes& before) override;
+  absl::Status DropToSize(uint64_t max_bytes) override;
 
   EmbeddedStoreCounters counters() const;
   // By service and limit, since the store was opened; of the first hundred services.
@@ -117,8 +119,13 @@ class EmbeddedStore : public ProfileStore {
   absl::Status Compact();
 
  private:
-  EmbeddedStore();
+  explicit EmbeddedStore(const Clock& clock);
 
+  absl::Status FillBefore(absl::Time time);
+  // Gives the room of what was dropped back to the file system.
+  absl::Status FreeDropped();
+
+  const Clock& clock_;
   std::unique_ptr<StoreCounters> counters_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<Catalogue> catalogue_;

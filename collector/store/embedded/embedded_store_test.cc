@@ -5,7 +5,9 @@
 
 #include <map>
 #include <memory>
+#include <random>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
@@ -367,6 +369,86 @@ TEST_F(EmbeddedStoreTest, DroppedWindowsAnswerFromTheirSums) {
   // Ten minutes belong to the range that they start in, whole.
   EXPECT_EQ(Counts("", {kNoon, kNoon + absl::Minutes(11)}), (Stacks{{"f", 3}, {"g", 4}}));
   EXPECT_EQ(Counts("", {kNoon + absl::Minutes(11), kNoon + absl::Minutes(30)}), (Stacks{}));
+}
+
+class SizeRetentionTest : public EmbeddedStoreTest {
+ protected:
+  static constexpr int kDays = 4;
+  static constexpr int kMinutes = 30;
+
+  // Noon of the last day is kNoon, which is now.
+  static absl::Time Noon(int day) { return kNoon - absl::Hours(24) * (kDays - 1 - day); }
+  static TimeSpan Minute(int day, int minute) {
+    return {Noon(day) + absl::Minutes(minute), Noon(day) + absl::Minutes(minute + 1)};
+  }
+
+  void AppendDays() {
+    std::mt19937 random(1);
+    for (int day = 0; day < kDays; ++day) {
+      for (int minute = 0; minute < kMinutes; ++minute) {
+        Stacks stacks;
+        for (int i = 0; i < 1000; ++i) stacks[absl::StrCat("f", random() % 1000)] = 1 + random() % 10000;
+        AppendOne("a", ++sequence_, Minute(day, minute).start, kCart, stacks);
+      }
+    }
+    clock_.Advance(absl::Hours(1));
+    ASSERT_TRUE(store_->FillLevels().ok());
+    ASSERT_TRUE(store_->Compact().ok());
+  }
+
+  uint64_t sequence_ = 0;
+};
+
+TEST_F(SizeRetentionTest, DropsTheOldestDaysOfWindowsUntilItFits) {
+  AppendDays();
+  const Stacks all = Counts();
+  const Stacks of_last_minute = Counts("", Minute(kDays - 1, kMinutes - 1));
+  const uint64_t limit = store_->counters().disk_bytes * 8 / 10;
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(store_->DropToSize(limit).ok());
+  EXPECT_LE(store_->counters().disk_bytes, limit);
+  const uint64_t days = store_->counters().size_retentions;
+  EXPECT_GE(days, 1u);
+  EXPECT_LT(days, 3u);
+  EXPECT_EQ(Counts(), all);
+  EXPECT_EQ(Counts("", Minute(kDays - 1, kMinutes - 1)), of_last_minute);
+  EXPECT_EQ(Counts("", Minute(0, 5)), Stacks());
+  Window late = MakeWindow("b", "boot", 1, Noon(0));
+  AddSeries(late, kCart, {{"f", 1}});
+  EXPECT_TRUE(absl::IsInvalidArgument(store_->Append(late).status()));
+  Reopen();
+  EXPECT_EQ(Counts(), all);
+}
+
+TEST_F(SizeRetentionTest, DropsOnceAtATimeAndNothingThatFits) {
+  AppendDays();
+  ASSERT_TRUE(store_->DropToSize(store_->counters().disk_bytes).ok());
+  EXPECT_EQ(store_->counters().size_retentions, 0u);
+  const uint64_t before = store_->counters().disk_bytes;
+  ASSERT_TRUE(store_->DropToSize(1).ok());
+  EXPECT_EQ(store_->counters().size_retentions, 1u);
+  EXPECT_LT(store_->counters().disk_bytes, before * 9 / 10);
+  EXPECT_EQ(Counts("", Minute(0, 5)), Stacks());
+  EXPECT_NE(Counts("", Minute(1, 5)), Stacks());
+}
+
+TEST_F(SizeRetentionTest, DropsTheFinestLevelFirstAndNeverTheDayUnderWay) {
+  AppendOne("a", ++sequence_, kNoon - absl::Hours(24 * 100), kShop, {{"old", 1}});
+  AppendDays();
+  const Stacks today = Counts("", {kNoon - absl::Hours(12), kNoon + absl::Hours(12)});
+  const Stacks of_last_minute = Counts("", Minute(kDays - 1, kMinutes - 1));
+  ASSERT_TRUE(Counts().contains("old"));
+  // The old day and three more of windows, then of ten minutes; then the old block of hours, then of days.
+  for (uint64_t drops : {4, 8, 9}) {
+    while (store_->counters().size_retentions < drops) ASSERT_TRUE(store_->DropToSize(1).ok());
+    EXPECT_TRUE(Counts().contains("old")) << drops;
+    EXPECT_EQ(Counts("{service=\"cart\"}", {kNoon - absl::Hours(12), kNoon + absl::Hours(12)}), today);
+  }
+  for (int i = 0; i < 20; ++i) ASSERT_TRUE(store_->DropToSize(1).ok());
+  EXPECT_EQ(store_->counters().size_retentions, 10u);
+  EXPECT_FALSE(Counts().contains("old"));
+  EXPECT_EQ(Values("service_name"), std::vector<std::string>{"cart"});
+  EXPECT_EQ(Counts("", {kNoon - absl::Hours(12), kNoon + absl::Hours(12)}), today);
+  EXPECT_EQ(Counts("", Minute(kDays - 1, kMinutes - 1)), of_last_minute);
 }
 
 TEST_F(EmbeddedStoreTest, AWindowThatComesLateIsInTheSums) {

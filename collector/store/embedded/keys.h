@@ -69,6 +69,7 @@ inline uint32_t DayOf(uint64_t unix_ns) { return static_cast<uint32_t>(unix_ns /
 constexpr BlockTier TierOf(Level level) {
   return level <= Level::kTenMinutes ? BlockTier::kDay : BlockTier::kMonth;
 }
+constexpr uint32_t DaysOfBlock(BlockTier tier) { return tier == BlockTier::kDay ? 1 : kDaysOfMonthBlock; }
 // The first part of the block with a service's records of `level` that start at `unix_ns`.
 BlockKey FirstPart(Level level, uint64_t unix_ns, uint32_t service);
 

@@ -73,8 +73,7 @@ std::vector<BlockPieces> SplitByBlock(const std::vector<Piece>& pieces, uint32_t
   for (const Piece& piece : pieces) {
     for (uint64_t start_ns = piece.range.start_ns; start_ns < piece.range.end_ns;) {
       const BlockKey block = FirstPart(LevelOf(piece.kind), start_ns, service);
-      const uint32_t days = block.tier == BlockTier::kDay ? 1 : kDaysOfMonthBlock;
-      const uint64_t block_end_ns = (uint64_t{block.day} + days) * kNanosecondsOfDay;
+      const uint64_t block_end_ns = (uint64_t{block.day} + DaysOfBlock(block.tier)) * kNanosecondsOfDay;
       const TimeRange range = {start_ns, std::min(piece.range.end_ns, block_end_ns)};
       auto found = std::ranges::find(blocks, block, &BlockPieces::first_part);
       if (found == blocks.end()) found = blocks.insert(found, BlockPieces{block, {}});

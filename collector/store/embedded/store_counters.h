@@ -20,6 +20,7 @@ struct StoreCounters {
   std::atomic<uint64_t> forgotten_boots{0};
   std::atomic<uint64_t> summed_spans{0};
   std::atomic<uint64_t> unsummed_spans{0};
+  std::atomic<uint64_t> size_retentions{0};
   std::atomic<uint64_t> read_bytes{0};
   OverflowCounts overflow;
 };
