@@ -74,6 +74,7 @@ struct SizeFlags {
   uint64_t max_dictionary = 0;
   uint64_t max_dictionaries = 0;
   uint64_t cache = 0;
+  uint64_t query_cache = 0;
 };
 
 void AddIngestFlags(CLI::App& app, IngestLimits& limits, SizeFlags& sizes) {
@@ -92,11 +93,13 @@ void AddIngestFlags(CLI::App& app, IngestLimits& limits, SizeFlags& sizes) {
               "Memory for the names of all agents together");
 }
 
-void AddQueryFlags(CLI::App& app, QueryOptions& query) {
+void AddQueryFlags(CLI::App& app, QueryOptions& query, uint64_t& cache_bytes) {
   app.add_option("--query.max-concurrency", query.max_concurrent, "Questions answered at once")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   AddDurationFlag(app, "--query.timeout", query.timeout, "Give a question up after so long");
+  AddSizeFlag(app, "--query.cache-bytes", cache_bytes,
+              "Memory for merged profiles that may be asked for again");
   AddSizeFlag(app, "--query.max-bytes", query.max_bytes, "Give a question up that has read so much");
 }
 
@@ -173,7 +176,8 @@ int main(int argc, char** argv) {         // NOLINT(bugprone-exception-escape)
   AddStoreFlags(app, configuration, sizes.cache);
   AddListenFlags(app, configuration);
   AddIngestFlags(app, configuration.collector.ingest, sizes);
-  AddQueryFlags(app, configuration.collector.query);
+  sizes.query_cache = configuration.store.merge_cache_bytes;
+  AddQueryFlags(app, configuration.collector.query, sizes.query_cache);
   app.add_option("--config.file", configuration.collector.config_file,
                  "Profile rules, YAML; read again on SIGHUP and POST /-/reload");
   app.add_option("--rules.max-series", configuration.collector.max_rule_series,
@@ -192,6 +196,7 @@ int main(int argc, char** argv) {         // NOLINT(bugprone-exception-escape)
   IngestLimits& limits = configuration.collector.ingest;
   limits.max_age = configuration.collector.retention.windows;
   configuration.store.cache_bytes = sizes.cache;
+  configuration.store.merge_cache_bytes = sizes.query_cache;
   limits.max_message_bytes = sizes.max_message;
   limits.wire.max_dictionary_bytes = sizes.max_dictionary;
   limits.max_dictionaries_bytes = sizes.max_dictionaries;

@@ -60,6 +60,12 @@ StoreMetrics::StoreMetrics(const EmbeddedStore& store, prometheus::Registry& reg
               &Counters::cache_hits);
   add_counter("pilotlight_store_cache_misses_total", "Blocks that were read from disk when they were needed.",
               &Counters::cache_misses);
+  add_counter("pilotlight_store_merge_cache_hits_total",
+              "Merged profiles that were in memory when asked for.", &Counters::merge_cache_hits);
+  add_counter("pilotlight_store_merge_cache_misses_total", "Merged profiles that were put together.",
+              &Counters::merge_cache_misses);
+  add_gauge("pilotlight_store_merge_cache_bytes", "Memory that the merged profiles kept in memory take.",
+            &Counters::merge_cache_bytes);
   add_gauge("pilotlight_store_cache_bytes", "Memory that the blocks kept in memory take.",
             &Counters::cache_bytes);
   add_counter("pilotlight_store_summed_spans_total",

@@ -12,6 +12,7 @@
 #include "collector/store/embedded/catalogue.h"
 #include "collector/store/embedded/database.h"
 #include "collector/store/embedded/level_filler.h"
+#include "collector/store/embedded/merge_cache.h"
 #include "collector/store/embedded/open_spans.h"
 #include "collector/store/embedded/store_counters.h"
 #include "collector/store/embedded/store_reader.h"
@@ -53,13 +54,15 @@ absl::StatusOr<std::unique_ptr<EmbeddedStore>> EmbeddedStore::Open(const Embedde
   ASSIGN_OR_RETURN(store->database_, Database::Open(options, *store->counters_));
   store->catalogue_ = std::make_unique<Catalogue>();
   store->cache_ = std::make_unique<BlockCache>(options.cache_bytes / 4 * 3, options.cache_bytes / 4);
+  store->merges_ = std::make_unique<MergeCache>(options.merge_cache_bytes);
   store->open_spans_ = std::make_unique<OpenSpans>();
   store->aggregates_ = std::make_unique<Aggregates>(options.aggregates);
-  store->reader_ = std::make_unique<StoreReader>(*store->database_, *store->catalogue_, *store->open_spans_,
-                                                 *store->aggregates_, *store->cache_, *store->counters_);
+  store->reader_ =
+      std::make_unique<StoreReader>(*store->database_, *store->catalogue_, *store->open_spans_,
+                                    *store->aggregates_, *store->cache_, *store->merges_, *store->counters_);
   ASSIGN_OR_RETURN(store->writer_, WindowWriter::Create(options, clock, *store->database_, *store->catalogue_,
                                                         *store->open_spans_, *store->aggregates_,
-                                                        *store->cache_, *store->counters_));
+                                                        *store->cache_, *store->merges_, *store->counters_));
   store->filler_ =
       std::make_unique<LevelFiller>(clock, *store->database_, *store->catalogue_, *store->open_spans_,
                                     *store->aggregates_, *store->writer_, *store->cache_, *store->counters_);
@@ -186,6 +189,10 @@ EmbeddedStoreCounters EmbeddedStore::counters() const {
   counters.cache_hits = blocks.hits + names.hits;
   counters.cache_misses = blocks.misses + names.misses;
   counters.cache_bytes = blocks.bytes + names.bytes;
+  const MergeCache::Counters merges = merges_->counters();
+  counters.merge_cache_hits = merges.hits;
+  counters.merge_cache_misses = merges.misses;
+  counters.merge_cache_bytes = merges.bytes;
   counters.blocks = catalogue_->block_count();
   counters.services = catalogue_->service_count();
   counters.open_spans = open_spans_->size();

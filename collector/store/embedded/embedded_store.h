@@ -18,13 +18,14 @@
 
 namespace pilotlight::collector {
 
-// The defaults keep the store's memory near 160 MB: the three sizes and RocksDB's own tables.
+// The defaults keep the store's memory near 190 MB: the four sizes and RocksDB's own tables.
 struct EmbeddedStoreOptions {
   std::string path;  // made when it is not there
   // Kept by last use: three quarters for what adding to blocks needs, a quarter for names that queries and
   // sums have read. Blocks of appends under way stay beyond it. When the blocks of a day that services add to
   // do not fit, each window reads them anew.
   size_t cache_bytes = size_t{96} << 20;
+  size_t merge_cache_bytes = size_t{32} << 20;  // answers to questions that may be asked again; 0 keeps none
   size_t block_cache_bytes = size_t{16} << 20;  // RocksDB's: pieces of tables as read from disk
   size_t write_buffer_bytes = size_t{8} << 20;  // RocksDB's: there are at most three
   // What adding to a block may need in memory; beyond it, the block goes on in a new part.
@@ -48,7 +49,7 @@ struct EmbeddedStoreOptions {
 inline constexpr absl::string_view kOverflowStack = "[other: too many distinct stacks]";
 inline constexpr absl::string_view kOverflowLabel = "overflow";
 
-// Since the store was opened, but for the last six, which are as of now.
+// Since the store was opened, but for the last seven, which are as of now.
 struct EmbeddedStoreCounters {
   uint64_t appended_windows = 0;
   uint64_t appended_series = 0;
@@ -65,7 +66,10 @@ struct EmbeddedStoreCounters {
   uint64_t read_bytes = 0;       // of records and names, for questions
   uint64_t cache_hits = 0;
   uint64_t cache_misses = 0;
+  uint64_t merge_cache_hits = 0;
+  uint64_t merge_cache_misses = 0;
   uint64_t cache_bytes = 0;
+  uint64_t merge_cache_bytes = 0;
   uint64_t blocks = 0;
   uint64_t services = 0;
   uint64_t boots = 0;
@@ -79,6 +83,7 @@ struct BlockCache;
 class Catalogue;
 class Database;
 class LevelFiller;
+class MergeCache;
 class OpenSpans;
 class StoreReader;
 class WindowWriter;
@@ -132,6 +137,7 @@ class EmbeddedStore : public ProfileStore {
   std::unique_ptr<OpenSpans> open_spans_;
   std::unique_ptr<Aggregates> aggregates_;
   std::unique_ptr<BlockCache> cache_;
+  std::unique_ptr<MergeCache> merges_;
   std::unique_ptr<StoreReader> reader_;
   std::unique_ptr<WindowWriter> writer_;
   std::unique_ptr<LevelFiller> filler_;

@@ -618,6 +618,7 @@ TEST_F(EmbeddedStoreTest, AFullDictionaryGoesOnInANewPart) {
 }
 
 TEST_F(EmbeddedStoreTest, TheCacheKeepsToItsLimitAndBlocksComeBackFromDisk) {
+  options_.merge_cache_bytes = 0;
   options_.cache_bytes = 20000;
   Reopen();
   std::mt19937 random(3);

@@ -31,13 +31,17 @@ class TickingClock : public Clock {
 
 class ReadLimitsTest : public testing::Test {
  protected:
-  ReadLimitsTest() {
+  ReadLimitsTest() { Reopen(); }
+
+  void Reopen() {
+    store_.reset();
     EmbeddedStoreOptions options;
     options.path = directory_.path();
     options.min_free_bytes = 0;
     options.clock = &clock_;
+    options.merge_cache_bytes = 0;
     auto store = EmbeddedStore::Open(options);
-    EXPECT_TRUE(store.ok()) << store.status();
+    ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
   }
 
@@ -152,12 +156,7 @@ TEST_F(ReadLimitsTest, AQuestionThatReadsTooMuchEnds) {
 TEST_F(ReadLimitsTest, NamesReadFromDiskCount) {
   AppendServices();
   const uint64_t with_names = BytesOf([&] { ASSERT_TRUE(Merge({}).ok()); });
-  store_.reset();
-  EmbeddedStoreOptions options;
-  options.path = directory_.path();
-  options.min_free_bytes = 0;
-  options.clock = &clock_;
-  store_ = *EmbeddedStore::Open(options);
+  Reopen();
   EXPECT_GT(BytesOf([&] { ASSERT_TRUE(Merge({}).ok()); }), with_names);
 }
 

@@ -319,6 +319,10 @@ std::map<Labels, uint64_t> StoreReader::NewestStarts(BlockScan& scan, const std:
 }
 
 absl::StatusOr<MergedProfile> StoreReader::Merge(const StoreSelection& selection, const ReadLimits& limits) {
+  std::string key = MergeCache::KeyOf(selection);
+  if (std::optional<MergedProfile> known = merges_.Find(key)) return *std::move(known);
+  MergeCache::Answer answer(merges_, std::move(key), RangeOf(selection.span));
+  const uint64_t corrupt_records = counters_.corrupt_records;
   const Choose choose = [&](const SeriesIdentity& identity) {
     return identity.type == selection.type && AllMatch(selection.matchers, identity.labels);
   };
@@ -352,7 +356,10 @@ absl::StatusOr<MergedProfile> StoreReader::Merge(const StoreSelection& selection
   add_blocks(0, first_service);
   add_blocks(first_service, plan.size());
   RETURN_IF_ERROR(budget.status());
-  return merger.Take();
+  MergedProfile merged = merger.Take();
+  // What could not be read now may be readable the next time.
+  if (counters_.corrupt_records == corrupt_records) answer.Keep(merged);
+  return merged;
 }
 
 absl::StatusOr<std::vector<TimeSeries>> StoreReader::SelectSeries(

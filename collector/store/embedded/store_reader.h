@@ -14,6 +14,7 @@
 #include "collector/store/embedded/block_scan.h"
 #include "collector/store/embedded/catalogue.h"
 #include "collector/store/embedded/database.h"
+#include "collector/store/embedded/merge_cache.h"
 #include "collector/store/embedded/open_spans.h"
 #include "collector/store/embedded/range_cover.h"
 #include "collector/store/embedded/store_counters.h"
@@ -26,12 +27,13 @@ class StoreReader {
  public:
   // The references must outlive the reader.
   StoreReader(Database& database, const Catalogue& catalogue, const OpenSpans& open_spans,
-              const Aggregates& aggregates, BlockCache& cache, StoreCounters& counters)
+              const Aggregates& aggregates, BlockCache& cache, MergeCache& merges, StoreCounters& counters)
       : database_(database),
         catalogue_(catalogue),
         open_spans_(open_spans),
         aggregates_(aggregates),
         cache_(cache),
+        merges_(merges),
         counters_(counters) {}
 
   absl::StatusOr<MergedProfile> Merge(const StoreSelection& selection, const ReadLimits& limits);
@@ -71,6 +73,7 @@ class StoreReader {
   const OpenSpans& open_spans_;
   const Aggregates& aggregates_;
   BlockCache& cache_;
+  MergeCache& merges_;
   StoreCounters& counters_;
 };
 

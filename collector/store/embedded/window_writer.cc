@@ -78,7 +78,7 @@ const StackTable& OverflowStack() {
 
 WindowWriter::WindowWriter(const EmbeddedStoreOptions& options, const Clock& clock, Database& database,
                            Catalogue& catalogue, OpenSpans& open_spans, Aggregates& aggregates,
-                           BlockCache& cache, StoreCounters& counters)
+                           BlockCache& cache, MergeCache& merges, StoreCounters& counters)
     : options_(options),
       clock_(clock),
       database_(database),
@@ -86,15 +86,17 @@ WindowWriter::WindowWriter(const EmbeddedStoreOptions& options, const Clock& clo
       open_spans_(open_spans),
       aggregates_(aggregates),
       cache_(cache),
+      merges_(merges),
       counters_(counters),
       open_(std::make_shared<Group>()) {}
 
 absl::StatusOr<std::unique_ptr<WindowWriter>> WindowWriter::Create(
     const EmbeddedStoreOptions& options, const Clock& clock, Database& database, Catalogue& catalogue,
-    OpenSpans& open_spans, Aggregates& aggregates, BlockCache& cache, StoreCounters& counters) {
+    OpenSpans& open_spans, Aggregates& aggregates, BlockCache& cache, MergeCache& merges,
+    StoreCounters& counters) {
   // Not make_unique: the constructor is private.
   std::unique_ptr<WindowWriter> writer(
-      new WindowWriter(options, clock, database, catalogue, open_spans, aggregates, cache, counters));
+      new WindowWriter(options, clock, database, catalogue, open_spans, aggregates, cache, merges, counters));
   const MutexLock lock(writer->mutex_);
   RETURN_IF_ERROR(writer->Reload());
   return writer;
@@ -115,6 +117,7 @@ absl::Status WindowWriter::Recover() {
 
 absl::Status WindowWriter::Reload() {
   if (!needs_reload_) return absl::OkStatus();
+  merges_.Clear();
   const Database::Use use(database_);
   RETURN_IF_ERROR(use.status());
   rocksdb::DB& rocks = use.rocks();
@@ -356,6 +359,7 @@ absl::Status WindowWriter::EncodeWindow(const Window& window) {
     open_->blocks.push_back(share.target.block);
   }
   if (ids_changed) PutNextIds();
+  open_->starts_ns.push_back(start_ns);
   ++open_->windows;
   return absl::OkStatus();
 }
@@ -388,6 +392,7 @@ void WindowWriter::Finish(Group& group, const absl::Status& status) {
   group.done = true;
   group.status = status;
   if (status.ok()) {
+    merges_.Forget(group.starts_ns);
     ++counters_.commits;
     counters_.appended_windows += group.windows;
     counters_.appended_series += group.series;
@@ -452,7 +457,8 @@ absl::Status WindowWriter::DropBefore(Level level, absl::Time before) {
     RETURN_IF_ERROR(Recover());
     rocksdb::WriteBatch& batch = open_->batch;
     counters_.forgotten_boots += boots_.ForgetSeenBefore(clock_.Now() - options_.boot_memory, batch);
-    if (horizon_ns > catalogue_.horizon_ns(level)) {
+    const bool moves_horizon = horizon_ns > catalogue_.horizon_ns(level);
+    if (moves_horizon) {
       const Catalogue::Expired expired = catalogue_.AdvanceHorizon(level, horizon_ns);
       std::string record;
       AppendVarint(record, horizon_ns);
@@ -475,6 +481,7 @@ absl::Status WindowWriter::DropBefore(Level level, absl::Time before) {
     if (batch.Count() == 0) return absl::OkStatus();
     const std::shared_ptr<Group> group = open_;
     RETURN_IF_ERROR(Commit(*group));
+    if (moves_horizon) merges_.Clear();
   }
   for (const SpanKey& span : unsummed) open_spans_.Close(span);
   counters_.unsummed_spans += unsummed.size();

@@ -21,6 +21,7 @@
 #include "collector/store/embedded/catalogue.h"
 #include "collector/store/embedded/database.h"
 #include "collector/store/embedded/embedded_store.h"
+#include "collector/store/embedded/merge_cache.h"
 #include "collector/store/embedded/open_spans.h"
 #include "collector/store/embedded/record.h"
 #include "collector/store/embedded/store_counters.h"
@@ -42,7 +43,7 @@ class WindowWriter {
                                                               const Clock& clock, Database& database,
                                                               Catalogue& catalogue, OpenSpans& open_spans,
                                                               Aggregates& aggregates, BlockCache& cache,
-                                                              StoreCounters& counters);
+                                                              MergeCache& merges, StoreCounters& counters);
 
   absl::StatusOr<AppendOutcome> Append(const Window& window);
   // Drops whole blocks' records of a level. From then on, windows that were dropped are refused as
@@ -71,6 +72,7 @@ class WindowWriter {
   struct Group {
     rocksdb::WriteBatch batch;
     std::vector<std::shared_ptr<Block>> blocks;  // held, so that they stay in the cache until it is written
+    std::vector<uint64_t> starts_ns;             // of its windows
     uint64_t windows = 0;
     uint64_t series = 0;
     uint64_t missing = 0;
@@ -90,7 +92,7 @@ class WindowWriter {
 
   WindowWriter(const EmbeddedStoreOptions& options, const Clock& clock, Database& database,
                Catalogue& catalogue, OpenSpans& open_spans, Aggregates& aggregates, BlockCache& cache,
-               StoreCounters& counters);
+               MergeCache& merges, StoreCounters& counters);
 
   absl::StatusOr<AppendOutcome> AppendValid(const Window& window);
   // Brings the database back if need be, and then what memory knows of it.
@@ -121,6 +123,7 @@ class WindowWriter {
   OpenSpans& open_spans_;
   Aggregates& aggregates_;
   BlockCache& cache_;
+  MergeCache& merges_;
   StoreCounters& counters_;
 
   Mutex drop_mutex_;  // one DropBefore() at a time; taken before mutex_
