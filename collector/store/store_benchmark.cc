@@ -52,6 +52,7 @@ struct Fixture {
   Fixture() {
     EmbeddedStoreOptions options;
     options.path = directory.path();
+    options.merge_cache_bytes = 0;  // each question as if it were new
     auto opened = EmbeddedStore::Open(options);
     CHECK(opened.ok());  // a fresh temporary directory
     store = *std::move(opened);

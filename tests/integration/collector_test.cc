@@ -388,6 +388,31 @@ TEST_F(CollectorTest, ACaptureThatNobodyCanTakeIsAnError) {
   EXPECT_TRUE(agents.List().empty());
 }
 
+TEST_F(CollectorTest, AQuestionThatReadsTooMuchOrTakesTooLongIsRefusedAndCounted) {
+  options_.query.max_bytes = 1;
+  Stop();
+  Start();
+  Deliver("a", WindowOf("shop", kNow - absl::Minutes(2), {{"main", 6}}), 1);
+  QueryClient client(collector_->grpc_port());
+  const auto ask = [](QueryClient& from) {
+    v1::SeriesResponse response;
+    grpc::ClientContext context;
+    return from.stub().Series(&context, v1::SeriesRequest(), &response);
+  };
+  const grpc::Status too_large = ask(client);
+  EXPECT_EQ(too_large.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED);
+  EXPECT_THAT(too_large.error_message(), HasSubstr("--query.max-bytes"));
+  EXPECT_EQ(Get("/folded?from=-1h").status, 429);
+  EXPECT_THAT(Get("/metrics").body, HasSubstr("pilotlight_queries_unanswered_total{reason=\"max_bytes\"} 2"));
+
+  options_.query.timeout = absl::ZeroDuration();
+  Stop();
+  Start();
+  QueryClient again(collector_->grpc_port());
+  EXPECT_EQ(ask(again).error_code(), grpc::StatusCode::DEADLINE_EXCEEDED);
+  EXPECT_THAT(Get("/metrics").body, HasSubstr("pilotlight_queries_unanswered_total{reason=\"timeout\"} 1"));
+}
+
 TEST_F(CollectorTest, AnswersTopSeriesLabelsAndTypes) {
   Deliver("a", WindowOf("shop", kNow - absl::Minutes(2), {{"main;checkout", 6}, {"main;search", 2}}), 1);
   Deliver("b", WindowOf("mail", kNow - absl::Minutes(1), {{"main;send", 1}}), 1);
