@@ -100,6 +100,43 @@ TEST(StoreConcurrencyTest, AppendsAndQueriesDoNotDisturbEachOther) {
   EXPECT_LE(counters.commits, counters.appended_windows + 1);
 }
 
+TEST(StoreConcurrencyTest, WhatWasStoredIsInTheAnswersFromThenOn) {
+  const TemporaryDirectory directory;
+  EmbeddedStoreOptions options;
+  options.path = directory.path();
+  options.min_free_bytes = 0;
+  auto opened = EmbeddedStore::Open(options);
+  ASSERT_TRUE(opened.ok()) << opened.status();
+  EmbeddedStore& store = **opened;
+
+  std::vector<StoreSelection> selections;
+  for (uint64_t agent = 0; agent < kAgents; ++agent) {
+    selections.push_back({ProfileType{}, kAll, *ParseSelector(absl::StrCat("{pod=\"", agent, "\"}"))});
+  }
+  std::atomic<uint64_t> appending{kAgents};
+  std::vector<std::thread> threads;
+  for (uint64_t agent = 0; agent < kAgents; ++agent) {
+    threads.emplace_back([&, agent] {
+      for (uint64_t sequence = 1; sequence <= kWindows; ++sequence) {
+        ASSERT_TRUE(store.Append(MakeAgentWindow(agent, sequence)).ok());
+        EXPECT_EQ(store.Merge(selections[agent], {})->coverage.windows, 3 * sequence);
+      }
+      --appending;
+    });
+  }
+  // Answers under way while windows come, and answers that are kept.
+  threads.emplace_back([&] {
+    while (appending > 0) {
+      for (const StoreSelection& selection : selections) ASSERT_TRUE(store.Merge(selection, {}).ok());
+    }
+  });
+  for (std::thread& thread : threads) thread.join();
+  for (const StoreSelection& selection : selections) {
+    for (int i = 0; i < 2; ++i) EXPECT_EQ(store.Merge(selection, {})->coverage.windows, 3 * kWindows);
+  }
+  EXPECT_GT(store.counters().merge_cache_hits, 0u);
+}
+
 TEST(StoreConcurrencyTest, RetentionMayDropWhatIsBeingAskedFor) {
   const TemporaryDirectory directory;
   EmbeddedStoreOptions options;
