@@ -40,6 +40,13 @@ void ReadSeries(Level level, absl::string_view bytes) {
   }
 }
 
+void ReadServiceSums(absl::string_view bytes) {
+  std::vector<SeriesInRecord> record;
+  if (!ParseServiceSums(Level::kHour, /*start_ns=*/1000, bytes, record)) return;
+  std::vector<Sample> samples;
+  for (const SeriesInRecord& series : record) DecodeSamples(series, samples);
+}
+
 void ReadTotals(absl::string_view bytes) {
   uint64_t windows = 0;
   ReadTotalsRecord(/*span_start_ns=*/1000, bytes, [](uint32_t id) { return id % 2 == 0; },
@@ -54,7 +61,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (size == 0) return 0;
   const absl::string_view record(reinterpret_cast<const char*>(data) + 1, size - 1);
   pilotlight::collector::SeriesTable series;
-  switch (data[0] % 5) {
+  switch (data[0] % 6) {
     case 0:
       pilotlight::collector::ReadDictionary(record);
       break;
@@ -66,6 +73,9 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
       break;
     case 3:
       pilotlight::collector::ReadSeries(pilotlight::collector::Level::kHour, record);
+      break;
+    case 4:
+      pilotlight::collector::ReadServiceSums(record);
       break;
     default:
       pilotlight::collector::ReadTotals(record);

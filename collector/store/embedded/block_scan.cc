@@ -1,5 +1,6 @@
 #include "collector/store/embedded/block_scan.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "collector/store/embedded/bytes.h"
@@ -51,31 +52,66 @@ BlockScan::ChosenBlock BlockScan::Choose(const BlockKey& key,
 
 void BlockScan::ForEachRecord(const ChosenBlock& chosen, const std::vector<Piece>& pieces, const Visit& visit,
                               const bool* stop) {
-  const BlockKey& key = chosen.block->key;
-  std::vector<const SeriesInRecord*> series;
+  const bool has_service_sums = chosen.together && !IsAggregateId(chosen.block->key.service);
   for (const Piece& piece : pieces) {
     if (piece.kind == RecordKind::kWindowTotals) continue;
-    const Level level = LevelOf(piece.kind);
-    for (scan_->Seek(key, piece.kind, TimedKey(key, piece.kind, piece.range.start_ns));
-         scan_->Valid() && (stop == nullptr || !*stop); scan_->Next()) {
-      if (!Spend()) return;
-      uint64_t start_ns = 0;
-      bool good = ReadStart(scan_->suffix(), start_ns);
-      if (good && start_ns >= piece.range.end_ns) break;
-      good = good && ParseRecord(level, start_ns, scan_->value(), record_);
-      if (good) {
-        series.clear();
-        for (const SeriesInRecord& one : record_) {
-          if (one.id >= chosen.chosen.size()) {
-            good = false;  // its labels were lost
-          } else if (chosen.chosen[one.id]) {
-            series.push_back(&one);
-          }
-        }
-        if (!series.empty()) good &= visit(start_ns, series);
-      }
-      if (!good) ++counters_.corrupt_records;
+    if (!has_service_sums || piece.kind == RecordKind::kWindow) {
+      ForEachRecordIn(chosen, piece.kind, piece.range, visit, stop);
+      continue;
     }
+    for (const TimeRange& range : ForEachServiceSum(chosen, piece, visit, stop)) {
+      ForEachRecordIn(chosen, piece.kind, range, visit, stop);
+    }
+  }
+}
+
+std::vector<TimeRange> BlockScan::ForEachServiceSum(const ChosenBlock& chosen, const Piece& piece,
+                                                    const Visit& visit, const bool* stop) {
+  const Level level = LevelOf(piece.kind);
+  std::vector<TimeRange> left = {piece.range};
+  ForEachRecordIn(
+      chosen, ServiceSumsOf(level), piece.range,
+      [&](uint64_t start_ns, const std::vector<const SeriesInRecord*>& series) {
+        if (!visit(start_ns, series)) return false;
+        const TimeRange rest = {start_ns + SpanNanoseconds(level), left.back().end_ns};
+        left.back().end_ns = start_ns;
+        left.push_back(rest);
+        return true;
+      },
+      stop);
+  std::erase_if(left, [](const TimeRange& range) { return range.start_ns >= range.end_ns; });
+  return left;
+}
+
+void BlockScan::ForEachRecordIn(const ChosenBlock& chosen, RecordKind kind, const TimeRange& range,
+                                const Visit& visit, const bool* stop) {
+  const BlockKey& key = chosen.block->key;
+  const Level level = LevelOf(kind);
+  const bool is_service_sum = level != Level::kWindow && kind == ServiceSumsOf(level);
+  const auto is_known = [&chosen](uint32_t id) { return id < chosen.chosen.size(); };
+  std::vector<const SeriesInRecord*> series;
+  for (scan_->Seek(key, kind, TimedKey(key, kind, range.start_ns));
+       scan_->Valid() && (stop == nullptr || !*stop); scan_->Next()) {
+    if (!Spend()) return;
+    uint64_t start_ns = 0;
+    bool good = ReadStart(scan_->suffix(), start_ns);
+    if (good && start_ns >= range.end_ns) break;
+    good = good && (is_service_sum ? ParseServiceSums(level, start_ns, scan_->value(), record_)
+                                   : ParseRecord(level, start_ns, scan_->value(), record_));
+    if (good) {
+      series.clear();
+      for (const SeriesInRecord& one : record_) {
+        if (!is_known(one.id) || !std::ranges::all_of(one.further_ids, is_known)) {
+          good = false;  // its labels were lost
+        } else if (chosen.chosen[one.id]) {
+          series.push_back(&one);
+        }
+      }
+      // A sum that cannot be read as a whole must not hide what it is made of.
+      if (!good && is_service_sum) series.clear();
+      if (!series.empty()) good &= visit(start_ns, series);
+    }
+    if (!good) ++counters_.corrupt_records;
   }
 }
 

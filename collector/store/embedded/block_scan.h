@@ -37,6 +37,8 @@ class BlockScan {
     std::shared_ptr<Block> block;
     std::vector<uint32_t> ids;
     std::vector<bool> chosen;
+    // The question takes all label sets of a type together, so that sums over them may answer it.
+    bool together = false;
   };
   ChosenBlock Choose(const BlockKey& key, const std::function<bool(const SeriesIdentity&)>& choose);
 
@@ -69,6 +71,12 @@ class BlockScan {
   void SpendLoaded(size_t before, size_t after) const {
     if (budget_ != nullptr && after > before) budget_->Spend(after - before);
   }
+
+  // Visits sums over label sets; returns what is left of the range, where there are none.
+  std::vector<TimeRange> ForEachServiceSum(const ChosenBlock& chosen, const Piece& piece, const Visit& visit,
+                                           const bool* stop);
+  void ForEachRecordIn(const ChosenBlock& chosen, RecordKind kind, const TimeRange& range, const Visit& visit,
+                       const bool* stop);
 
   const std::shared_ptr<Database::Use> use_;
   BlockCache& cache_;

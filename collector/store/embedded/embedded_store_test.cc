@@ -451,6 +451,42 @@ TEST_F(SizeRetentionTest, DropsTheFinestLevelFirstAndNeverTheDayUnderWay) {
   EXPECT_EQ(Counts("", Minute(kDays - 1, kMinutes - 1)), of_last_minute);
 }
 
+TEST_F(EmbeddedStoreTest, SumsOfAServiceAreReadInPlaceOfItsLabelSets) {
+  options_.merge_cache_bytes = 0;
+  options_.aggregates = {};
+  Reopen();
+  Stacks stacks;
+  for (int i = 0; i < 50; ++i) stacks[absl::StrCat("main;f", i)] = static_cast<uint64_t>(i + 1);
+  uint64_t sequence = 0;
+  for (int hour = 0; hour < 30; ++hour) {
+    Window window = MakeWindow("a", "b", ++sequence, kNoon + absl::Hours(hour));
+    for (int pod = 0; pod < 40; ++pod) {
+      AddSeries(window, {{"service_name", "cart"}, {"zone", "z"}, {"pod", absl::StrCat("cart-", pod)}},
+                stacks);
+    }
+    AddSeries(window, {{"service_name", "shop"}, {"pod", "shop-0"}}, {{"f", 1}});
+    Append(window);
+  }
+  clock_.Advance(absl::Hours(100));
+  ASSERT_TRUE(store_->FillLevels().ok());
+  const auto read_bytes = [&](const std::string& selector, MergedProfile& merged) {
+    const uint64_t before = store_->counters().read_bytes;
+    merged = Merge(selector);
+    return store_->counters().read_bytes - before;
+  };
+  MergedProfile each;
+  MergedProfile together;
+  Merge(R"({pod=~"cart.*"})");  // names are read once
+  const uint64_t bytes_of_each = read_bytes(R"({pod=~"cart.*"})", each);
+  const uint64_t bytes_together = read_bytes(R"({service="cart"})", together);
+  EXPECT_LT(bytes_together * 4, bytes_of_each);
+  EXPECT_EQ(CountsByStack(together.profile), CountsByStack(each.profile));
+  EXPECT_EQ(together.profile.labels, each.profile.labels);
+  EXPECT_EQ(together.profile.labels, (Labels{{"service_name", "cart"}, {"zone", "z"}}));
+  EXPECT_EQ(together.coverage.windows, each.coverage.windows);
+  EXPECT_EQ(together.coverage.watched, each.coverage.watched);
+}
+
 TEST_F(EmbeddedStoreTest, AWindowThatComesLateIsInTheSums) {
   AppendOne("a", 1, kNoon, kShop, {{"f", 1}});
   clock_.Advance(absl::Hours(30));

@@ -112,19 +112,28 @@ std::string WindowRecordKey(const BlockKey& block, const WindowKey& window) {
 }
 
 const std::vector<char>& BlockSpaces() {
-  static const std::vector<char>* const spaces = new std::vector<char>{
-      SpaceOf(BlockTier::kDay),          SpaceOf(BlockTier::kMonth), SpaceOf(RecordKind::kWindow),
-      SpaceOf(RecordKind::kTenMinutes),  SpaceOf(RecordKind::kHour), SpaceOf(RecordKind::kDay),
-      SpaceOf(RecordKind::kWindowTotals)};
+  static const std::vector<char>* const spaces = [] {
+    auto* all = new std::vector<char>{SpaceOf(BlockTier::kDay), SpaceOf(BlockTier::kMonth)};
+    for (const Level level : {Level::kWindow, Level::kTenMinutes, Level::kHour, Level::kDay}) {
+      for (const char space : SpacesOf(level)) all->push_back(space);
+    }
+    return all;
+  }();
   return *spaces;
+}
+
+std::vector<char> SpacesOf(Level level) {
+  const RecordKind second = level == Level::kWindow ? RecordKind::kWindowTotals : ServiceSumsOf(level);
+  return {SpaceOf(RecordsOf(level)), SpaceOf(second)};
 }
 
 char SpaceOf(BlockTier tier) { return static_cast<char>(tier); }
 char SpaceOf(RecordKind kind) { return static_cast<char>(kind); }
 
 BlockTier TierOfSpace(char space) {
-  const bool months = space == SpaceOf(BlockTier::kMonth) || space == SpaceOf(RecordKind::kHour) ||
-                      space == SpaceOf(RecordKind::kDay);
+  const bool months = space == SpaceOf(BlockTier::kMonth) ||
+                      (space >= SpaceOf(RecordKind::kWindow) &&
+                       TierOf(LevelOf(static_cast<RecordKind>(space))) == BlockTier::kMonth);
   return months ? BlockTier::kMonth : BlockTier::kDay;
 }
 

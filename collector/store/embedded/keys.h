@@ -20,6 +20,8 @@
 //                                     one window's samples (record.h); start in Unix ns
 //   0x11 <block> <start u64>          a span of ten minutes, summed; 0x12: of an hour; 0x13: of a day
 //   0x14 <block> <start u64>          the totals of the windows of ten minutes (totals_record.h)
+//   0x15 <block> <start u64>          as 0x11, but summed over the service's label sets, where there are more
+//                                     than one (record.h); 0x16: of an hour; 0x17: of a day
 //
 // <block> is <day u32> <service u32> <part u16>. A block holds the names of one service's records: of windows
 // and ten minutes for a day, of hours and days for 32 days, named by the first. It has more than one part
@@ -82,14 +84,26 @@ enum class RecordKind : uint8_t {
   kHour = 0x12,
   kDay = 0x13,
   kWindowTotals = 0x14,
+  kServiceTenMinutes = 0x15,
+  kServiceHour = 0x16,
+  kServiceDay = 0x17,
 };
 constexpr RecordKind RecordsOf(Level level) {
   return static_cast<RecordKind>(static_cast<uint8_t>(RecordKind::kWindow) + static_cast<uint8_t>(level));
 }
 
+// Of a level that is summed.
+constexpr RecordKind ServiceSumsOf(Level level) {
+  return static_cast<RecordKind>(static_cast<uint8_t>(RecordKind::kWindowTotals) +
+                                 static_cast<uint8_t>(level));
+}
+
 // Of a kind whose records have a start.
 constexpr Level LevelOf(RecordKind kind) {
   if (kind == RecordKind::kWindowTotals) return Level::kWindow;
+  if (kind >= RecordKind::kServiceTenMinutes) {
+    return static_cast<Level>(static_cast<uint8_t>(kind) - static_cast<uint8_t>(RecordKind::kWindowTotals));
+  }
   return static_cast<Level>(static_cast<uint8_t>(kind) - static_cast<uint8_t>(RecordKind::kWindow));
 }
 
@@ -146,6 +160,8 @@ std::string DayStart(char space, uint32_t day);
 BlockTier TierOfSpace(char space);
 char SpaceOf(BlockTier tier);
 char SpaceOf(RecordKind kind);
+// Those of all records of a level.
+std::vector<char> SpacesOf(Level level);
 // The first key behind those of a block in a space.
 std::string BlockEnd(char space, const BlockKey& block);
 

@@ -67,6 +67,32 @@ class SeriesSums {
   StackSums sums_;
 };
 
+// The sums over label sets of a block's record; empty when it has one label set of each type, as then the
+// record itself says the same.
+std::string EncodeSumsOfService(uint64_t span_start_ns, const std::vector<RecordedSeries>& series,
+                                const std::vector<ProfileType>& types) {
+  std::map<ProfileType, ServiceSum> by_type;
+  bool has_several = false;
+  for (size_t i = 0; i < series.size(); ++i) {
+    if (IsInstantaneous(types[i])) continue;
+    const auto [entry, is_new] = by_type.try_emplace(types[i]);
+    ServiceSum& sum = entry->second;
+    sum.ids.push_back(series[i].id);
+    if (is_new) {
+      sum.sum = series[i];
+    } else {
+      has_several = true;
+      Add(RecordedSeries(series[i]), sum.sum);
+    }
+  }
+  if (!has_several) return {};
+  std::vector<ServiceSum> sums;
+  for (auto& [type, sum] : by_type) sums.push_back(std::move(sum));
+  std::ranges::sort(sums, {}, [](const ServiceSum& sum) { return sum.sum.id; });
+  for (ServiceSum& sum : sums) MergeSamples(sum.sum.samples);
+  return EncodeServiceSums(span_start_ns, sums);
+}
+
 // By number of series; what cannot be read counts as summable.
 std::vector<bool> InstantaneousSeries(const BlockScan::ChosenBlock& chosen) {
   std::vector<bool> instantaneous(chosen.chosen.size());
@@ -177,6 +203,11 @@ void LevelFiller::SumWithinBlock(BlockScan& scan, const BlockKey& block, Sum& su
     return true;
   });
   const std::vector<RecordedSeries> summed = sums.Take();
+  std::vector<ProfileType> types;
+  {
+    const MutexLock lock(chosen.block->mutex);
+    for (const RecordedSeries& one : summed) types.push_back(chosen.block->series.identity(one.id)->type);
+  }
   const auto put = [&](RecordKind kind, std::string record, bool is_empty) {
     const std::string record_key = TimedKey(block, kind, key.start_unix_ns);
     if (is_empty) {
@@ -186,6 +217,11 @@ void LevelFiller::SumWithinBlock(BlockScan& scan, const BlockKey& block, Sum& su
     }
   };
   put(RecordsOf(key.level), EncodeSpanRecord(key.start_unix_ns, summed), summed.empty());
+  if (!IsAggregateId(block.service)) {
+    std::string of_service = EncodeSumsOfService(key.start_unix_ns, summed, types);
+    const bool is_empty = of_service.empty();
+    put(ServiceSumsOf(key.level), std::move(of_service), is_empty);
+  }
   if (finer == Level::kWindow) {
     put(RecordKind::kWindowTotals, totals.Encode(key.start_unix_ns), summed.empty());
   }
@@ -334,6 +370,7 @@ void LevelFiller::PutTransferred(Level level, uint64_t start_ns, Transferred& tr
   Block& block = *transferred.target.block;
   if (transferred.target.is_new) writer_.AddBlock(block.key, batch);
   std::vector<RecordedSeries> series;
+  std::map<uint32_t, ProfileType> type_of;
   {
     const MutexLock lock(block.mutex);
     for (auto& [record, one] : transferred.series) {
@@ -341,6 +378,7 @@ void LevelFiller::PutTransferred(Level level, uint64_t start_ns, Transferred& tr
       if (interned.added) batch.Put(NumberedKey(block.key, RecordKind::kSeries, interned.id), record);
       RecordedSeries& recorded = series.emplace_back(std::move(one.second));
       recorded.id = interned.id;
+      type_of[interned.id] = one.first.type;
       MergeSamples(recorded.samples);
     }
     block.PutNewStacks(batch);
@@ -350,9 +388,21 @@ void LevelFiller::PutTransferred(Level level, uint64_t start_ns, Transferred& tr
   BlockKey first_part = block.key;
   first_part.part = 0;
   for (const BlockKey& part : catalogue_.Parts(first_part)) {
-    if (part != block.key) batch.Delete(TimedKey(part, RecordsOf(level), start_ns));
+    if (part == block.key) continue;
+    batch.Delete(TimedKey(part, RecordsOf(level), start_ns));
+    batch.Delete(TimedKey(part, ServiceSumsOf(level), start_ns));
   }
   batch.Put(TimedKey(block.key, RecordsOf(level), start_ns), EncodeSpanRecord(start_ns, series));
+  if (!IsAggregateId(block.key.service)) {
+    std::vector<ProfileType> types;
+    for (const RecordedSeries& one : series) types.push_back(type_of.at(one.id));
+    const std::string key = TimedKey(block.key, ServiceSumsOf(level), start_ns);
+    if (const std::string sums = EncodeSumsOfService(start_ns, series, types); !sums.empty()) {
+      batch.Put(key, sums);
+    } else {
+      batch.Delete(key);
+    }
+  }
   blocks.push_back(transferred.target.block);
 }
 

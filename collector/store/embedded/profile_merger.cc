@@ -56,6 +56,7 @@ void ProfileMerger::AddBlock(BlockScan& scan, const BlockScan::ChosenBlock& chos
     for (const SeriesInRecord* one : series) {
       if (!counts(one)) continue;
       seen[one->id] = true;
+      for (const uint32_t id : one->further_ids) seen[id] = true;
       KeepShared(one->period, period);
       loss += one->loss;
       SeriesSpan span_of_one = one->span;

@@ -143,6 +143,46 @@ std::string EncodeSpanRecord(uint64_t span_start_ns, const std::vector<RecordedS
   return out;
 }
 
+std::string EncodeServiceSums(uint64_t span_start_ns, const std::vector<ServiceSum>& sums) {
+  std::string out;
+  AppendVarint(out, sums.size());
+  std::vector<RecordedSeries> series;
+  for (const ServiceSum& one : sums) {
+    AppendVarint(out, one.ids.size());
+    uint32_t previous = 0;
+    for (const uint32_t id : one.ids) {
+      AppendVarint(out, id - previous);
+      previous = id;
+    }
+    series.push_back(one.sum);
+  }
+  EncodeAll(series, &span_start_ns, out);
+  return out;
+}
+
+bool ParseServiceSums(Level level, uint64_t start_ns, absl::string_view bytes,
+                      std::vector<SeriesInRecord>& series) {
+  ByteReader reader(bytes);
+  std::vector<std::vector<uint32_t>> ids(reader.Count(1));
+  for (std::vector<uint32_t>& of_one : ids) {
+    of_one.resize(reader.Count(1));
+    uint64_t id = 0;
+    for (uint32_t& one : of_one) {
+      id += reader.VarintUpTo(UINT32_MAX);
+      if (id > UINT32_MAX) return false;
+      one = static_cast<uint32_t>(id);
+    }
+  }
+  if (!reader.ok()) return false;
+  if (!ParseRecord(level, start_ns, bytes.substr(bytes.size() - reader.remaining()), series)) return false;
+  if (series.size() != ids.size()) return false;
+  for (size_t i = 0; i < series.size(); ++i) {
+    if (ids[i].empty() || ids[i].front() != series[i].id) return false;
+    series[i].further_ids.assign(ids[i].begin() + 1, ids[i].end());
+  }
+  return true;
+}
+
 bool ParseRecord(Level level, uint64_t start_ns, absl::string_view bytes, std::vector<SeriesInRecord>& all) {
   ByteReader reader(bytes);
   const bool is_window = level == Level::kWindow;
@@ -159,6 +199,7 @@ bool ParseRecord(Level level, uint64_t start_ns, absl::string_view bytes, std::v
     id += reader.VarintUpTo(UINT32_MAX);
     if (id > UINT32_MAX) return false;
     series.id = static_cast<uint32_t>(id);
+    series.further_ids.clear();
     const uint64_t flags = reader.VarintUpTo(kHasValues);
     series.has_values = (flags & kHasValues) != 0;
     series.period = reader.Zigzag();

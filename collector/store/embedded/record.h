@@ -60,6 +60,15 @@ std::string EncodeWindowRecord(int64_t duration_ns, int64_t interval_ns,
                                const std::vector<RecordedSeries>& series);
 std::string EncodeSpanRecord(uint64_t span_start_ns, const std::vector<RecordedSeries>& series);
 
+// A sum over label sets of one type: `sum.id` is the lowest of `ids`.
+struct ServiceSum {
+  RecordedSeries sum;
+  std::vector<uint32_t> ids;  // of the series that it is made of, ascending
+};
+// Number of sums; for each the number of ids, then the differences between them; then the record of a span.
+// REQUIRES: ids of the sums ascend.
+std::string EncodeServiceSums(uint64_t span_start_ns, const std::vector<ServiceSum>& sums);
+
 // A series in a record; the columns are views of the record's bytes.
 struct SeriesInRecord {
   uint32_t id = 0;
@@ -72,12 +81,16 @@ struct SeriesInRecord {
   absl::string_view nodes;
   absl::string_view counts;
   absl::string_view values;
+  std::vector<uint32_t> further_ids;  // of a sum over label sets: of the others
 };
 
 // `start_ns` is the window's or the span's. False when the bytes are no such record. `series` may be reused
 // from one call to the next.
 bool ParseRecord(Level level, uint64_t start_ns, absl::string_view bytes,
                  std::vector<SeriesInRecord>& series);
+
+bool ParseServiceSums(Level level, uint64_t start_ns, absl::string_view bytes,
+                      std::vector<SeriesInRecord>& series);
 
 // Appends the samples; false when the columns are broken, `samples` is then as before.
 bool DecodeSamples(const SeriesInRecord& series, std::vector<Sample>& samples);

@@ -151,6 +151,21 @@ TEST(RecordTest, SeriesOfASpanComeBack) {
   EXPECT_EQ(record[0].span.last_end_ns, 1990u);
 }
 
+TEST(RecordTest, SumsOverLabelSetsComeBack) {
+  std::vector<RecordedSeries> series = MakeSeries();
+  series.pop_back();
+  const std::vector<ServiceSum> sums = {{series[0], {3, 5, 70000}}, {series[1], {4}}};
+  const std::string bytes = EncodeServiceSums(1000, sums);
+  std::vector<SeriesInRecord> record;
+  ASSERT_TRUE(ParseServiceSums(Level::kHour, 1000, bytes, record));
+  ExpectSamples(record, series);
+  EXPECT_EQ(record[0].further_ids, (std::vector<uint32_t>{5, 70000}));
+  EXPECT_EQ(record[1].further_ids, std::vector<uint32_t>());
+  for (size_t size = 0; size < bytes.size(); ++size) {
+    EXPECT_FALSE(ParseServiceSums(Level::kHour, 1000, absl::string_view(bytes).substr(0, size), record));
+  }
+}
+
 TEST(TotalsRecordTest, WindowsComeBack) {
   TotalsRecordWriter writer;
   EXPECT_EQ(writer.Encode(0), "");

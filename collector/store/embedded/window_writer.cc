@@ -48,7 +48,7 @@ void AppendNextIds(uint32_t service, uint32_t boot, std::string& out) {
 }
 
 // Series that have become equal in the store (the same labels and type) become one.
-void JoinEqualSeries(std::vector<RecordedSeries>& series) {
+void JoinEqualSeries(std::vector<RecordedSeries>& series, StackSums& scratch) {
   std::ranges::stable_sort(series, {}, &RecordedSeries::id);
   size_t kept = 0;
   for (size_t i = 0; i < series.size(); ++i) {
@@ -60,7 +60,11 @@ void JoinEqualSeries(std::vector<RecordedSeries>& series) {
     }
   }
   series.resize(kept);
-  for (RecordedSeries& one : series) MergeSamples(one.samples);
+  for (RecordedSeries& one : series) {
+    scratch.Clear();
+    scratch.Add(one.samples);
+    one.samples = scratch.ToSamples();
+  }
 }
 
 // A table with the one stack, number 1, that stands for those that were too many.
@@ -302,7 +306,7 @@ std::vector<RecordedSeries> WindowWriter::RecordShare(rocksdb::DB& rocks, const 
     if (overflowing > 0) counters_.overflow.Add(share.service, ServiceLimit::kStacks, overflowing);
   }
   block.PutNewStacks(open_->batch);
-  JoinEqualSeries(recorded);
+  JoinEqualSeries(recorded, sums_);
   return recorded;
 }
 
@@ -450,8 +454,7 @@ absl::Status WindowWriter::DropBefore(Level level, absl::Time before) {
   const uint32_t day = FirstPart(level, before_ns, 0).day;
   const uint64_t horizon_ns = uint64_t{day} * kNanosecondsOfDay;
   std::vector<SpanKey> unsummed;
-  std::vector<char> spaces = {SpaceOf(RecordsOf(level))};
-  if (level == Level::kWindow) spaces.push_back(SpaceOf(RecordKind::kWindowTotals));
+  const std::vector<char> spaces = SpacesOf(level);
   {
     const MutexLock lock(mutex_);
     RETURN_IF_ERROR(Recover());

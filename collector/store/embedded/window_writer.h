@@ -24,6 +24,7 @@
 #include "collector/store/embedded/merge_cache.h"
 #include "collector/store/embedded/open_spans.h"
 #include "collector/store/embedded/record.h"
+#include "collector/store/embedded/stack_sums.h"
 #include "collector/store/embedded/store_counters.h"
 #include "collector/store/profile_store.h"
 #include "rocksdb/write_batch.h"
@@ -130,6 +131,7 @@ class WindowWriter {
   Mutex mutex_;       // taken before a block's
   CondVar committed_;
   BootTable boots_ ABSL_GUARDED_BY(mutex_);
+  StackSums sums_ ABSL_GUARDED_BY(mutex_);  // of one call
   uint32_t next_service_id_ ABSL_GUARDED_BY(mutex_) = 0;
   uint32_t next_boot_id_ ABSL_GUARDED_BY(mutex_) = 0;
   std::shared_ptr<Group> open_ ABSL_GUARDED_BY(mutex_);
