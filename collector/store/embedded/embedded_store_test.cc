@@ -460,7 +460,7 @@ TEST_F(EmbeddedStoreTest, SumsOfAServiceAreReadInPlaceOfItsLabelSets) {
   uint64_t sequence = 0;
   for (int hour = 0; hour < 30; ++hour) {
     Window window = MakeWindow("a", "b", ++sequence, kNoon + absl::Hours(hour));
-    for (int pod = 0; pod < 40; ++pod) {
+    for (int pod = 0; pod < 300; ++pod) {
       AddSeries(window, {{"service_name", "cart"}, {"zone", "z"}, {"pod", absl::StrCat("cart-", pod)}},
                 stacks);
     }
