@@ -41,6 +41,7 @@ class StoreDiskFullTest : public testing::Test {
     options.path = directory_.path() + "/store";
     options.min_free_bytes = min_free_bytes;
     options.write_buffer_bytes = kMiB;
+    options.max_stacks_per_service = 10'000'000;  // all of them are new
     store_.reset();
     auto store = EmbeddedStore::Open(options);
     ASSERT_TRUE(store.ok()) << store.status();
