@@ -106,6 +106,18 @@ class Collector::Impl {
       response.body = "The configuration was read again.\n";
       return response;
     });
+    http_server_.Post("/-/snapshot", [this](const HttpRequest&) {
+      const absl::StatusOr<std::string> name = store_.Snapshot();
+      if (!name.ok()) {
+        spdlog::error("no snapshot: {}", std::string(name.status().message()));
+        return HttpError(name.status());
+      }
+      spdlog::info("the snapshot {} was made", *name);
+      HttpResponse response;
+      response.content_type = "application/json";
+      response.body = absl::StrCat("{\"name\": \"", *name, "\"}\n");
+      return response;
+    });
     AddQueryOverHttp(query_methods_, http_server_);
     AddPushOverHttp(push_methods_, http_server_);
     AddQuerierOverHttp(querier_methods_, query_metrics_, http_server_);

@@ -114,6 +114,9 @@ class MemoryStore : public ProfileStore {
   }
 
   absl::Status DropToSize(uint64_t /*max_bytes*/) override { return absl::OkStatus(); }
+  absl::StatusOr<std::string> Snapshot() override {
+    return absl::UnimplementedError("memory has no snapshots");
+  }
 
   // What every Append() says from now on, unless OK.
   void SetFailure(absl::Status failure) {

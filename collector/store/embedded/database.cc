@@ -20,6 +20,7 @@
 #include "rocksdb/listener.h"
 #include "rocksdb/options.h"
 #include "rocksdb/table.h"
+#include "rocksdb/utilities/checkpoint.h"
 #include "spdlog/spdlog.h"
 
 namespace pilotlight::collector {
@@ -294,6 +295,16 @@ absl::Status Database::Compact(const std::string& begin, const std::string& end)
   rocksdb::CompactRangeOptions options;
   options.exclusive_manual_compaction = false;
   return ToStatus(use.rocks().CompactRange(options, &first, &last), "compacting what was dropped");
+}
+
+absl::Status Database::Checkpoint(const std::string& directory) {
+  const Use use(*this);
+  RETURN_IF_ERROR(use.status());
+  const std::string what = absl::StrCat("making the snapshot ", directory);
+  rocksdb::Checkpoint* made = nullptr;
+  RETURN_IF_ERROR(ToStatus(rocksdb::Checkpoint::Create(&use.rocks(), &made), what));
+  const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+  return ToStatus(checkpoint->CreateCheckpoint(directory), what);
 }
 
 uint64_t Database::disk_bytes() {

@@ -65,6 +65,8 @@ class Database {
   absl::Status Compact();
   // Only keys in [begin, end).
   absl::Status Compact(const std::string& begin, const std::string& end);
+  // Makes `directory`, an absolute path, a database with what this one holds now.
+  absl::Status Checkpoint(const std::string& directory);
   uint64_t disk_bytes();
 
  private:

@@ -14,6 +14,7 @@
 #include "collector/store/embedded/level_filler.h"
 #include "collector/store/embedded/merge_cache.h"
 #include "collector/store/embedded/open_spans.h"
+#include "collector/store/embedded/snapshot.h"
 #include "collector/store/embedded/store_counters.h"
 #include "collector/store/embedded/store_reader.h"
 #include "collector/store/embedded/window_writer.h"
@@ -41,8 +42,8 @@ absl::Time StartOfDay(uint32_t day) { return absl::UnixEpoch() + absl::Hours(24)
 
 }  // namespace
 
-EmbeddedStore::EmbeddedStore(const Clock& clock)
-    : clock_(clock), counters_(std::make_unique<StoreCounters>()) {}
+EmbeddedStore::EmbeddedStore(const EmbeddedStoreOptions& options, const Clock& clock)
+    : path_(options.path), clock_(clock), counters_(std::make_unique<StoreCounters>()) {}
 
 EmbeddedStore::~EmbeddedStore() = default;
 
@@ -50,7 +51,7 @@ absl::StatusOr<std::unique_ptr<EmbeddedStore>> EmbeddedStore::Open(const Embedde
   static const SystemClock system_clock;
   const Clock& clock = options.clock != nullptr ? *options.clock : system_clock;
   // Not make_unique: the constructor is private.
-  std::unique_ptr<EmbeddedStore> store(new EmbeddedStore(clock));
+  std::unique_ptr<EmbeddedStore> store(new EmbeddedStore(options, clock));
   ASSIGN_OR_RETURN(store->database_, Database::Open(options, *store->counters_));
   store->catalogue_ = std::make_unique<Catalogue>();
   store->cache_ = std::make_unique<BlockCache>(options.cache_bytes / 4 * 3, options.cache_bytes / 4);
@@ -166,6 +167,15 @@ absl::Status EmbeddedStore::FreeDropped() {
 }
 
 std::vector<Overflow> EmbeddedStore::overflows() const { return counters_->overflow.All(); }
+
+absl::StatusOr<std::string> EmbeddedStore::Snapshot() {
+  if (takes_snapshot_.exchange(true)) {
+    return absl::AbortedError("another snapshot is being made; try again when it is done");
+  }
+  absl::StatusOr<std::string> name = TakeSnapshot(*database_, path_, clock_.Now());
+  takes_snapshot_ = false;
+  return name;
+}
 
 absl::Status EmbeddedStore::Compact() { return database_->Compact(); }
 

@@ -2,6 +2,7 @@
 // time.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -116,6 +117,8 @@ class EmbeddedStore : public ProfileStore {
   absl::Status FillLevels() override;
   absl::Status DropBefore(const LevelTimes& before) override;
   absl::Status DropToSize(uint64_t max_bytes) override;
+  // In the directory "snapshots" of the storage path; each is a storage path itself (snapshot.h).
+  absl::StatusOr<std::string> Snapshot() override;
 
   EmbeddedStoreCounters counters() const;
   // By service and limit, since the store was opened; of the first hundred services.
@@ -124,13 +127,15 @@ class EmbeddedStore : public ProfileStore {
   absl::Status Compact();
 
  private:
-  explicit EmbeddedStore(const Clock& clock);
+  EmbeddedStore(const EmbeddedStoreOptions& options, const Clock& clock);
 
   absl::Status FillBefore(absl::Time time);
   // Gives the room of what was dropped back to the file system.
   absl::Status FreeDropped();
 
+  const std::string path_;
   const Clock& clock_;
+  std::atomic<bool> takes_snapshot_{false};
   std::unique_ptr<StoreCounters> counters_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<Catalogue> catalogue_;
