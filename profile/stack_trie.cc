@@ -1,12 +1,15 @@
 #include "profile/stack_trie.h"
 
 #include <algorithm>
+#include <atomic>
 
 #include "profile/stack_hash.h"
 
 namespace pilotlight {
 
 StackTable::StackTable() {
+  static std::atomic<uint64_t> next_id{1};
+  id_ = next_id.fetch_add(1, std::memory_order_relaxed);
   AddString("");
   AddFrame(Frame{});
   parents_.push_back(kRoot);

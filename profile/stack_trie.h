@@ -29,6 +29,10 @@ class StackTable {
   StackTable(const StackTable&) = delete;
   StackTable& operator=(const StackTable&) = delete;
 
+  // Differs between tables of one program: whoever keeps numbers beside a table sees by it that it is another
+  // one. The contents take it along; the table that was moved from is not used any more.
+  uint64_t id() const { return id_; }
+
   // Whether it is there already is not looked at. What is added may only name what was added before.
   StringId AddString(absl::string_view text);
   FrameId AddFrame(const Frame& frame);
@@ -54,6 +58,7 @@ class StackTable {
   size_t byte_size() const;
 
  private:
+  uint64_t id_;
   std::vector<absl::string_view> strings_;  // in the chunks
   std::vector<std::unique_ptr<char[]>> chunks_;
   size_t chunk_bytes_ = 0;     // of all chunks

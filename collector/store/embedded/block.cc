@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "base/status_macros.h"
 #include "collector/store/embedded/bytes.h"
 #include "collector/store/embedded/record_scan.h"
 #include "profile/stack_hash.h"
@@ -10,9 +11,9 @@ namespace pilotlight::collector {
 namespace {
 
 // Calls add(number, value) for each numbered record of a kind; it returns whether the record is right. False
-// when one was not, or could not be read.
+// when one was not, or was corrupt; an error when the disk could not be read.
 template <typename Add>
-bool ForEachNumbered(rocksdb::DB& rocks, StoreCounters& counters, const BlockKey& key, RecordKind kind,
+absl::StatusOr<bool> ForEachNumbered(rocksdb::DB& rocks, StoreCounters& counters, const BlockKey& key, RecordKind kind,
                      uint32_t first, const Add& add) {
   bool good = true;
   RecordScan scan(rocks, counters);
@@ -23,34 +24,41 @@ bool ForEachNumbered(rocksdb::DB& rocks, StoreCounters& counters, const BlockKey
     ++counters.corrupt_records;
     good = false;
   }
+  RETURN_IF_ERROR(scan.status());
   return good && !scan.skipped();
 }
 
 }  // namespace
 
-void Block::LoadSeries(rocksdb::DB& rocks, StoreCounters& counters) {
-  if (series_loaded_) return;
+absl::Status Block::LoadSeries(rocksdb::DB& rocks, StoreCounters& counters) {
+  if (series_loaded_) return absl::OkStatus();
+  ASSIGN_OR_RETURN(
+      const bool good,
+      ForEachNumbered(rocks, counters, key, RecordKind::kSeries, static_cast<uint32_t>(series.size()),
+                      [this](uint32_t id, absl::string_view record)
+                          ABSL_NO_THREAD_SAFETY_ANALYSIS { return series.AddRecord(id, record).ok(); }));
+  damaged |= !good;
   series_loaded_ = true;
-  damaged |= !ForEachNumbered(rocks, counters, key, RecordKind::kSeries, 0,
-                              [this](uint32_t id, absl::string_view record) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-                                return series.AddRecord(id, record).ok();
-                              });
+  return absl::OkStatus();
 }
 
-void Block::LoadStacks(rocksdb::DB& rocks, StoreCounters& counters) {
-  if (stacks_loaded_) return;
-  stacks_loaded_ = true;
-  stacks.Add(kRootStackHash);
-  bool all_there = true;
-  const bool good =
-      ForEachNumbered(rocks, counters, key, RecordKind::kStackHashes, 0,
-                      [&](uint32_t chunk, absl::string_view record) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-                        all_there &= chunk == next_chunk_;
+absl::Status Block::LoadStacks(rocksdb::DB& rocks, StoreCounters& counters) {
+  if (stacks_loaded_) return absl::OkStatus();
+  if (stacks.size() == 0) stacks.Add(kRootStackHash);
+  ASSIGN_OR_RETURN(
+      const bool good,
+      ForEachNumbered(rocks, counters, key, RecordKind::kStackHashes, next_chunk_,
+                      [this](uint32_t chunk, absl::string_view record) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+                        damaged |= chunk != next_chunk_;
                         next_chunk_ = chunk + 1;
-                        return AddStacksRecord(record);
-                      });
-  damaged |= !good || !all_there;
+                        const bool added = AddStacksRecord(record);
+                        damaged |= !added;
+                        return added;
+                      }));
+  damaged |= !good;
   written_stacks_ = stacks.size();
+  stacks_loaded_ = true;
+  return absl::OkStatus();
 }
 
 bool Block::AddStacksRecord(absl::string_view record) {
@@ -64,16 +72,18 @@ bool Block::AddStacksRecord(absl::string_view record) {
   return true;
 }
 
-void Block::MakeWritable(rocksdb::DB& rocks, StoreCounters& counters) {
-  if (writer) return;
-  LoadSeries(rocks, counters);
-  LoadStacks(rocks, counters);
+absl::Status Block::MakeWritable(rocksdb::DB& rocks, StoreCounters& counters) {
+  if (writer) return absl::OkStatus();
+  RETURN_IF_ERROR(LoadSeries(rocks, counters));
+  RETURN_IF_ERROR(LoadStacks(rocks, counters));
   BlockNames names(key);
   const MutexLock lock(names.mutex);
-  damaged |= !names.Load(rocks, counters) || names.dictionary.stack_count() != stacks.size();
-  if (damaged) return;
+  ASSIGN_OR_RETURN(const bool all_there, names.Load(rocks, counters));
+  damaged |= !all_there || names.dictionary.stack_count() != stacks.size();
+  if (damaged) return absl::OkStatus();
   stacks.MakeSearchable();
   writer.emplace(names.dictionary);
+  return absl::OkStatus();
 }
 
 void Block::StartNew() {
@@ -106,18 +116,18 @@ size_t Block::byte_size() const {
   return sizeof(Block) + series.byte_size() + stacks.byte_size() + (writer ? writer->byte_size() : 0);
 }
 
-bool BlockNames::Load(rocksdb::DB& rocks, StoreCounters& counters) {
-  const uint32_t first = next_chunk;
-  bool all_there = true;
-  const bool good =
-      ForEachNumbered(rocks, counters, key, RecordKind::kDictionary, first,
+absl::StatusOr<bool> BlockNames::Load(rocksdb::DB& rocks, StoreCounters& counters) {
+  bool in_order = true;
+  ASSIGN_OR_RETURN(
+      const bool good,
+      ForEachNumbered(rocks, counters, key, RecordKind::kDictionary, next_chunk,
                       [&](uint32_t chunk, absl::string_view record) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-                        all_there &= chunk == next_chunk;
+                        in_order &= chunk == next_chunk;
                         next_chunk = chunk + 1;
                         return dictionary.AddChunk(record).ok();
-                      });
+                      }));
   dictionary.ShrinkToFit();
-  return good && all_there;
+  return good && in_order;
 }
 
 }  // namespace pilotlight::collector

@@ -6,6 +6,8 @@
 #include <optional>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "base/mutex.h"
 #include "collector/store/embedded/block_dictionary.h"
 #include "collector/store/embedded/dictionary_writer.h"
@@ -23,11 +25,11 @@ namespace pilotlight::collector {
 struct Block {
   explicit Block(const BlockKey& block_key) : key(block_key) {}
 
-  // Read from disk what is not here yet.
-  void LoadSeries(rocksdb::DB& rocks, StoreCounters& counters) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  void LoadStacks(rocksdb::DB& rocks, StoreCounters& counters) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-  // Makes the writer, which only new stacks need. When the block turns out to be damaged, it cannot be made.
-  void MakeWritable(rocksdb::DB& rocks, StoreCounters& counters) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Read from disk what is not here yet. After an error of the disk the next call goes on from there.
+  absl::Status LoadSeries(rocksdb::DB& rocks, StoreCounters& counters) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  absl::Status LoadStacks(rocksdb::DB& rocks, StoreCounters& counters) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Makes the writer, which only new stacks need. When the block turns out to be damaged, there is none.
+  absl::Status MakeWritable(rocksdb::DB& rocks, StoreCounters& counters) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
   // For a block that is not on disk.
   void StartNew() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
@@ -68,8 +70,8 @@ struct Block {
 struct BlockNames {
   explicit BlockNames(const BlockKey& block_key) : key(block_key) {}
 
-  // Reads what has been written since the last call. Returns whether all chunks were there.
-  bool Load(rocksdb::DB& rocks, StoreCounters& counters) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
+  // Reads what has been written since the last call. False when some of it was corrupt or missing.
+  absl::StatusOr<bool> Load(rocksdb::DB& rocks, StoreCounters& counters) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
 
   const BlockKey key;
   Mutex mutex;

@@ -29,6 +29,11 @@ BlockScan::BlockScan(const BlockScan& other)
       budget_(other.budget_),
       scan_(std::make_unique<RecordScan>(use_->rocks(), *other.scan_)) {}
 
+absl::Status BlockScan::status() const {
+  if (scan_ == nullptr) return use_->status();
+  return scan_->status().ok() ? names_status_ : scan_->status();
+}
+
 BlockScan::ChosenBlock BlockScan::Choose(const BlockKey& key,
                                          const std::function<bool(const SeriesIdentity&)>& choose) {
   ChosenBlock chosen;
@@ -37,7 +42,7 @@ BlockScan::ChosenBlock BlockScan::Choose(const BlockKey& key,
   {
     Block& block = *chosen.block;
     const MutexLock lock(block.mutex);
-    block.LoadSeries(use_->rocks(), counters_);
+    names_status_.Update(block.LoadSeries(use_->rocks(), counters_));
     chosen.chosen.resize(block.series.size());
     for (uint32_t id = 0; id < block.series.size(); ++id) {
       const std::optional<SeriesIdentity>& identity = block.series.identity(id);
@@ -52,6 +57,7 @@ BlockScan::ChosenBlock BlockScan::Choose(const BlockKey& key,
 
 void BlockScan::ForEachRecord(const ChosenBlock& chosen, const std::vector<Piece>& pieces, const Visit& visit,
                               const bool* stop) {
+  if (!status().ok()) return;  // what refers to names that were not read is not corrupt
   const bool has_service_sums = chosen.together && !IsAggregateId(chosen.block->key.service);
   for (const Piece& piece : pieces) {
     if (piece.kind == RecordKind::kWindowTotals) continue;
@@ -117,6 +123,7 @@ void BlockScan::ForEachRecordIn(const ChosenBlock& chosen, RecordKind kind, cons
 
 void BlockScan::ForEachTotals(const ChosenBlock& chosen, const std::vector<Piece>& pieces,
                               const std::function<void(uint32_t id, const WindowTotals& window)>& visit) {
+  if (!status().ok()) return;
   const BlockKey& key = chosen.block->key;
   const auto is_wanted = [&chosen](uint32_t id) { return id < chosen.chosen.size() && chosen.chosen[id]; };
   for (const Piece& piece : pieces) {
@@ -144,7 +151,7 @@ std::vector<uint64_t> BlockScan::HashesOf(Block& block, const std::vector<uint32
   {
     const MutexLock lock(block.mutex);
     const size_t before = block.byte_size();
-    block.LoadStacks(use_->rocks(), counters_);
+    names_status_.Update(block.LoadStacks(use_->rocks(), counters_));
     SpendLoaded(before, block.byte_size());
     for (const uint32_t stack : stacks) hashes.push_back(block.stack_hash(stack));
   }
@@ -160,8 +167,10 @@ void BlockScan::ReadNames(const BlockKey& key, uint32_t last_stack,
     const MutexLock lock(names->mutex);
     const size_t before = names->dictionary.byte_size();
     // What is missing then is lost, which the dictionary tells.
-    if (names->dictionary.stack_count() <= last_stack) names->Load(use_->rocks(), counters_);
-    read(names->dictionary);
+    if (names->dictionary.stack_count() <= last_stack) {
+      names_status_.Update(names->Load(use_->rocks(), counters_).status());
+    }
+    if (status().ok()) read(names->dictionary);
     bytes = names->dictionary.byte_size();
     SpendLoaded(before, bytes);
   }

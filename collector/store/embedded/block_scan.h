@@ -29,8 +29,9 @@ class BlockScan {
   // One more reader, for another thread, of what `other` sees. `other` must outlive it.
   explicit BlockScan(const BlockScan& other);
 
-  // As Database::Use's; the rest REQUIRES that it is OK.
-  absl::Status status() const { return use_->status(); }
+  // As Database::Use's; the rest REQUIRES that it is OK at first. When the disk could not be read since then,
+  // what was visited is not all there is.
+  absl::Status status() const;
 
   // The series of a block that a query is about, by their numbers.
   struct ChosenBlock {
@@ -54,8 +55,8 @@ class BlockScan {
 
   // The hashes of stacks, whatever their numbers are.
   std::vector<uint64_t> HashesOf(Block& block, const std::vector<uint32_t>& stacks);
-  // Calls `read` with the names of a block, up to the stack with this number. Not with the block's mutex
-  // held.
+  // Calls `read` with the names of a block, up to the stack with this number, unless they cannot be read. Not
+  // with the block's mutex held.
   void ReadNames(const BlockKey& key, uint32_t last_stack,
                  absl::FunctionRef<void(const BlockDictionary& names)> read);
 
@@ -83,6 +84,7 @@ class BlockScan {
   StoreCounters& counters_;
   ReadBudget* const budget_;
   std::unique_ptr<RecordScan> scan_;
+  absl::Status names_status_;
   std::vector<SeriesInRecord> record_;
 };
 

@@ -13,6 +13,8 @@
 #include "base/file.h"
 #include "collector/store/embedded/embedded_store.h"
 #include "collector/store/store_test_support.h"
+#include "rocksdb/db.h"
+#include "rocksdb/options.h"
 
 namespace pilotlight::collector {
 namespace {
@@ -168,6 +170,18 @@ TEST_F(CorruptionTest, WhereverTheByteIsTheRestServes) {
     EXPECT_TRUE(store_->SelectSeries({ProfileType{}, kAll, {}}, absl::Hours(1), {}, nullptr, {}).ok());
     AppendWindow(kWindows + 1, random);
   }
+}
+
+// Between its two steps: the list of tables is empty, and the records are in the table put aside.
+TEST_F(CorruptionTest, ASalvageThatWasCutOffIsDoneAgain) {
+  ASSERT_TRUE(store_->Compact().ok());
+  store_.reset();
+  FlipByte(Files(".sst")[0], 0.5);
+  ASSERT_TRUE(rocksdb::RepairDB(options_.path, rocksdb::Options()).ok());
+  ASSERT_TRUE(Files(".sst").empty());
+  Open();
+  EXPECT_GT(TotalCount(), kWindows * kStacks * 8 / 10);
+  EXPECT_FALSE(std::filesystem::exists(options_.path + "/lost"));
 }
 
 TEST_F(CorruptionTest, ATruncatedTableCostsOnlyItsOwnWindows) {

@@ -26,9 +26,6 @@
 namespace pilotlight::collector {
 namespace {
 
-// Opening costs up to seconds; agents try again far more often.
-constexpr std::chrono::seconds kRecoveryPause{1};
-
 rocksdb::Options RocksOptions(const EmbeddedStoreOptions& options) {
   rocksdb::BlockBasedTableOptions table;
   table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
@@ -40,6 +37,7 @@ rocksdb::Options RocksOptions(const EmbeddedStoreOptions& options) {
   rocksdb::Options rocks;
   rocks.table_factory.reset(rocksdb::NewBlockBasedTableFactory(table));
   rocks.create_if_missing = true;
+  if (options.env != nullptr) rocks.env = options.env;
   // What is soon written again is compressed fast, what stays is so well.
   rocks.compression = rocksdb::kLZ4Compression;
   rocks.bottommost_compression = rocksdb::kZSTD;
@@ -147,7 +145,8 @@ absl::StatusOr<std::unique_ptr<Database>> Database::Open(const EmbeddedStoreOpti
 }
 
 absl::Status Database::OpenOrSalvage(bool salvage) {
-  if (!salvage) {
+  // One that was cut off has left the list of tables anyhow.
+  if (!salvage && !SalvageWasCutOff(options_.path)) {
     absl::Status status = OpenRocks();
     if (status.ok()) status = CheckMeta();
     if (!absl::IsDataLoss(status)) {
@@ -244,7 +243,7 @@ absl::Status Database::Recover(const std::function<void()>& on_reopened) {
   {
     const MutexLock lock(mutex_);
     const auto now = std::chrono::steady_clock::now();
-    if (now - last_recovery_ < kRecoveryPause) {
+    if (now - last_recovery_ < absl::ToChronoNanoseconds(options_.recovery_pause)) {
       return absl::UnavailableError(
           absl::StrCat("the store ", options_.path, " is about to be opened again"));
     }

@@ -17,6 +17,10 @@
 #include "collector/store/embedded/overflow_counts.h"
 #include "collector/store/profile_store.h"
 
+namespace rocksdb {
+class Env;
+}
+
 namespace pilotlight::collector {
 
 // The defaults keep the store's memory near 190 MB: the four sizes and RocksDB's own tables.
@@ -45,6 +49,9 @@ struct EmbeddedStoreOptions {
   // that has windows begins with the next day.
   std::vector<std::vector<std::string>> aggregates = {{}, {"namespace"}};
   const Clock* clock = nullptr;  // the system's when null; must outlive the store
+  // After errors of the disk, between two attempts to open the store anew; each may take seconds.
+  absl::Duration recovery_pause = absl::Seconds(1);
+  rocksdb::Env* env = nullptr;  // what RocksDB works on; the system's when null; must outlive the store
 };
 
 inline constexpr absl::string_view kOverflowStack = "[other: too many distinct stacks]";
@@ -129,7 +136,7 @@ class EmbeddedStore : public ProfileStore {
  private:
   EmbeddedStore(const EmbeddedStoreOptions& options, const Clock& clock);
 
-  absl::Status FillBefore(absl::Time time);
+  void FillBefore(absl::Time time);
   // Gives the room of what was dropped back to the file system.
   absl::Status FreeDropped();
 

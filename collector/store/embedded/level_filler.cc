@@ -120,8 +120,9 @@ absl::Status LevelFiller::FillBefore(absl::Time time) {
 
 absl::Status LevelFiller::Fill(const IsDue& is_due) {
   const MutexLock lock(mutex_);
-  for (const Level level : kSummedLevels) RETURN_IF_ERROR(FillLevel(level, is_due));
-  return absl::OkStatus();
+  absl::Status filled;
+  for (const Level level : kSummedLevels) filled.Update(FillLevel(level, is_due));
+  return filled;
 }
 
 bool LevelFiller::FinerAreClosed(const SpanKey& span) const {
@@ -150,9 +151,10 @@ absl::Status LevelFiller::FillLevel(Level level, const IsDue& is_due) {
   if (within.empty() && hours.empty() && aggregates.empty()) return absl::OkStatus();
   // What was touched before now must be in the database, for the sums to have it.
   writer_.WaitForAppends();
-  RETURN_IF_ERROR(FillWithinBlocks(within));
-  for (const OpenSpans::OpenSpan& span : hours) RETURN_IF_ERROR(FillHour(span));
-  if (aggregates.empty()) return absl::OkStatus();
+  // What cannot be read keeps its own span open, not the others.
+  absl::Status filled = FillWithinBlocks(within);
+  for (const OpenSpans::OpenSpan& span : hours) filled.Update(FillHour(span));
+  if (aggregates.empty()) return filled;
   // Of services whose sums are not there yet.
   std::set<uint64_t> waiting;
   for (const OpenSpans::OpenSpan& span : open_spans_.All()) {
@@ -162,29 +164,34 @@ absl::Status LevelFiller::FillLevel(Level level, const IsDue& is_due) {
   }
   for (const OpenSpans::OpenSpan& span : aggregates) {
     if (level == Level::kTenMinutes && waiting.contains(span.key.start_unix_ns)) continue;
-    RETURN_IF_ERROR(FillAggregates(span));
+    filled.Update(FillAggregates(span));
   }
-  return absl::OkStatus();
+  return filled;
 }
 
 absl::Status LevelFiller::FillWithinBlocks(const std::vector<OpenSpans::OpenSpan>& spans) {
+  absl::Status unread;
   for (size_t first = 0; first < spans.size(); first += kSpansAtOnce) {
     std::vector<Sum> sums;
-    {
-      BlockScan scan(database_, cache_, counters_);
-      RETURN_IF_ERROR(scan.status());
-      for (size_t i = first; i < std::min(spans.size(), first + kSpansAtOnce); ++i) {
-        Sum& sum = sums.emplace_back();
-        sum.span = spans[i];
-        const SpanKey& key = sum.span.key;
-        for (const BlockKey& block : catalogue_.Parts(FirstPart(key.level, key.start_unix_ns, key.service))) {
-          SumWithinBlock(scan, block, sum);
-        }
+    std::optional<BlockScan> scan;
+    for (size_t i = first; i < std::min(spans.size(), first + kSpansAtOnce); ++i) {
+      if (!scan) scan.emplace(database_, cache_, counters_);
+      RETURN_IF_ERROR(scan->status());
+      Sum& sum = sums.emplace_back();
+      sum.span = spans[i];
+      const SpanKey& key = sum.span.key;
+      for (const BlockKey& block : catalogue_.Parts(FirstPart(key.level, key.start_unix_ns, key.service))) {
+        SumWithinBlock(*scan, block, sum);
       }
+      if (scan->status().ok()) continue;
+      unread.Update(scan->status());
+      sums.pop_back();
+      scan.reset();
     }
+    scan.reset();
     RETURN_IF_ERROR(Write(sums));
   }
-  return absl::OkStatus();
+  return unread;
 }
 
 void LevelFiller::SumWithinBlock(BlockScan& scan, const BlockKey& block, Sum& sum) {
@@ -248,6 +255,7 @@ absl::StatusOr<std::optional<std::vector<uint32_t>>> LevelFiller::MapStacks(Bloc
                                                                             Block& into) {
   const std::vector<uint32_t> stacks = sums.Stacks();
   const std::vector<uint64_t> hashes = scan.HashesOf(from, stacks);
+  RETURN_IF_ERROR(scan.status());
   std::vector<uint32_t> mapped(sums.size());
   std::vector<size_t> unknown;
   bool is_writable = false;
@@ -280,6 +288,7 @@ absl::StatusOr<std::optional<std::vector<uint32_t>>> LevelFiller::MapStacks(Bloc
       }
     });
   }
+  RETURN_IF_ERROR(scan.status());
   scan.NoteSize(into);
   return mapped;
 }
@@ -361,6 +370,7 @@ absl::StatusOr<std::optional<LevelFiller::Transferred>> LevelFiller::TransferTo(
       }
     }
   }
+  RETURN_IF_ERROR(scan.status());
   return transferred;
 }
 
@@ -441,6 +451,7 @@ absl::Status LevelFiller::FillAggregates(const OpenSpans::OpenSpan& span) {
       for (const BlockKey& block : catalogue_.Parts(FirstPart(key.level, key.start_unix_ns, aggregate.id))) {
         SumWithinBlock(scan, block, sum.within);
       }
+      RETURN_IF_ERROR(scan.status());
       continue;
     }
     const bool over_services = key.level == Level::kTenMinutes;

@@ -69,7 +69,10 @@ absl::string_view RecordScan::key() const { return ToView(iterator_->key()); }
 absl::string_view RecordScan::value() const { return ToView(iterator_->value()); }
 
 void RecordScan::Settle() {
-  if (!iterator_->status().ok()) SkipCorrupt();
+  if (iterator_->status().IsCorruption()) SkipCorrupt();
+  if (const rocksdb::Status read = iterator_->status(); !read.ok() && !read.IsCorruption()) {
+    status_.Update(ToStatus(read, "reading records"));
+  }
   valid_ = iterator_->Valid() && iterator_->key().starts_with(ToSlice(prefix_));
 }
 
@@ -84,7 +87,7 @@ bool RecordScan::TrySeek(absl::uint128 position) {
   AppendBigEndian(key, absl::Uint128High64(position));
   AppendBigEndian(key, absl::Uint128Low64(position));
   SeekTo(key);
-  return iterator_->status().ok();
+  return !iterator_->status().IsCorruption();
 }
 
 void RecordScan::SkipCorrupt() {

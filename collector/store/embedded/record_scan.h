@@ -7,6 +7,7 @@
 #include <string>
 
 #include "absl/numeric/int128.h"
+#include "absl/status/status.h"
 #include "absl/strings/string_view.h"
 #include "collector/store/embedded/keys.h"
 #include "collector/store/embedded/store_counters.h"
@@ -42,13 +43,15 @@ class RecordScan {
 
   // True when something was skipped since the last Seek().
   bool skipped() const { return skipped_; }
+  // The first error of the disk, which has ended a scan early: what cannot be read now may be whole.
+  const absl::Status& status() const { return status_; }
 
  private:
   void MakeIterators(rocksdb::DB& rocks);
   void Settle();
   void SkipCorrupt();
   void SeekTo(const std::string& key);
-  // False when the position cannot be read.
+  // False when the position is corrupt.
   bool TrySeek(absl::uint128 position);
 
   std::shared_ptr<const rocksdb::Snapshot> snapshot_;  // outlives the iterator
@@ -60,6 +63,7 @@ class RecordScan {
   std::string last_key_;  // where to go on after an error
   bool valid_ = false;
   bool skipped_ = false;
+  absl::Status status_;
 };
 
 }  // namespace pilotlight::collector

@@ -77,6 +77,7 @@ absl::Status RestoreTable(const std::string& table, const rocksdb::Options& opti
                           StoreCounters& counters) {
   rocksdb::SstFileReader reader(options);
   if (const rocksdb::Status opened = reader.Open(table); !opened.ok()) {
+    if (!opened.IsCorruption()) return ToStatus(opened, absl::StrCat("reading ", table));
     spdlog::error("store: nothing can be read from {}: {}", table, opened.ToString());
     return absl::OkStatus();
   }
@@ -88,7 +89,7 @@ absl::Status RestoreTable(const std::string& table, const rocksdb::Options& opti
       RETURN_IF_ERROR(restorer.Restore(scan.key(), scan.value()));
     }
   }
-  return absl::OkStatus();
+  return scan.status();
 }
 
 // The name that the labels of a block's series agree on; empty when none can be read.
@@ -126,6 +127,7 @@ absl::Status RestoreMeta(rocksdb::DB& rocks, RecordRestorer& restorer, StoreCoun
       }
     }
   }
+  RETURN_IF_ERROR(scan.status());
   // Boots' ids in the keys of windows must not come up again; without the record nobody knows the last one.
   constexpr uint32_t kFarAway = 1u << 30;
   std::string ids;
@@ -157,6 +159,7 @@ absl::Status RestoreOpenSpans(rocksdb::DB& rocks, RecordRestorer& restorer, Stor
       spans[static_cast<size_t>(level)].emplace(start_ns, IsAggregateId(service) ? kAllAggregates : service);
     }
   }
+  RETURN_IF_ERROR(scan.status());
   for (const Level level : kSummedLevels) {
     const auto& sums = spans[static_cast<size_t>(level)];
     // What is opened at a level is so at the coarser ones.
@@ -178,6 +181,11 @@ absl::Status RestoreOpenSpans(rocksdb::DB& rocks, RecordRestorer& restorer, Stor
 }
 
 }  // namespace
+
+bool SalvageWasCutOff(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::exists(LostDirectory(path), error);
+}
 
 absl::Status RepairTables(const std::string& path, const rocksdb::Options& options) {
   return ToStatus(rocksdb::RepairDB(path, options), absl::StrCat("repairing ", path));

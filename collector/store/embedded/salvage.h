@@ -14,6 +14,9 @@ namespace pilotlight::collector {
 // RepairDB) and moves the others to the subdirectory "lost".
 absl::Status RepairTables(const std::string& path, const rocksdb::Options& options);
 
+// True when the steps were begun and not ended; they may be begun again at any point.
+bool SalvageWasCutOff(const std::string& path);
+
 // Second step: stores the records of lost tables that can be read, and removes the tables; then makes what
 // lists of blocks and services lack from the blocks themselves. Every record has one value for ever but for
 // those of boots and of the next ids, where the greater one is kept.

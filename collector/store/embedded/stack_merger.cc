@@ -1,5 +1,7 @@
 #include "collector/store/embedded/stack_merger.h"
 
+#include <algorithm>
+
 namespace pilotlight::collector {
 
 std::vector<NodeId> StackMerger::Map(BlockScan& scan, Block& block, const std::vector<uint32_t>& stacks) {
@@ -16,6 +18,7 @@ std::vector<NodeId> StackMerger::Map(BlockScan& scan, Block& block, const std::v
   if (!all_known) {
     scan.ReadNames(block.key, stacks.back(),
                    [&](const BlockDictionary& names) { MapUnknown(names, stacks, mapped); });
+    if (!scan.status().ok()) std::ranges::replace(mapped, kUnmapped, StackTrie::kRoot);
   }
   return mapped;
 }

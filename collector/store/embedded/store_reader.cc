@@ -344,6 +344,7 @@ absl::StatusOr<MergedProfile> StoreReader::Merge(const StoreSelection& selection
   std::map<Labels, uint64_t> newest;
   if (newest_only) newest = NewestStarts(scan, plan, choose);
   RETURN_IF_ERROR(budget.status());
+  RETURN_IF_ERROR(scan.status());
   ProfileMerger merger(selection, newest);
   const size_t workers = WorkersFor(plan.size());
   std::vector<std::unique_ptr<BlockScan>> scans;
@@ -365,6 +366,7 @@ absl::StatusOr<MergedProfile> StoreReader::Merge(const StoreSelection& selection
   add_blocks(0, first_service);
   add_blocks(first_service, plan.size());
   RETURN_IF_ERROR(budget.status());
+  for (const auto& one : scans) RETURN_IF_ERROR(one->status());
   MergedProfile merged = merger.Take();
   // What could not be read now may be readable the next time.
   if (counters_.corrupt_records == corrupt_records) answer.Keep(merged);
@@ -404,6 +406,7 @@ absl::StatusOr<std::vector<TimeSeries>> StoreReader::SelectSeries(
     if (!chosen.ids.empty()) builder.AddBlock(*scans[worker], chosen, plan[i].pieces, partials[worker]);
   });
   RETURN_IF_ERROR(budget.status());
+  for (const auto& one : scans) RETURN_IF_ERROR(one->status());
   for (size_t i = 1; i < workers; ++i) partials[0].Add(std::move(partials[i]));
   return builder.Finish(std::move(partials[0]));
 }
@@ -443,7 +446,8 @@ absl::Status StoreReader::ForEachSeries(TimeSpan span, const std::vector<Matcher
       if (seen[id]) visit(*chosen.block->series.identity(id));
     }
   }
-  return budget.status();
+  RETURN_IF_ERROR(budget.status());
+  return scan.status();
 }
 
 }  // namespace pilotlight::collector

@@ -109,10 +109,11 @@ absl::StatusOr<std::unique_ptr<WindowWriter>> WindowWriter::Create(
 absl::Status WindowWriter::Recover() {
   while (database_.broken()) {
     // What is encoded fits the database as it is, so it goes first, be it to fail.
-    if (in_write_ != nullptr || open_->batch.Count() > 0) {
+    if (in_write_ != nullptr || open_->awaited) {
       committed_.Wait(mutex_);
       continue;
     }
+    open_->batch.Clear();  // of the last Reload()
     needs_reload_ = true;
     RETURN_IF_ERROR(database_.Recover([this] { cache_.Clear(); }));
   }
@@ -189,11 +190,11 @@ absl::StatusOr<WindowWriter::Target> WindowWriter::FindBlock(
     bool full = last_part->closed;
     if (!full) {
       const MutexLock lock(block->mutex);
-      block->LoadSeries(rocks, counters_);
-      block->LoadStacks(rocks, counters_);
+      RETURN_IF_ERROR(block->LoadSeries(rocks, counters_));
+      RETURN_IF_ERROR(block->LoadStacks(rocks, counters_));
       block->stacks.MakeSearchable();
       if (adds_stacks(block->stacks)) {
-        block->MakeWritable(rocks, counters_);
+        RETURN_IF_ERROR(block->MakeWritable(rocks, counters_));
         full = block->byte_size() > options_.max_writer_bytes;
       }
       full |= block->damaged;
@@ -237,9 +238,10 @@ absl::StatusOr<std::vector<WindowWriter::Share>> WindowWriter::FindShares(rocksd
     for (const Series* series : share.series) {
       for (const Sample& sample : series->samples) hashes.push_back(window.stacks().stack_hash(sample.node));
     }
-    const auto find_stacks = [&](const NumberedHashes& known) {
-      share.stacks = known.FindAll(hashes, kNewStack);
-      return std::ranges::find(share.stacks, kNewStack) != share.stacks.end();
+    std::vector<uint32_t>& stacks = share.stacks;
+    const auto find_stacks = [&hashes, &stacks](const NumberedHashes& known) {
+      stacks = known.FindAll(hashes, kNewStack);
+      return std::ranges::find(stacks, kNewStack) != stacks.end();
     };
     absl::StatusOr<Target> target =
         FindBlock(rocks, FirstPart(Level::kWindow, start_ns, service_id), find_stacks);
@@ -260,7 +262,7 @@ size_t WindowWriter::EarlierStacks(rocksdb::DB& rocks, const BlockKey& part) {
     --key.part;
     Block& block = *cache_.blocks.Get(key);
     const MutexLock lock(block.mutex);
-    block.LoadStacks(rocks, counters_);
+    block.LoadStacks(rocks, counters_).IgnoreError();  // a limit may be inexact
     count += block.stacks.size();
   }
   return count;
@@ -375,6 +377,7 @@ void WindowWriter::PutNextIds() {
 }
 
 absl::Status WindowWriter::Commit(Group& group) {
+  group.awaited = true;
   while (!group.done) {
     if (in_write_ != nullptr || &group != open_.get()) {
       committed_.Wait(mutex_);

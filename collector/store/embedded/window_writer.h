@@ -77,6 +77,7 @@ class WindowWriter {
     uint64_t windows = 0;
     uint64_t series = 0;
     uint64_t missing = 0;
+    bool awaited = false;  // someone is in Commit() for it
     bool done = false;
     absl::Status status;
   };
