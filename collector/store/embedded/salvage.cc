@@ -146,6 +146,7 @@ absl::Status RestoreMeta(rocksdb::DB& rocks, RecordRestorer& restorer, StoreCoun
 // shows.
 absl::Status RestoreOpenSpans(rocksdb::DB& rocks, RecordRestorer& restorer, StoreCounters& counters) {
   std::array<std::set<std::pair<uint64_t, uint32_t>>, 4> spans;  // by level: where there are records, of whom
+  std::set<uint32_t> aggregates;
   RecordScan scan(rocks, counters);
   for (const Level level : {Level::kWindow, Level::kTenMinutes, Level::kHour, Level::kDay}) {
     const std::string prefix(1, SpaceOf(RecordsOf(level)));
@@ -156,7 +157,8 @@ absl::Status RestoreOpenSpans(rocksdb::DB& rocks, RecordRestorer& restorer, Stor
       reader.BigEndian<uint16_t>();  // the part
       const auto start_ns = reader.BigEndian<uint64_t>();
       if (!reader.ok()) continue;
-      spans[static_cast<size_t>(level)].emplace(start_ns, IsAggregateId(service) ? kAllAggregates : service);
+      spans[static_cast<size_t>(level)].emplace(start_ns, service);
+      if (IsAggregateId(service)) aggregates.insert(service);
     }
   }
   RETURN_IF_ERROR(scan.status());
@@ -166,8 +168,13 @@ absl::Status RestoreOpenSpans(rocksdb::DB& rocks, RecordRestorer& restorer, Stor
     std::set<std::pair<uint64_t, uint32_t>> opened;
     for (const auto& [start_ns, service] : spans[static_cast<size_t>(Finer(level))]) {
       const uint64_t span_start_ns = SpanStart(level, start_ns);
-      for (const uint32_t id : {service, kAllAggregates}) {
-        if (!sums.contains({span_start_ns, id})) opened.emplace(span_start_ns, id);
+      const auto has_sum = [&sums = sums, span_start_ns](uint32_t id) {
+        return sums.contains({span_start_ns, id});
+      };
+      if (!IsAggregateId(service) && !has_sum(service)) opened.emplace(span_start_ns, service);
+      // They are open together: one of them may have its sum, another not.
+      if (aggregates.empty() || !std::ranges::all_of(aggregates, has_sum)) {
+        opened.emplace(span_start_ns, kAllAggregates);
       }
     }
     for (const auto& [start_ns, service] : opened) {
