@@ -17,6 +17,7 @@
 #include "base/stop_signal.h"
 #include "base/version.h"
 #include "collector/collector.h"
+#include "collector/maintenance/commands.h"
 #include "collector/store/embedded/embedded_store.h"
 #include "collector/store_metrics.h"
 #include "web/page_files.h"
@@ -185,7 +186,9 @@ int main(int argc, char** argv) {         // NOLINT(bugprone-exception-escape)
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   AddLoggingFlags(app, configuration.logging);
+  const MaintenanceCommands maintenance(app);
   if (const auto exit_code = ParseFlags(app, argc, argv)) return *exit_code;
+  if (const auto exit_code = maintenance.RunGiven()) return *exit_code;
 
   configuration.store.aggregates.clear();
   for (const std::string& aggregate : configuration.aggregates) {

@@ -13,8 +13,8 @@ namespace {
 // Calls add(number, value) for each numbered record of a kind; it returns whether the record is right. False
 // when one was not, or was corrupt; an error when the disk could not be read.
 template <typename Add>
-absl::StatusOr<bool> ForEachNumbered(rocksdb::DB& rocks, StoreCounters& counters, const BlockKey& key, RecordKind kind,
-                     uint32_t first, const Add& add) {
+absl::StatusOr<bool> ForEachNumbered(rocksdb::DB& rocks, StoreCounters& counters, const BlockKey& key,
+                                     RecordKind kind, uint32_t first, const Add& add) {
   bool good = true;
   RecordScan scan(rocks, counters);
   for (scan.Seek(key, kind, NumberedKey(key, kind, first)); scan.Valid(); scan.Next()) {
@@ -29,6 +29,17 @@ absl::StatusOr<bool> ForEachNumbered(rocksdb::DB& rocks, StoreCounters& counters
 }
 
 }  // namespace
+
+bool AddStackHashes(absl::string_view record, NumberedHashes& stacks) {
+  ByteReader reader(record);
+  const uint64_t first = reader.VarintUpTo(BlockDictionary::kMaxEntries);
+  const size_t count = reader.Count(sizeof(uint64_t));
+  if (!reader.ok() || reader.remaining() != count * sizeof(uint64_t)) return false;
+  if (first < stacks.size() || first + count > BlockDictionary::kMaxEntries) return false;
+  while (stacks.size() < first) stacks.Add(LostStack().stack_hash(1));
+  for (size_t i = 0; i < count; ++i) stacks.Add(reader.BigEndian<uint64_t>());
+  return true;
+}
 
 absl::Status Block::LoadSeries(rocksdb::DB& rocks, StoreCounters& counters) {
   if (series_loaded_) return absl::OkStatus();
@@ -51,7 +62,7 @@ absl::Status Block::LoadStacks(rocksdb::DB& rocks, StoreCounters& counters) {
                       [this](uint32_t chunk, absl::string_view record) ABSL_NO_THREAD_SAFETY_ANALYSIS {
                         damaged |= chunk != next_chunk_;
                         next_chunk_ = chunk + 1;
-                        const bool added = AddStacksRecord(record);
+                        const bool added = AddStackHashes(record, stacks);
                         damaged |= !added;
                         return added;
                       }));
@@ -59,17 +70,6 @@ absl::Status Block::LoadStacks(rocksdb::DB& rocks, StoreCounters& counters) {
   written_stacks_ = stacks.size();
   stacks_loaded_ = true;
   return absl::OkStatus();
-}
-
-bool Block::AddStacksRecord(absl::string_view record) {
-  ByteReader reader(record);
-  const uint64_t first = reader.VarintUpTo(BlockDictionary::kMaxEntries);
-  const size_t count = reader.Count(sizeof(uint64_t));
-  if (!reader.ok() || reader.remaining() != count * sizeof(uint64_t)) return false;
-  if (first < stacks.size() || first + count > BlockDictionary::kMaxEntries) return false;
-  while (stacks.size() < first) stacks.Add(LostStack().stack_hash(1));
-  for (size_t i = 0; i < count; ++i) stacks.Add(reader.BigEndian<uint64_t>());
-  return true;
 }
 
 absl::Status Block::MakeWritable(rocksdb::DB& rocks, StoreCounters& counters) {
@@ -118,14 +118,13 @@ size_t Block::byte_size() const {
 
 absl::StatusOr<bool> BlockNames::Load(rocksdb::DB& rocks, StoreCounters& counters) {
   bool in_order = true;
-  ASSIGN_OR_RETURN(
-      const bool good,
-      ForEachNumbered(rocks, counters, key, RecordKind::kDictionary, next_chunk,
-                      [&](uint32_t chunk, absl::string_view record) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-                        in_order &= chunk == next_chunk;
-                        next_chunk = chunk + 1;
-                        return dictionary.AddChunk(record).ok();
-                      }));
+  ASSIGN_OR_RETURN(const bool good, ForEachNumbered(rocks, counters, key, RecordKind::kDictionary, next_chunk,
+                                                    [&](uint32_t chunk, absl::string_view record)
+                                                        ABSL_NO_THREAD_SAFETY_ANALYSIS {
+                                                          in_order &= chunk == next_chunk;
+                                                          next_chunk = chunk + 1;
+                                                          return dictionary.AddChunk(record).ok();
+                                                        }));
   dictionary.ShrinkToFit();
   return good && in_order;
 }

@@ -20,6 +20,10 @@
 
 namespace pilotlight::collector {
 
+// Adds a record of stack hashes (keys.h), with lost ones where numbers are missing before it. False, and
+// nothing is added, when it is none.
+bool AddStackHashes(absl::string_view record, NumberedHashes& stacks);
+
 // Members are guarded by `mutex`. What a writer adds stands here before it is on disk; a query may see it,
 // but no window that it reads refers to it.
 struct Block {
@@ -58,8 +62,6 @@ struct Block {
   bool damaged ABSL_GUARDED_BY(mutex) = false;
 
  private:
-  bool AddStacksRecord(absl::string_view record) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex);
-
   bool series_loaded_ ABSL_GUARDED_BY(mutex) = false;
   bool stacks_loaded_ ABSL_GUARDED_BY(mutex) = false;
   size_t written_stacks_ ABSL_GUARDED_BY(mutex) = 0;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdarg>
 #include <utility>
 
 #include "absl/strings/match.h"
@@ -136,11 +137,11 @@ Database::Database(const EmbeddedStoreOptions& options, StoreCounters& counters)
 Database::~Database() = default;
 
 absl::StatusOr<std::unique_ptr<Database>> Database::Open(const EmbeddedStoreOptions& options,
-                                                         StoreCounters& counters) {
+                                                         StoreCounters& counters, bool salvage) {
   RETURN_IF_ERROR(PrepareDirectory(options.path));
   // Not make_unique: the constructor is private.
   std::unique_ptr<Database> database(new Database(options, counters));
-  RETURN_IF_ERROR(database->OpenOrSalvage(/*salvage=*/false));
+  RETURN_IF_ERROR(database->OpenOrSalvage(salvage));
   return database;
 }
 
@@ -175,6 +176,64 @@ absl::Status Database::OpenRocks() {
   return absl::OkStatus();
 }
 
+absl::StatusOr<Database::ReadOnly> Database::OpenReadOnly(const EmbeddedStoreOptions& options) {
+  // It would write a file of messages.
+  class NoLogger : public rocksdb::Logger {
+   public:
+    using rocksdb::Logger::Logv;
+    void Logv(const char* /*format*/, va_list /*arguments*/) override {}
+  };
+  rocksdb::Options rocks = RocksOptions(options);
+  rocks.create_if_missing = false;
+  rocks.info_log = std::make_shared<NoLogger>();
+  ReadOnly opened;
+  // A snapshot has no lock file, and locking would make it one.
+  const std::string lock_path = absl::StrCat(options.path, "/LOCK");
+  if (rocks.env->FileExists(lock_path).ok()) {
+    rocksdb::FileLock* lock = nullptr;
+    const rocksdb::Status locked = rocks.env->LockFile(lock_path, &lock);
+    if (!locked.ok()) {
+      const absl::Status error = OpenError(options.path, locked);
+      if (!absl::IsFailedPrecondition(error)) return error;
+      return absl::FailedPreconditionError(absl::StrCat(
+          options.path, " is in use by a collector; stop it, or check a snapshot of it (POST /-/snapshot)"));
+    }
+    opened.lock = std::shared_ptr<rocksdb::FileLock>(
+        lock, [env = rocks.env](rocksdb::FileLock* held) { env->UnlockFile(held); });
+  }
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status status = rocksdb::DB::OpenForReadOnly(rocks, options.path, &db);
+  if (status.IsNotFound() || status.IsPathNotFound()) {
+    return absl::NotFoundError(absl::StrCat("there is no store in ", options.path));
+  }
+  if (!status.ok()) return OpenError(options.path, status);
+  opened.rocks.reset(db);
+  std::string version;
+  const rocksdb::Status read = db->Get(rocksdb::ReadOptions(), FormatVersionKey(), &version);
+  if (read.IsNotFound()) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(options.path, " holds a RocksDB database that is not a collector's"));
+  }
+  RETURN_IF_ERROR(ToStatus(read, absl::StrCat(options.path, ": reading the format version")));
+  RETURN_IF_ERROR(CheckVersion(version, options.path));
+  return opened;
+}
+
+absl::Status Database::CheckVersion(absl::string_view record, const std::string& path) {
+  ByteReader reader(record);
+  const uint64_t version = reader.Varint();
+  if (!reader.done()) return absl::DataLossError(absl::StrCat(path, ": broken format version"));
+  if (version == kFormatVersion) return absl::OkStatus();
+  if (version < kFormatVersion) {
+    return absl::FailedPreconditionError(absl::StrCat(path, " was written by an older collector (format ",
+                                                      version, ", this one knows ", kFormatVersion,
+                                                      "); use another storage path"));
+  }
+  return absl::FailedPreconditionError(absl::StrCat(path, " was written by a newer collector (format ",
+                                                    version, ", this one knows ", kFormatVersion,
+                                                    "); use that version, or another storage path"));
+}
+
 absl::Status Database::CheckMeta() {
   const std::unique_ptr<rocksdb::Iterator> records(rocks_->NewIterator(rocksdb::ReadOptions()));
   records->SeekToFirst();
@@ -185,20 +244,7 @@ absl::Status Database::CheckMeta() {
 
   std::string record;
   const rocksdb::Status read = rocks_->Get(rocksdb::ReadOptions(), FormatVersionKey(), &record);
-  if (read.ok()) {
-    ByteReader reader(record);
-    const uint64_t version = reader.Varint();
-    if (!reader.done()) return absl::DataLossError(absl::StrCat(options_.path, ": broken format version"));
-    if (version == kFormatVersion) return absl::OkStatus();
-    if (version < kFormatVersion) {
-      return absl::FailedPreconditionError(
-          absl::StrCat(options_.path, " was written by an older collector (format ", version,
-                       ", this one knows ", kFormatVersion, "); use another storage path"));
-    }
-    return absl::FailedPreconditionError(
-        absl::StrCat(options_.path, " was written by a newer collector (format ", version,
-                     ", this one knows ", kFormatVersion, "); use that version, or another storage path"));
-  }
+  if (read.ok()) return CheckVersion(record, options_.path);
   if (!read.IsNotFound()) return ToStatus(read, absl::StrCat(options_.path, ": reading the format version"));
   if (!empty) {
     return absl::FailedPreconditionError(absl::StrCat(

@@ -25,9 +25,17 @@ namespace pilotlight::collector {
 // Debian's is. Recover() closes and opens instead; what the log holds is then read again.
 class Database {
  public:
-  // Errors as EmbeddedStore::Open(). A corrupt database is salvaged first.
+  // Errors as EmbeddedStore::Open(). A corrupt database is salvaged first, and any when `salvage` is set.
   static absl::StatusOr<std::unique_ptr<Database>> Open(const EmbeddedStoreOptions& options,
-                                                        StoreCounters& counters);
+                                                        StoreCounters& counters, bool salvage = false);
+
+  struct ReadOnly {
+    std::shared_ptr<void> lock;  // keeps collectors away
+    std::unique_ptr<rocksdb::DB> rocks;
+  };
+  // Changes no byte. FailedPrecondition when a collector has it open, or it is of another version; NotFound
+  // when there is none; DataLoss when it is too corrupt to be opened.
+  static absl::StatusOr<ReadOnly> OpenReadOnly(const EmbeddedStoreOptions& options);
   ~Database();
 
   // While one is held, the database stays open. Not to be nested.
@@ -78,6 +86,7 @@ class Database {
   absl::Status OpenOrSalvage(bool salvage);
   absl::Status OpenRocks();
   absl::Status CheckMeta();
+  static absl::Status CheckVersion(absl::string_view record, const std::string& path);
 
   const EmbeddedStoreOptions options_;
   StoreCounters& counters_;

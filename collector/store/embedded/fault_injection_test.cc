@@ -18,9 +18,11 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/file.h"
 #include "collector/store/embedded/embedded_store.h"
 #include "collector/store/embedded/faulty_file_system.h"
+#include "collector/store/embedded/store_check.h"
 #include "collector/store/store_test_support.h"
 #include "rocksdb/env.h"
 
@@ -180,6 +182,15 @@ class FaultInjection {
     EXPECT_EQ(store_->counters().corrupt_records, 0u);
   }
 
+  // Reads every record on the disk, which works.
+  void ExpectClean() {
+    store_.reset();
+    const absl::StatusOr<StoreCheck> check = CheckStore(options_, nullptr);
+    ASSERT_TRUE(check.ok()) << check.status();
+    EXPECT_THAT(check->problems, testing::IsEmpty()) << absl::StrJoin(check->examples, "\n");
+    EXPECT_EQ(check->lost_names, 0u);
+  }
+
   void FailPower() {
     files_->CutPower();
     store_.reset();
@@ -228,6 +239,7 @@ TEST_P(FaultInjectionTest, WhateverFailsAtRandom) {
       test.Ask(/*may_fail=*/false);
     }
     test.ExpectWhole();
+    if (test.Pick(2) == 0) test.ExpectClean();
     if (testing::Test::HasFailure()) return;
   }
   EXPECT_GT(test.files().failed(FileCall::kRead) + test.files().failed(FileCall::kWrite) +
@@ -272,6 +284,7 @@ TEST_P(OneFaultTest, EachCallFailsOnce) {
     failed += test.files().failed(kind);
     if (power_fails) test.FailPower();
     test.ExpectWhole();
+    test.ExpectClean();
     if (testing::Test::HasFailure()) return;
   }
   EXPECT_GT(failed, calls / step / 2);

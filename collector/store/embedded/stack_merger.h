@@ -20,8 +20,8 @@ class StackMerger {
   // `to` must outlive it.
   explicit StackMerger(StackTrie& to) : to_(to), nodes_{{kRootStackHash, StackTrie::kRoot}} {}
 
-  // The node in `to` for each of `stacks`, numbers in the block that ascend. Some node when the scan's status is
-  // not OK afterwards.
+  // The node in `to` for each of `stacks`, numbers in the block that ascend. Some node when the scan's status
+  // is not OK afterwards.
   std::vector<NodeId> Map(BlockScan& scan, Block& block, const std::vector<uint32_t>& stacks);
 
  private:
