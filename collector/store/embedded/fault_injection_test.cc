@@ -247,7 +247,7 @@ TEST_P(FaultInjectionTest, WhateverFailsAtRandom) {
             0u);
 }
 
-INSTANTIATE_TEST_SUITE_P(Seeds, FaultInjectionTest, testing::Range(1u, 7u));
+INSTANTIATE_TEST_SUITE_P(Seeds, FaultInjectionTest, testing::Range(1u, 5u));
 
 class OneFaultTest : public testing::TestWithParam<std::tuple<FileCall, bool>> {};
 
@@ -273,7 +273,7 @@ TEST_P(OneFaultTest, EachCallFailsOnce) {
     test.ExpectWhole();
     calls = test.files().calls(kind);
   }
-  constexpr uint64_t kMost = 25;
+  constexpr uint64_t kMost = 16;
   const uint64_t step = 1 + calls / kMost;
   uint64_t failed = 0;
   for (uint64_t n = 1; n <= calls; n += step) {
