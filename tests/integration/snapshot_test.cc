@@ -73,7 +73,7 @@ Window WindowOf(uint64_t sequence) {
 
 // How many windows there are; they must be the first ones, each once.
 uint64_t CountWindows(EmbeddedStore& store) {
-  const auto merged = store.Merge({ProfileType{}, kAll, {}});
+  const auto merged = store.Merge({ProfileType{}, kAll, {}}, {});
   EXPECT_TRUE(merged.ok()) << merged.status();
   const uint64_t windows = merged->coverage.windows;
   const StackTrie& trie = merged->profile.trie;

@@ -53,7 +53,7 @@ void AddPoints(const std::string& name, const std::vector<TimeSeries>& all, Answ
   for (const TimeSeries& series : all) {
     for (const SeriesPoint& point : series.points) {
       const std::string key = absl::StrCat(name, series.labels.contains("pod") ? series.labels.at("pod") : "",
-                                           "/", absl::ToUnixSeconds(point.start));
+                                           "/", point.step);
       answers.points[key] = {point.count, point.value};
     }
   }
@@ -87,15 +87,15 @@ absl::StatusOr<Answers> AnswersOf(EmbeddedStore& store) {
     int i = 0;
     for (const StoreSelection& selection : Selections(type)) {
       const std::string name = absl::StrCat(type.name, "/", i++, "/");
-      const auto merged = store.Merge(selection);
+      const auto merged = store.Merge(selection, {});
       if (!merged.ok()) return merged.status();
       AddMerged(name, *merged, answers);
-      const auto series = store.SelectSeries(selection, absl::Hours(1), {"pod"}, nullptr);
+      const auto series = store.SelectSeries(selection, absl::Hours(1), {"pod"}, nullptr, {});
       if (!series.ok()) return series.status();
       AddPoints(name, *series, answers);
     }
   }
-  const auto services = store.LabelValues("service_name", kAll, {});
+  const auto services = store.LabelValues("service_name", kAll, {}, {});
   if (!services.ok()) return services.status();
   answers.services = *services;
   return answers;

@@ -41,7 +41,7 @@ class StoreCheckTest : public testing::Test {
     options_.path = directory_.path() + "/store";
     options_.min_free_bytes = 0;
     options_.write_buffer_bytes = 64 << 10;
-    options_.max_dictionary_bytes = 20000;
+    options_.max_writer_bytes = 20000;
     options_.clock = &clock_;
     Open();
     std::mt19937 random(4);
@@ -82,7 +82,7 @@ class StoreCheckTest : public testing::Test {
   }
 
   Content Stored() {
-    const auto merged = store_->Merge({ProfileType{}, kAll, {}});
+    const auto merged = store_->Merge({ProfileType{}, kAll, {}}, {});
     EXPECT_TRUE(merged.ok()) << merged.status();
     return ContentOf(merged->profile.trie, merged->profile.samples);
   }
@@ -238,7 +238,7 @@ TEST_F(StoreCheckTest, LostNamesAndListsAreFound) {
   EXPECT_TRUE(Repair().after.clean());
   ExpectClean();
   Open();
-  EXPECT_TRUE(store_->Merge({ProfileType{}, kAll, {}}).ok());
+  EXPECT_TRUE(store_->Merge({ProfileType{}, kAll, {}}, {}).ok());
 }
 
 TEST_F(StoreCheckTest, WhereverAByteIsFlippedARepairLeavesAStoreThatIsClean) {
