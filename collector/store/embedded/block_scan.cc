@@ -98,10 +98,10 @@ void BlockScan::ForEachRecordIn(const ChosenBlock& chosen, RecordKind kind, cons
   std::vector<const SeriesInRecord*> series;
   for (scan_->Seek(key, kind, TimedKey(key, kind, range.start_ns));
        scan_->Valid() && (stop == nullptr || !*stop); scan_->Next()) {
-    if (!Spend()) return;
     uint64_t start_ns = 0;
     bool good = ReadStart(scan_->suffix(), start_ns);
     if (good && start_ns >= range.end_ns) break;
+    if (!Spend()) return;
     good = good && (is_service_sum ? ParseServiceSums(level, start_ns, scan_->value(), record_)
                                    : ParseRecord(level, start_ns, scan_->value(), record_));
     if (good) {
@@ -130,10 +130,10 @@ void BlockScan::ForEachTotals(const ChosenBlock& chosen, const std::vector<Piece
     if (piece.kind != RecordKind::kWindowTotals) continue;
     const uint64_t first_ns = SpanStart(Level::kTenMinutes, piece.range.start_ns);
     for (scan_->Seek(key, piece.kind, TimedKey(key, piece.kind, first_ns)); scan_->Valid(); scan_->Next()) {
-      if (!Spend()) return;
       uint64_t start_ns = 0;
       bool good = ReadStart(scan_->suffix(), start_ns);
       if (good && start_ns >= piece.range.end_ns) break;
+      if (!Spend()) return;
       good = good && ReadTotalsRecord(start_ns, scan_->value(), is_wanted,
                                       [&](uint32_t id, const WindowTotals& window) {
                                         const bool is_inside = window.start_ns >= piece.range.start_ns &&
