@@ -52,8 +52,8 @@ void AddMerged(const std::string& name, const MergedProfile& merged, Answers& an
 void AddPoints(const std::string& name, const std::vector<TimeSeries>& all, Answers& answers) {
   for (const TimeSeries& series : all) {
     for (const SeriesPoint& point : series.points) {
-      const std::string key = absl::StrCat(name, series.labels.contains("pod") ? series.labels.at("pod") : "",
-                                           "/", point.step);
+      const std::string key =
+          absl::StrCat(name, series.labels.contains("pod") ? series.labels.at("pod") : "", "/", point.step);
       answers.points[key] = {point.count, point.value};
     }
   }
