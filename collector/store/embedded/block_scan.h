@@ -53,6 +53,9 @@ class BlockScan {
   void ForEachTotals(const ChosenBlock& chosen, const std::vector<Piece>& pieces,
                      const std::function<void(uint32_t id, const WindowTotals& window)>& visit);
 
+  absl::Status MakeWritable(Block& block) ABSL_EXCLUSIVE_LOCKS_REQUIRED(block.mutex) {
+    return block.MakeWritable(use_->rocks(), counters_);
+  }
   // The hashes of stacks, whatever their numbers are.
   std::vector<uint64_t> HashesOf(Block& block, const std::vector<uint32_t>& stacks);
   // Calls `read` with the names of a block, up to the stack with this number, unless they cannot be read. Not

@@ -258,10 +258,8 @@ absl::StatusOr<std::optional<std::vector<uint32_t>>> LevelFiller::MapStacks(Bloc
   RETURN_IF_ERROR(scan.status());
   std::vector<uint32_t> mapped(sums.size());
   std::vector<size_t> unknown;
-  bool is_writable = false;
   {
     const MutexLock lock(into.mutex);
-    is_writable = into.writer.has_value();
     const std::vector<uint32_t> known = into.stacks.FindAll(hashes, kNewStack);
     for (size_t i = 0; i < stacks.size(); ++i) {
       mapped[stacks[i]] = known[i];
@@ -269,15 +267,12 @@ absl::StatusOr<std::optional<std::vector<uint32_t>>> LevelFiller::MapStacks(Bloc
     }
   }
   if (unknown.empty()) return mapped;
-  if (!is_writable) {
-    BlockKey first_part = into.key;
-    first_part.part = 0;
-    ASSIGN_OR_RETURN(const WindowWriter::Target writable,
-                     writer_.FindTarget(first_part, /*adds_stacks=*/true));
-    if (writable.block.get() != &into) return std::nullopt;
-  }
   {
     const MutexLock lock(into.mutex);
+    if (!into.writer) {
+      RETURN_IF_ERROR(scan.MakeWritable(into));
+      if (into.damaged || into.byte_size() > writer_.max_writer_bytes()) return std::nullopt;
+    }
     scan.ReadNames(from.key, stacks.back(), [&](const BlockDictionary& names) ABSL_NO_THREAD_SAFETY_ANALYSIS {
       for (const size_t i : unknown) {
         const NodeId node = names.node_of(stacks[i]);

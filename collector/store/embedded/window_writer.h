@@ -51,13 +51,15 @@ class WindowWriter {
   // InvalidArgument.
   absl::Status DropBefore(Level level, absl::Time before);
   size_t boot_count();
+  size_t max_writer_bytes() const { return options_.max_writer_bytes; }
 
   // A block that records may be added to, for sums; `is_new` when it is not in the catalogue yet.
   struct Target {
     std::shared_ptr<Block> block;
     bool is_new = false;
   };
-  // With `adds_stacks`, one that has its writer.
+  // With `adds_stacks`, one that has its writer. Not by who uses the database: it may have to be opened
+  // again.
   absl::StatusOr<Target> FindTarget(const BlockKey& first_part, bool adds_stacks);
   // Returns when every window that was appended before is on disk, or has failed to get there.
   void WaitForAppends();
