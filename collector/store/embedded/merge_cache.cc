@@ -94,6 +94,14 @@ MergeCache::Answer::~Answer() {
   std::erase(cache_.answers_, this);
 }
 
+bool MergeCache::IsAskedAgain(const std::string& key) {
+  if (max_bytes_ == 0) return false;
+  constexpr size_t kMaxAsked = 4096;
+  const MutexLock lock(mutex_);
+  if (asked_.size() >= kMaxAsked) asked_.clear();
+  return !asked_.insert(absl::HashOf(key)).second;
+}
+
 void MergeCache::Answer::Keep(const MergedProfile& merged) {
   auto packed = std::make_shared<const Packed>(Pack(merged));
   if (packed->bytes > cache_.max_bytes_) return;

@@ -11,6 +11,7 @@
 
 #include "absl/base/thread_annotations.h"
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "base/mutex.h"
 #include "collector/store/embedded/range_cover.h"
 #include "collector/store/profile_store.h"
@@ -29,6 +30,9 @@ class MergeCache {
 
   // A copy of what is here.
   std::optional<MergedProfile> Find(const std::string& key);
+
+  // Whether the question came before, not long ago: only then is its answer worth the copy.
+  bool IsAskedAgain(const std::string& key);
 
   // Stands for an answer while it is worked out. To be made before anything is looked up for it.
   class Answer {
@@ -81,7 +85,8 @@ class MergeCache {
   mutable Mutex mutex_;
   Entries entries_ ABSL_GUARDED_BY(mutex_);
   absl::flat_hash_map<std::string, Entries::iterator> index_ ABSL_GUARDED_BY(mutex_);
-  std::vector<Answer*> answers_ ABSL_GUARDED_BY(mutex_);  // being worked out
+  std::vector<Answer*> answers_ ABSL_GUARDED_BY(mutex_);       // being worked out
+  absl::flat_hash_set<size_t> asked_ ABSL_GUARDED_BY(mutex_);  // hashes of keys
   Counters counters_ ABSL_GUARDED_BY(mutex_);
 };
 

@@ -328,6 +328,7 @@ std::map<Labels, uint64_t> StoreReader::NewestStarts(BlockScan& scan, const std:
 absl::StatusOr<MergedProfile> StoreReader::Merge(const StoreSelection& selection, const ReadLimits& limits) {
   std::string key = MergeCache::KeyOf(selection);
   if (std::optional<MergedProfile> known = merges_.Find(key)) return *std::move(known);
+  const bool is_asked_again = merges_.IsAskedAgain(key);
   MergeCache::Answer answer(merges_, std::move(key), RangeOf(selection.span));
   const uint64_t corrupt_records = counters_.corrupt_records;
   const Choose choose = [&](const SeriesIdentity& identity) {
@@ -369,7 +370,7 @@ absl::StatusOr<MergedProfile> StoreReader::Merge(const StoreSelection& selection
   for (const auto& one : scans) RETURN_IF_ERROR(one->status());
   MergedProfile merged = merger.Take();
   // What could not be read now may be readable the next time.
-  if (counters_.corrupt_records == corrupt_records) answer.Keep(merged);
+  if (is_asked_again && counters_.corrupt_records == corrupt_records) answer.Keep(merged);
   return merged;
 }
 
