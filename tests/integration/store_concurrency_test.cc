@@ -36,7 +36,7 @@ TEST(StoreConcurrencyTest, AppendsAndQueriesDoNotDisturbEachOther) {
   options.path = directory.path();
   options.min_free_bytes = 0;
   options.write_buffer_bytes = 64 << 10;
-  options.cache_bytes = 50 << 10;           // blocks come and go
+  options.cache_bytes = 50 << 10;       // blocks come and go
   options.max_writer_bytes = 20 << 10;  // and grow new parts
   auto opened = EmbeddedStore::Open(options);
   ASSERT_TRUE(opened.ok()) << opened.status();
