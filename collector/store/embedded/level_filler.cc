@@ -87,6 +87,7 @@ std::string EncodeSumsOfService(uint64_t span_start_ns, const std::vector<Record
   }
   if (!has_several) return {};
   std::vector<ServiceSum> sums;
+  sums.reserve(by_type.size());
   for (auto& [type, sum] : by_type) sums.push_back(std::move(sum));
   std::ranges::sort(sums, {}, [](const ServiceSum& sum) { return sum.sum.id; });
   for (ServiceSum& sum : sums) MergeSamples(sum.sum.samples);
@@ -400,6 +401,7 @@ void LevelFiller::PutTransferred(Level level, uint64_t start_ns, Transferred& tr
   batch.Put(TimedKey(block.key, RecordsOf(level), start_ns), EncodeSpanRecord(start_ns, series));
   if (!IsAggregateId(block.key.service)) {
     std::vector<ProfileType> types;
+    types.reserve(series.size());
     for (const RecordedSeries& one : series) types.push_back(type_of.at(one.id));
     const std::string key = TimedKey(block.key, ServiceSumsOf(level), start_ns);
     if (const std::string sums = EncodeSumsOfService(start_ns, series, types); !sums.empty()) {
