@@ -30,6 +30,13 @@ Window MakeAgentWindow(uint64_t agent, uint64_t sequence) {
   return window;
 }
 
+absl::StatusOr<std::unique_ptr<EmbeddedStore>> OpenStore(const TemporaryDirectory& directory) {
+  EmbeddedStoreOptions options;
+  options.path = directory.path();
+  options.min_free_bytes = 0;
+  return EmbeddedStore::Open(options);
+}
+
 TEST(StoreConcurrencyTest, AppendsAndQueriesDoNotDisturbEachOther) {
   const TemporaryDirectory directory;
   EmbeddedStoreOptions options;
@@ -102,10 +109,7 @@ TEST(StoreConcurrencyTest, AppendsAndQueriesDoNotDisturbEachOther) {
 
 TEST(StoreConcurrencyTest, WhatWasStoredIsInTheAnswersFromThenOn) {
   const TemporaryDirectory directory;
-  EmbeddedStoreOptions options;
-  options.path = directory.path();
-  options.min_free_bytes = 0;
-  auto opened = EmbeddedStore::Open(options);
+  const auto opened = OpenStore(directory);
   ASSERT_TRUE(opened.ok()) << opened.status();
   EmbeddedStore& store = **opened;
 
@@ -139,10 +143,7 @@ TEST(StoreConcurrencyTest, WhatWasStoredIsInTheAnswersFromThenOn) {
 
 TEST(StoreConcurrencyTest, RetentionMayDropWhatIsBeingAskedFor) {
   const TemporaryDirectory directory;
-  EmbeddedStoreOptions options;
-  options.path = directory.path();
-  options.min_free_bytes = 0;
-  auto opened = EmbeddedStore::Open(options);
+  const auto opened = OpenStore(directory);
   ASSERT_TRUE(opened.ok()) << opened.status();
   EmbeddedStore& store = **opened;
 

@@ -148,12 +148,15 @@ size_t BlockDictionary::byte_size() const {
              sizeof(uint32_t);
 }
 
+StackTrie SyntheticStack(absl::string_view function) {
+  StackTrie trie;
+  trie.Child(StackTrie::kRoot,
+             trie.InternFrame(FrameView{.function = function, .kind = FrameKind::kSynthetic}));
+  return trie;
+}
+
 const StackTable& LostStack() {
-  static const StackTrie* const table = [] {
-    auto* trie = new StackTrie();
-    trie->Child(StackTrie::kRoot, trie->InternFrame(LostFrame()));
-    return trie;
-  }();
+  static const auto* const table = new StackTrie(SyntheticStack(BlockDictionary::kLostName));
   return *table;
 }
 

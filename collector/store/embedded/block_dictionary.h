@@ -71,7 +71,9 @@ class BlockDictionary {
   std::vector<NodeId> stack_nodes_;
 };
 
-// A table with the one stack, number 1, that stands for all those whose names were lost.
+// A table with one stack, number 1, of one frame that the store makes.
+StackTrie SyntheticStack(absl::string_view function);
+// The one that stands for all those whose names were lost.
 const StackTable& LostStack();
 
 }  // namespace pilotlight::collector

@@ -67,14 +67,9 @@ void JoinEqualSeries(std::vector<RecordedSeries>& series, StackSums& scratch) {
   }
 }
 
-// A table with the one stack, number 1, that stands for those that were too many.
+// Stands for those that were too many.
 const StackTable& OverflowStack() {
-  static const StackTrie* const table = [] {
-    auto* trie = new StackTrie();
-    trie->Child(StackTrie::kRoot,
-                trie->InternFrame(FrameView{.function = kOverflowStack, .kind = FrameKind::kSynthetic}));
-    return trie;
-  }();
+  static const auto* const table = new StackTrie(SyntheticStack(kOverflowStack));
   return *table;
 }
 
