@@ -36,11 +36,12 @@ function(pilotlight_program name)
   pilotlight_leave_out_of_sanitized(${name})
 endfunction()
 
-# pilotlight_test(NAME [LABEL unit] [SERIAL] [THREADS] [PATHS] SOURCES a_test.cc DEPS x y)
+# pilotlight_test(NAME [LABEL unit] [SERIAL] [THREADS] [PATHS] [LONG] SOURCES a_test.cc DEPS x y)
 # LABEL is one of unit, golden, integration, bpf, fuzz, e2e. SERIAL: never beside another test.
-# THREADS: worth ThreadSanitizer's while. PATHS: the sources use PILOTLIGHT_SOURCE_DIR or PILOTLIGHT_BIN_DIR.
+# THREADS: worth ThreadSanitizer's while. LONG: minutes with sanitizers, so it starts first.
+# PATHS: the sources use PILOTLIGHT_SOURCE_DIR or PILOTLIGHT_BIN_DIR.
 function(pilotlight_test name)
-  cmake_parse_arguments(ARG "SERIAL;THREADS;PATHS" "LABEL" "SOURCES;DEPS" ${ARGN})
+  cmake_parse_arguments(ARG "SERIAL;THREADS;PATHS;LONG" "LABEL" "SOURCES;DEPS" ${ARGN})
   if(NOT ARG_LABEL)
     set(ARG_LABEL unit)
   endif()
@@ -58,6 +59,9 @@ function(pilotlight_test name)
   endif()
   add_test(NAME ${name} COMMAND ${name})
   set_tests_properties(${name} PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 1200)
+  if(ARG_LONG)
+    set_tests_properties(${name} PROPERTIES COST 100)
+  endif()
   if(ARG_SERIAL)
     set_tests_properties(${name} PROPERTIES RUN_SERIAL TRUE)
   endif()
