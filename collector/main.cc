@@ -29,7 +29,7 @@ struct Configuration {
   CollectorOptions collector;
   EmbeddedStoreOptions store;
   LoggingFlags logging;
-  std::vector<std::string> aggregates = {"all", "namespace"};
+  std::vector<std::string> aggregates = {"namespace"};
 };
 
 void AddStoreFlags(CLI::App& app, Configuration& configuration, uint64_t& cache_bytes) {
@@ -56,7 +56,8 @@ void AddStoreFlags(CLI::App& app, Configuration& configuration, uint64_t& cache_
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
   app.add_option("--storage.aggregates", configuration.aggregates,
-                 "Sums over services to keep: all, or label names joined by +")
+                 "Sums over services to keep: label names joined by +; that of everything comes with them, "
+                 "or alone as \"all\"")
       ->delimiter(',')
       ->capture_default_str();
 }

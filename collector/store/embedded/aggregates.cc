@@ -21,6 +21,8 @@ std::vector<std::vector<std::string>> Normalized(std::vector<std::vector<std::st
     return std::make_pair(a.size(), a) < std::make_pair(b.size(), b);
   });
   definitions.erase(std::unique(definitions.begin(), definitions.end()), definitions.end());
+  // Any other one has the sums over its label sets, too.
+  if (definitions.size() > 1 && definitions.front().empty()) definitions.erase(definitions.begin());
   return definitions;
 }
 

@@ -60,6 +60,14 @@ FrameView BlockDictionary::view(FrameId id) const {
 
 uint64_t BlockDictionary::frame_hash(FrameId id) const { return HashFrame(view(id)); }
 
+uint64_t BlockDictionary::stack_hash(NodeId node) const {
+  std::vector<FrameId> path;
+  for (; node != StackTable::kRoot; node = parent(node)) path.push_back(frame_of(node));
+  uint64_t hash = kRootStackHash;
+  for (size_t i = path.size(); i-- > 0;) hash = HashStack(hash, frame_hash(path[i]));
+  return hash;
+}
+
 absl::Status BlockDictionary::AddChunk(absl::string_view chunk) {
   ByteReader reader(chunk);
   const uint64_t first_string = reader.VarintUpTo(kMaxEntries);
@@ -119,6 +127,8 @@ absl::Status BlockDictionary::AddChunk(absl::string_view chunk) {
   if (!reader.done()) return Broken("wrong length");
   if (text_.size() + text_size > std::numeric_limits<uint32_t>::max()) return Broken("too much text");
 
+  whole_ &= first_string == string_count() && first_frame == frame_count() && first_node == node_count() &&
+            first_stack == stack_count();
   string_ends_.resize(first_string, string_ends_.back());
   frames_.resize(first_frame, Frame{.function = kLostNumber});
   parents_.resize(first_node, StackTrie::kRoot);

@@ -49,6 +49,10 @@ class BlockDictionary {
   FrameId frame_of(NodeId node) const { return node_frames_[node]; }
   FrameView view(FrameId id) const;
   uint64_t frame_hash(FrameId id) const;
+  // Of what is left of its names: another one than that of the stack when frames of it were lost.
+  uint64_t stack_hash(NodeId node) const;
+  // Whether no chunk before the last one is missing.
+  bool whole() const { return whole_; }
   // Of any stack number; kLostNumber when its names are not here.
   NodeId node_of(uint32_t stack) const {
     return stack < stack_nodes_.size() ? stack_nodes_[stack] : kLostNumber;
@@ -69,6 +73,7 @@ class BlockDictionary {
   std::vector<NodeId> parents_;
   std::vector<FrameId> node_frames_;
   std::vector<NodeId> stack_nodes_;
+  bool whole_ = true;
 };
 
 // A table with one stack, number 1, of one frame that the store makes.

@@ -58,10 +58,9 @@ BlockScan::ChosenBlock BlockScan::Choose(const BlockKey& key,
 void BlockScan::ForEachRecord(const ChosenBlock& chosen, const std::vector<Piece>& pieces, const Visit& visit,
                               const bool* stop) {
   if (!status().ok()) return;  // what refers to names that were not read is not corrupt
-  const bool has_service_sums = chosen.together && !IsAggregateId(chosen.block->key.service);
   for (const Piece& piece : pieces) {
     if (piece.kind == RecordKind::kWindowTotals) continue;
-    if (!has_service_sums || piece.kind == RecordKind::kWindow) {
+    if (!chosen.together || piece.kind == RecordKind::kWindow) {
       ForEachRecordIn(chosen, piece.kind, piece.range, visit, stop);
       continue;
     }

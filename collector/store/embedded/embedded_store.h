@@ -45,9 +45,9 @@ struct EmbeddedStoreOptions {
   // kOverflowStack, those of further label sets under the service's name and kOverflowLabel="true".
   size_t max_stacks_per_service = 100000;
   size_t max_series_per_service = 20000;
-  // Labels of each sum over services that is kept: of everything, and by namespace. What is added to a store
-  // that has windows begins with the next day.
-  std::vector<std::vector<std::string>> aggregates = {{}, {"namespace"}};
+  // Labels of each sum over services that is kept; none are the sum of everything, which comes with any
+  // other. What is added to a store that has windows begins with the next day.
+  std::vector<std::vector<std::string>> aggregates = {{"namespace"}};
   const Clock* clock = nullptr;  // the system's when null; must outlive the store
   // After errors of the disk, between two attempts to open the store anew; each may take seconds.
   absl::Duration recovery_pause = absl::Seconds(1);

@@ -97,7 +97,9 @@ TEST_P(PropertyTest, AnswersAreThoseOfTheNaiveStore) {
   options.cache_bytes = Pick(2) == 0 ? 10000 : 1000000;
   options.max_writer_bytes = Pick(2) == 0 ? 6000 : 1000000;
   options.write_buffer_bytes = 64 << 10;
-  if (Pick(3) == 0) options.aggregates = {{}, {"pod", "namespace"}};
+  const std::vector<std::vector<std::vector<std::string>>> aggregates = {
+      options.aggregates, {{}}, {{}, {"pod", "namespace"}}, {{"service_name"}, {"pod"}}};
+  options.aggregates = aggregates[Pick(aggregates.size())];
   ManualClock clock(kNoon + absl::Hours(72));
   options.clock = &clock;
   auto store = EmbeddedStore::Open(options);

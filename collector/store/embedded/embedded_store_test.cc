@@ -345,8 +345,8 @@ TEST_F(EmbeddedStoreTest, WhatAllLevelsHaveDroppedIsGoneWithItsNames) {
   // The first day is in a block of 32 days, which has ended by then.
   ASSERT_TRUE(store_->DropBefore(AllLevels(kNoon + absl::Hours(24 * 40))).ok());
   EXPECT_EQ(Counts(), (Stacks{{"f", 2}}));
-  // Of a day and of a month, for the service and for two aggregates.
-  EXPECT_EQ(store_->counters().blocks, 6u);
+  // Of a day and of a month, for the service and for the aggregate.
+  EXPECT_EQ(store_->counters().blocks, 4u);
   EXPECT_EQ(store_->counters().services, 1u);
   EXPECT_THAT(Values("service_name"), ElementsAre("cart"));
   Reopen();

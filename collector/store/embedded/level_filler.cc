@@ -37,6 +37,8 @@ void AddInTime(RecordedSeries&& from, bool is_instantaneous, RecordedSeries& to)
 // Series of a block being summed up, by their numbers.
 class SeriesSums {
  public:
+  explicit SeriesSums(StackSums& scratch) : scratch_(scratch) {}
+
   void AddRecorded(const SeriesInRecord& series, bool is_instantaneous) {
     RecordedSeries one{series.id, series.period, series.loss, series.span, {}};
     if (!DecodeSamples(series, one.samples)) return;
@@ -53,9 +55,7 @@ class SeriesSums {
     std::vector<RecordedSeries> taken;
     taken.reserve(series_.size());
     for (auto& [id, one] : series_) {
-      sums_.Clear();
-      sums_.Add(one.samples);
-      one.samples = sums_.ToSamples();
+      scratch_.Merge(one.samples);
       taken.push_back(std::move(one));
     }
     series_.clear();
@@ -63,14 +63,14 @@ class SeriesSums {
   }
 
  private:
+  StackSums& scratch_;
   std::map<uint32_t, RecordedSeries> series_;
-  StackSums sums_;
 };
 
 // The sums over label sets of a block's record; empty when it has one label set of each type, as then the
-// record itself says the same.
+// record itself says the same. Those of an aggregate's block are sums of everything.
 std::string EncodeSumsOfService(uint64_t span_start_ns, const std::vector<RecordedSeries>& series,
-                                const std::vector<ProfileType>& types) {
+                                const std::vector<ProfileType>& types, StackSums& scratch) {
   std::map<ProfileType, ServiceSum> by_type;
   bool has_several = false;
   for (size_t i = 0; i < series.size(); ++i) {
@@ -90,7 +90,7 @@ std::string EncodeSumsOfService(uint64_t span_start_ns, const std::vector<Record
   sums.reserve(by_type.size());
   for (auto& [type, sum] : by_type) sums.push_back(std::move(sum));
   std::ranges::sort(sums, {}, [](const ServiceSum& sum) { return sum.sum.id; });
-  for (ServiceSum& sum : sums) MergeSamples(sum.sum.samples);
+  for (ServiceSum& sum : sums) scratch.Merge(sum.sum.samples);
   return EncodeServiceSums(span_start_ns, sums);
 }
 
@@ -201,7 +201,7 @@ void LevelFiller::SumWithinBlock(BlockScan& scan, const BlockKey& block, Sum& su
   const std::vector<Piece> pieces = {{RecordsOf(finer), {key.start_unix_ns, SpanEnd(key)}}};
   const BlockScan::ChosenBlock chosen = scan.Choose(block, [](const SeriesIdentity&) { return true; });
   const std::vector<bool> instantaneous = InstantaneousSeries(chosen);
-  SeriesSums sums;
+  SeriesSums sums(scratch_);
   TotalsRecordWriter totals;
   scan.ForEachRecord(chosen, pieces, [&](uint64_t, const std::vector<const SeriesInRecord*>& series) {
     for (const SeriesInRecord* one : series) {
@@ -225,11 +225,9 @@ void LevelFiller::SumWithinBlock(BlockScan& scan, const BlockKey& block, Sum& su
     }
   };
   put(RecordsOf(key.level), EncodeSpanRecord(key.start_unix_ns, summed), summed.empty());
-  if (!IsAggregateId(block.service)) {
-    std::string of_service = EncodeSumsOfService(key.start_unix_ns, summed, types);
-    const bool is_empty = of_service.empty();
-    put(ServiceSumsOf(key.level), std::move(of_service), is_empty);
-  }
+  std::string of_service = EncodeSumsOfService(key.start_unix_ns, summed, types, scratch_);
+  const bool is_empty = of_service.empty();
+  put(ServiceSumsOf(key.level), std::move(of_service), is_empty);
   if (finer == Level::kWindow) {
     put(RecordKind::kWindowTotals, totals.Encode(key.start_unix_ns), summed.empty());
   }
@@ -277,10 +275,11 @@ absl::StatusOr<std::optional<std::vector<uint32_t>>> LevelFiller::MapStacks(Bloc
     scan.ReadNames(from.key, stacks.back(), [&](const BlockDictionary& names) ABSL_NO_THREAD_SAFETY_ANALYSIS {
       for (const size_t i : unknown) {
         const NodeId node = names.node_of(stacks[i]);
-        // Another block may know what was lost, so the hash stays free.
-        mapped[stacks[i]] = node == BlockDictionary::kLostNumber
-                                ? into.FindOrAdd(LostStack(), 1, LostStack().stack_hash(1))
-                                : into.FindOrAdd(names, node, hashes[i]);
+        // Another block may know what was lost in this one, so its hash stays free.
+        mapped[stacks[i]] =
+            node == BlockDictionary::kLostNumber
+                ? into.FindOrAdd(LostStack(), 1, LostStack().stack_hash(1))
+                : into.FindOrAdd(names, node, names.whole() ? hashes[i] : names.stack_hash(node));
       }
     });
   }
@@ -323,17 +322,17 @@ absl::StatusOr<std::optional<LevelFiller::Transferred>> LevelFiller::TransferTo(
           scan.Choose(source, [&rename](const SeriesIdentity& series) { return rename(series).has_value(); });
       if (chosen.ids.empty()) continue;
       const std::vector<bool> instantaneous = InstantaneousSeries(chosen);
-      SeriesSums series_sums;
+      SeriesSums series_sums(scratch_);
       scan.ForEachRecord(chosen, pieces, [&](uint64_t, const std::vector<const SeriesInRecord*>& series) {
         for (const SeriesInRecord* one : series) series_sums.AddRecorded(*one, instantaneous[one->id]);
         return true;
       });
       std::vector<RecordedSeries> summed = series_sums.Take();
       if (summed.empty()) continue;
-      StackSums all;
-      for (const RecordedSeries& one : summed) all.Add(one.samples);
+      scratch_.Clear();
+      for (const RecordedSeries& one : summed) scratch_.Add(one.samples);
       ASSIGN_OR_RETURN(const std::optional<std::vector<uint32_t>> mapped,
-                       MapStacks(scan, *chosen.block, all, into));
+                       MapStacks(scan, *chosen.block, scratch_, into));
       if (!mapped) return std::nullopt;
       std::vector<std::pair<std::string, SeriesIdentity>> identities;
       {
@@ -360,7 +359,7 @@ absl::StatusOr<std::optional<LevelFiller::Transferred>> LevelFiller::TransferTo(
       if (transferred.samples > kMaxWaitingSamples) {
         transferred.samples = 0;
         for (auto& [record, series] : transferred.series) {
-          MergeSamples(series.second.samples);
+          scratch_.Merge(series.second.samples);
           transferred.samples += series.second.samples.size();
         }
       }
@@ -385,7 +384,7 @@ void LevelFiller::PutTransferred(Level level, uint64_t start_ns, Transferred& tr
       RecordedSeries& recorded = series.emplace_back(std::move(one.second));
       recorded.id = interned.id;
       type_of[interned.id] = one.first.type;
-      MergeSamples(recorded.samples);
+      scratch_.Merge(recorded.samples);
     }
     block.PutNewStacks(batch);
     block.writer.reset();  // there are many such blocks, and new stacks become rare
@@ -399,16 +398,14 @@ void LevelFiller::PutTransferred(Level level, uint64_t start_ns, Transferred& tr
     batch.Delete(TimedKey(part, ServiceSumsOf(level), start_ns));
   }
   batch.Put(TimedKey(block.key, RecordsOf(level), start_ns), EncodeSpanRecord(start_ns, series));
-  if (!IsAggregateId(block.key.service)) {
-    std::vector<ProfileType> types;
-    types.reserve(series.size());
-    for (const RecordedSeries& one : series) types.push_back(type_of.at(one.id));
-    const std::string key = TimedKey(block.key, ServiceSumsOf(level), start_ns);
-    if (const std::string sums = EncodeSumsOfService(start_ns, series, types); !sums.empty()) {
-      batch.Put(key, sums);
-    } else {
-      batch.Delete(key);
-    }
+  std::vector<ProfileType> types;
+  types.reserve(series.size());
+  for (const RecordedSeries& one : series) types.push_back(type_of.at(one.id));
+  const std::string key = TimedKey(block.key, ServiceSumsOf(level), start_ns);
+  if (const std::string sums = EncodeSumsOfService(start_ns, series, types, scratch_); !sums.empty()) {
+    batch.Put(key, sums);
+  } else {
+    batch.Delete(key);
   }
   blocks.push_back(transferred.target.block);
 }

@@ -97,7 +97,8 @@ class LevelFiller {
   WindowWriter& writer_;
   BlockCache& cache_;
   StoreCounters& counters_;
-  Mutex mutex_;  // one at a time
+  Mutex mutex_;        // one at a time
+  StackSums scratch_;  // of one call
 };
 
 }  // namespace pilotlight::collector

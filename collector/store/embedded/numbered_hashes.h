@@ -1,5 +1,5 @@
-// Hashes numbered from 0 as they were added: what a writer must know of strings, frames and stacks to give
-// each its number again, without what they stand for.
+// Hashes, evenly spread over 64 bits, numbered from 0 as they were added: what a writer must know of strings,
+// frames and stacks to give each its number again, without what they stand for.
 #pragma once
 
 #include <cstddef>
@@ -7,14 +7,12 @@
 #include <optional>
 #include <vector>
 
-#include "absl/container/flat_hash_set.h"
-
 namespace pilotlight::collector {
 
 // Not thread-safe.
 class NumberedHashes {
  public:
-  NumberedHashes() : numbers_(0, Hash{&hashes_}, Equal{&hashes_}) {}
+  NumberedHashes() = default;
   NumberedHashes(const NumberedHashes&) = delete;
   NumberedHashes& operator=(const NumberedHashes&) = delete;
 
@@ -28,29 +26,35 @@ class NumberedHashes {
   bool searchable() const { return searchable_; }
   // REQUIRES: searchable().
   std::optional<uint32_t> Find(uint64_t hash) const;
-  // The number of each hash, or `missing`. Faster than one by one: what one waits for in memory, another
-  // uses.
+  // The number of each hash, or `missing`. Faster than one by one: while one waits for memory, others do,
+  // too.
   std::vector<uint32_t> FindAll(const std::vector<uint64_t>& hashes, uint32_t missing) const;
 
   // Heap bytes in use.
   size_t byte_size() const;
 
  private:
-  struct Hash {
-    using is_transparent = void;
-    const std::vector<uint64_t>* hashes;
-    size_t operator()(uint64_t hash) const { return absl::HashOf(hash); }
-    size_t operator()(uint32_t number) const { return absl::HashOf((*hashes)[number]); }
+  // Open addressing, with linear probing. The table is as large as the caches of a processor, so that what a
+  // search costs is what it waits for memory: part of the hash is in the slot, for most wrong ones to be
+  // passed over without a look at hashes_.
+  struct Slot {
+    uint32_t low_bits = 0;
+    uint32_t number = kEmpty;
   };
-  struct Equal {
-    using is_transparent = void;
-    const std::vector<uint64_t>* hashes;
-    bool operator()(uint32_t a, uint32_t b) const { return (*hashes)[a] == (*hashes)[b]; }
-    bool operator()(uint32_t a, uint64_t b) const { return (*hashes)[a] == b; }
-  };
+  static constexpr uint32_t kEmpty = UINT32_MAX;
+
+  size_t HomeOf(uint64_t hash) const;
+  size_t After(size_t slot) const { return slot + 1 == slots_.size() ? 0 : slot + 1; }
+  // The first one that is empty or may be that of the hash. REQUIRES: there is an empty slot.
+  size_t LikelySlotOf(uint64_t hash, size_t from) const;
+  // Where it is or belongs. REQUIRES: there is an empty slot.
+  size_t SlotOf(uint64_t hash) const;
+  void Insert(uint32_t number);
+  void Resize(size_t slots);
 
   std::vector<uint64_t> hashes_;
-  absl::flat_hash_set<uint32_t, Hash, Equal> numbers_;
+  std::vector<Slot> slots_;
+  size_t used_ = 0;  // of the slots
   bool searchable_ = false;
 };
 

@@ -367,6 +367,29 @@ TEST(NumberedHashesTest, HashesAreFoundByTheirFirstNumber) {
   EXPECT_FALSE(hashes.Find(8).has_value());
 }
 
+TEST(NumberedHashesTest, AsAMapFinds) {
+  std::mt19937_64 random(1);
+  NumberedHashes hashes;
+  std::map<uint64_t, uint32_t> first;
+  std::vector<uint64_t> all;
+  const auto add = [&](uint64_t hash) {
+    first.try_emplace(hash, hashes.Add(hash));
+    all.push_back(hash);
+  };
+  // Equal in what a slot keeps of a hash, or in where it belongs.
+  const auto crowded = [&random] { return random() % 200 << 32 | random() % 3; };
+  for (int i = 0; i < 300; ++i) add(crowded());
+  hashes.MakeSearchable();
+  for (int i = 0; i < 5000; ++i) add(i % 2 == 0 ? random() : crowded());
+  for (int i = 0; i < 1000; ++i) all.push_back(i % 2 == 0 ? random() : crowded());
+  std::vector<uint32_t> expected;
+  for (const uint64_t hash : all) {
+    const auto known = first.find(hash);
+    expected.push_back(known == first.end() ? UINT32_MAX : known->second);
+  }
+  EXPECT_EQ(hashes.FindAll(all, UINT32_MAX), expected);
+}
+
 TEST(SeriesTableTest, RecordsComeBackAndBrokenOnesAreRefused) {
   const SeriesIdentity identity{ProfileType{}, {{"service_name", "cart"}, {"pod", ""}, {"z", "ä"}}};
   const std::string record = EncodeSeriesIdentity(identity);

@@ -30,14 +30,14 @@ void StackMerger::MapUnknown(const BlockDictionary& from, const std::vector<uint
   frame_of_.assign(from.frame_count(), kUnmapped);
   for (size_t i = 0; i < stacks.size(); ++i) {
     if (mapped[i] != kUnmapped) continue;
+    // Another block may know what was lost in this one, so its hash stays free.
     const NodeId node = from.node_of(stacks[i]);
     if (node == BlockDictionary::kLostNumber) {
-      // Another block may know the name, so its hash stays free.
       mapped[i] = to_.Child(StackTrie::kRoot, to_.InternFrame(from.view(BlockDictionary::kLostNumber)));
       continue;
     }
     mapped[i] = MapNode(from, node);
-    nodes_.emplace(hashes_[i], mapped[i]);
+    if (from.whole() || from.stack_hash(node) == hashes_[i]) nodes_.emplace(hashes_[i], mapped[i]);
   }
 }
 

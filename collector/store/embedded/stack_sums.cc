@@ -31,10 +31,21 @@ void StackSums::Clear() {
 
 std::vector<Sample> StackSums::ToSamples() const {
   std::vector<Sample> samples;
+  AppendTo(samples);
+  return samples;
+}
+
+void StackSums::Merge(std::vector<Sample>& samples) {
+  Clear();
+  Add(samples);
+  samples.clear();
+  AppendTo(samples);
+}
+
+void StackSums::AppendTo(std::vector<Sample>& samples) const {
   ForEach([&](uint32_t stack) {
     if (counts_[stack] != 0 || values_[stack] != 0) samples.push_back(at(stack));
   });
-  return samples;
 }
 
 std::vector<uint32_t> StackSums::Stacks() const {

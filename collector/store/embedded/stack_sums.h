@@ -22,6 +22,9 @@ class StackSums {
   Sample at(uint32_t stack) const { return {stack, counts_[stack], static_cast<int64_t>(values_[stack])}; }
   // Sorted, without those that are zero.
   std::vector<Sample> ToSamples() const;
+  // What MergeSamples() does, for samples whose `node` is a stack's number; faster, as nothing is compared.
+  // Begins anew.
+  void Merge(std::vector<Sample>& samples);
   // Calls visit(stack) for each one that was added, in order.
   template <typename Visit>
   void ForEach(const Visit& visit) const {
@@ -37,6 +40,7 @@ class StackSums {
  private:
   static constexpr size_t kBitsOfWord = 64;
   void Grow(size_t size);
+  void AppendTo(std::vector<Sample>& samples) const;
 
   std::vector<uint64_t> counts_;
   std::vector<uint64_t> values_;

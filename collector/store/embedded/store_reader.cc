@@ -41,11 +41,15 @@ std::vector<std::string> ValuesOf(const Labels& labels, const std::vector<std::s
   return values;
 }
 
-// Whether the question takes all label sets of a service together.
-bool OnlyOfService(const std::vector<Matcher>& matchers, const std::vector<std::string>& group_by) {
-  const auto is_service = [](const std::string& name) { return name == kServiceLabel; };
-  return std::ranges::all_of(matchers, [&](const Matcher& matcher) { return is_service(matcher.name()); }) &&
-         std::ranges::all_of(group_by, is_service);
+// Whether the question takes all label sets of a block of `service` together. Those of an aggregate's may be
+// of several services.
+bool TakesTogether(uint32_t service, const std::vector<Matcher>& matchers,
+                   const std::vector<std::string>& group_by) {
+  const auto same_in_all = [service](const std::string& name) {
+    return name == kServiceLabel && !IsAggregateId(service);
+  };
+  return std::ranges::all_of(matchers, same_in_all, &Matcher::name) &&
+         std::ranges::all_of(group_by, same_in_all);
 }
 
 // By number of the stack: which of those in the pieces `select_samples` keeps.
@@ -351,7 +355,6 @@ absl::StatusOr<MergedProfile> StoreReader::Merge(const StoreSelection& selection
   std::vector<std::unique_ptr<BlockScan>> scans;
   for (size_t i = 0; i < workers; ++i) scans.push_back(std::make_unique<BlockScan>(scan));
   std::vector<StackSums> scratch(workers);
-  const bool together = !newest_only && OnlyOfService(selection.matchers, {});
   // Once the aggregates' names are known, those of the services are hardly needed.
   const auto first_service = static_cast<size_t>(
       std::ranges::find_if(plan, [](const PlannedBlock& one) { return !IsAggregateId(one.key.service); }) -
@@ -360,7 +363,7 @@ absl::StatusOr<MergedProfile> StoreReader::Merge(const StoreSelection& selection
     RunParallel(last - first, workers, [&](size_t worker, size_t i) {
       const PlannedBlock& planned = plan[first + i];
       BlockScan::ChosenBlock chosen = scans[worker]->Choose(planned.key, choose);
-      chosen.together = together;
+      chosen.together = !newest_only && TakesTogether(planned.key.service, selection.matchers, {});
       if (!chosen.ids.empty()) merger.AddBlock(*scans[worker], chosen, planned.pieces, scratch[worker]);
     });
   };
@@ -399,11 +402,11 @@ absl::StatusOr<std::vector<TimeSeries>> StoreReader::SelectSeries(
   std::vector<std::unique_ptr<BlockScan>> scans;
   for (size_t i = 0; i < workers; ++i) scans.push_back(std::make_unique<BlockScan>(scan));
   std::vector<PartialSeries> partials(workers);
-  // The estimate of selected samples is worked out for each label set.
-  const bool together = !newest_only && !select_samples && OnlyOfService(selection.matchers, group_by);
   RunParallel(plan.size(), workers, [&](size_t worker, size_t i) {
     BlockScan::ChosenBlock chosen = scans[worker]->Choose(plan[i].key, choose);
-    chosen.together = together;
+    // The estimate of selected samples is worked out for each label set.
+    chosen.together =
+        !newest_only && !select_samples && TakesTogether(plan[i].key.service, selection.matchers, group_by);
     if (!chosen.ids.empty()) builder.AddBlock(*scans[worker], chosen, plan[i].pieces, partials[worker]);
   });
   RETURN_IF_ERROR(budget.status());

@@ -60,11 +60,7 @@ void JoinEqualSeries(std::vector<RecordedSeries>& series, StackSums& scratch) {
     }
   }
   series.resize(kept);
-  for (RecordedSeries& one : series) {
-    scratch.Clear();
-    scratch.Add(one.samples);
-    one.samples = scratch.ToSamples();
-  }
+  for (RecordedSeries& one : series) scratch.Merge(one.samples);
 }
 
 // Stands for those that were too many.
