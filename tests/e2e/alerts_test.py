@@ -10,7 +10,7 @@ import tempfile
 import unittest
 
 import programs
-from daemons import Agent, Collector, wait_for
+from daemons import Agent, Collector, get, wait_for
 from prometheus import Alertmanager, Prometheus
 
 GO_VERSION = "1.26.8"
@@ -38,28 +38,38 @@ class AlertsTest(unittest.TestCase):
                   "--capture.max-overhead=0"))
         cls.alertmanager = cls.enterClassContext(Alertmanager(cls.directory))
         cls.prometheus = cls.enterClassContext(
-            Prometheus(cls.directory, {"agent": cls.agent.http}, hasty_rules(cls.directory), cls.alertmanager))
+            Prometheus(cls.directory, {"agent": cls.agent.http}, hasty_rules(cls.directory), cls.alertmanager,
+                       external_labels={"pilotlight_url": f"http://{cls.collector.http}"}))
 
     def start(self, workload, service, *arguments):
         path = shutil.copy(programs.build_go(workload, GO_VERSION), os.path.join(self.directory, service))
         return self.enterContext(programs.Workload(path, *arguments))
 
     def wait_for_alert(self, name, service):
+        """Its annotations."""
         def there():
-            return any(alert["alertname"] == name and alert.get("service") == service
-                       for alert in self.alertmanager.alerts())
-        wait_for(f"{name} of {service}", there, seconds=120, every=0.5)
+            for alert in self.alertmanager.alerts():
+                if (alert["labels"]["alertname"], alert["labels"].get("service")) == (name, service):
+                    return alert["annotations"]
+            return None
+        return wait_for(f"{name} of {service}", there, seconds=120, every=0.5)
 
     def test_a_service_that_blocks_all_the_time_alerts_and_an_idle_one_does_not(self):
         self.start("blockers", "pingpong", "yield")
         self.start("blockers", "idle", "idle")
-        self.wait_for_alert("PilotlightGoMcallShareHigh", "pingpong")
+        annotations = self.wait_for_alert("PilotlightGoMcallShareHigh", "pingpong")
+        page = annotations["pilotlight_window_url"]
+        self.assertIn("<html", get(page))
+        # The page asks with the same words.
+        graph = get(page.replace("/?", "/flamegraph.svg?"))
+        self.assertIn("runtime.mcall", graph)
+        self.assertNotIn("wasteful", graph)
         # Its share is high enough, and not by chance.
         wait_for("the idle one's share", lambda: (self.prometheus.value(
             'service_class:pilotlight_go_cpu_ratio_lower:10m{service="idle",class="mcall"}') or 0) > 0.2, seconds=120)
         self.assertLess(self.prometheus.value('service:pilotlight_cpu_cores:avg10m{service="idle"}'), 0.1)
         self.assertEqual(self.prometheus.query('ALERTS{service="idle"}'), {})
-        self.assertFalse([alert for alert in self.alertmanager.alerts() if alert.get("service") == "idle"])
+        self.assertFalse([alert for alert in self.alertmanager.alerts() if alert["labels"].get("service") == "idle"])
 
     def test_a_service_that_makes_garbage_alerts(self):
         self.start("garbage", "wasteful").ask("allocate")

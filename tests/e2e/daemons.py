@@ -1,6 +1,7 @@
 """Starts the programs under test, and waits for what they do."""
 
 import contextlib
+import json
 import os
 import signal
 import socket
@@ -25,6 +26,12 @@ def free_port():
 def get(url):
     with urllib.request.urlopen(url, timeout=10) as answer:
         return answer.read().decode()
+
+
+def post_json(url, message):
+    request = urllib.request.Request(url, json.dumps(message).encode(), {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        return json.load(answer)
 
 
 def wait_for(what, condition, seconds=60, every=0.1):

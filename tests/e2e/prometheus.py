@@ -10,6 +10,7 @@ CONFIG = """
 global:
   scrape_interval: 1s
   evaluation_interval: 1s
+  external_labels: {external_labels}
 rule_files: ["{rules}"]
 scrape_configs:
 {jobs}
@@ -30,11 +31,12 @@ receivers: [{name: nobody}]
 class Prometheus(Daemon):
     """Scrapes `jobs`, addresses by name, and evaluates `rules`, a file, each second."""
 
-    def __init__(self, directory, jobs, rules, alertmanager=None):
+    def __init__(self, directory, jobs, rules, alertmanager=None, external_labels=None):
         config = os.path.join(directory, "prometheus.yml")
         with open(config, "w", encoding="utf-8") as file:
             file.write(CONFIG.format(
-                rules=rules, alertmanager=json.dumps(alertmanager.address) if alertmanager else "",
+                rules=rules, external_labels=json.dumps(external_labels or {}),
+                alertmanager=json.dumps(alertmanager.address) if alertmanager else "",
                 jobs="".join(JOB.format(name=name, address=address) for name, address in jobs.items())))
         self.address = f"127.0.0.1:{free_port()}"
         super().__init__(directory, "prometheus", f"--config.file={config}",
@@ -64,5 +66,5 @@ class Alertmanager(Daemon):
                          "--cluster.listen-address=")
 
     def alerts(self):
-        """The labels of each alert that it has."""
-        return [alert["labels"] for alert in json.loads(get(f"http://{self.address}/api/v2/alerts"))]
+        """Each alert that it has: with "labels" and "annotations"."""
+        return json.loads(get(f"http://{self.address}/api/v2/alerts"))

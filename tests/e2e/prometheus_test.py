@@ -5,9 +5,10 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import unittest
 
-from daemons import BUILD, Agent, Collector, Daemon, get, wait_for
+from daemons import BUILD, Agent, Collector, Daemon, get, post_json, wait_for
 from prometheus import Prometheus
 
 HELM = os.path.join(os.environ["PILOTLIGHT_SOURCE"], "helm")
@@ -82,7 +83,8 @@ class PrometheusTest(unittest.TestCase):
             dashboard = json.load(file)
         self.wait_for_value('service:pilotlight_cpu_cores:avg10m{service="shop"} > 0')
         self.wait_for_value('service_class:pilotlight_go_cpu_ratio:10m{service="shop",class="user"} > 0')
-        asked = [target["expr"] for panel in dashboard["panels"] for target in panel.get("targets", [])]
+        targets = [target for panel in dashboard["panels"] for target in panel.get("targets", [])]
+        asked = [target["expr"] for target in targets if target["datasource"]["type"] == "prometheus"]
         self.assertGreater(len(asked), 10)
         for expression in asked:
             for variable, value in (("$namespace", ".*"), ("$service", "shop"), ("$__rate_interval", "1m")):
@@ -91,6 +93,24 @@ class PrometheusTest(unittest.TestCase):
             answer = self.prometheus.query(expression)  # an error of Prometheus raises
             if "gc_pause" not in expression and "0.1" not in expression:  # those may have nothing to show
                 self.assertTrue(answer, expression)
+
+    def test_the_flame_graphs_of_the_dashboard_have_frames(self):
+        with open(os.path.join(HELM, "grafana", "dashboard.json"), encoding="utf-8") as file:
+            dashboard = json.load(file)
+        self.wait_for_value("pilotlight_uplink_acknowledged_windows_total > 2")
+        panels = [panel for panel in dashboard["panels"] if panel["type"] == "flamegraph"]
+        self.assertTrue(panels)
+        for panel in panels:
+            for target in panel["targets"]:
+                self.assertEqual(target["datasource"], {"type": "grafana-pyroscope-datasource", "uid": "${profiles}"})
+                self.assertEqual(target["queryType"], "profile")
+                # What Grafana's data source sends for it.
+                now_ms = int(time.time() * 1000)
+                answer = post_json(
+                    f"http://{self.collector.http}/querier.v1.QuerierService/SelectMergeStacktraces",
+                    {"profileTypeID": target["profileTypeId"], "start": now_ms - 600_000, "end": now_ms,
+                     "labelSelector": target["labelSelector"].replace("${service:regex}", "shop")})
+                self.assertIn("net/http.(*conn).serve", answer["flamegraph"]["names"])
 
     def test_promtool_has_nothing_to_say(self):
         for address in (self.agent.http, self.collector.http):
