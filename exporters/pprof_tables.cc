@@ -3,67 +3,29 @@
 #include <climits>
 #include <limits>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/status_macros.h"
 #include "exporters/utf8.h"
-#include "google/protobuf/io/coded_stream.h"
-#include "google/protobuf/wire_format_lite.h"
+#include "exporters/wire_fields.h"
 
 namespace pilotlight::pprof {
 namespace {
 
 namespace pb = perftools::profiles;
-using google::protobuf::internal::WireFormatLite;
 
-absl::Status NotPprof() {
-  return absl::InvalidArgumentError("not a pprof profile: the protocol buffer is damaged or cut off");
-}
+using Field = WireField;
 
-// One field of the top message: a number, or the bytes of a string or message.
-struct Field {
-  int number = 0;
-  bool is_bytes = false;
-  uint64_t value = 0;
-  absl::string_view bytes;
-};
+constexpr absl::string_view kNotPprof = "not a pprof profile";
 
-// REQUIRES: bytes.size() ≤ INT_MAX.
-absl::Status VisitFields(absl::string_view bytes, const std::function<absl::Status(const Field&)>& visit) {
-  google::protobuf::io::CodedInputStream input(reinterpret_cast<const uint8_t*>(bytes.data()),
-                                               static_cast<int>(bytes.size()));
-  while (static_cast<size_t>(input.CurrentPosition()) < bytes.size()) {
-    const uint32_t tag = input.ReadTag();
-    Field field{.number = WireFormatLite::GetTagFieldNumber(tag), .bytes = {}};
-    if (field.number == 0) return NotPprof();
-    switch (WireFormatLite::GetTagWireType(tag)) {
-      case WireFormatLite::WIRETYPE_VARINT:
-        if (!input.ReadVarint64(&field.value)) return NotPprof();
-        break;
-      case WireFormatLite::WIRETYPE_LENGTH_DELIMITED: {
-        uint32_t size = 0;
-        if (!input.ReadVarint32(&size)) return NotPprof();
-        const auto at = static_cast<size_t>(input.CurrentPosition());
-        if (size > bytes.size() - at) return NotPprof();
-        field.is_bytes = true;
-        field.bytes = bytes.substr(at, size);
-        if (!input.Skip(static_cast<int>(size))) return NotPprof();
-        break;
-      }
-      default:
-        if (!WireFormatLite::SkipField(&input, tag)) return NotPprof();
-        continue;
-    }
-    RETURN_IF_ERROR(visit(field));
-  }
-  return absl::OkStatus();
-}
+absl::Status NotPprof() { return Damaged(kNotPprof); }
 
 class TablesParser {
  public:
   explicit TablesParser(const PprofLimits& limits) : limits_(limits) {}
 
   absl::StatusOr<Tables> Parse(absl::string_view bytes) {
-    RETURN_IF_ERROR(VisitFields(bytes, [this](const Field& field) { return Take(field); }));
+    RETURN_IF_ERROR(VisitFields(bytes, kNotPprof, [this](const Field& field) { return Take(field); }));
     if (column_types_.empty())
       return absl::InvalidArgumentError("not a pprof profile: it has no sample types");
     if (!tables_.strings.empty() && !tables_.strings[0].empty()) {
@@ -73,10 +35,10 @@ class TablesParser {
       ASSIGN_OR_RETURN(Column column, Resolve(type));
       if (column.type.empty()) column.type = "samples";
       if (column.unit.empty()) column.unit = "count";
-      tables_.columns.push_back(column);
+      tables_.heading.columns.push_back(column);
     }
-    ASSIGN_OR_RETURN(tables_.period_type, Resolve(period_type_));
-    ASSIGN_OR_RETURN(tables_.default_column.type, String(default_sample_type_));
+    ASSIGN_OR_RETURN(tables_.heading.period_type, Resolve(period_type_));
+    ASSIGN_OR_RETURN(tables_.heading.default_column.type, String(default_sample_type_));
     RETURN_IF_ERROR(ResolveMappings());
     RETURN_IF_ERROR(ResolveFunctions());
     RETURN_IF_ERROR(ResolveLocations());
@@ -87,12 +49,12 @@ class TablesParser {
   absl::Status Take(const Field& field) {
     switch (field.number) {
       case pb::Profile::kStringTableFieldNumber:
-        if (!field.is_bytes) return NotPprof();
+        if (!field.is_bytes()) return NotPprof();
         if (tables_.strings.size() >= limits_.max_strings) return TooMany("strings", limits_.max_strings);
         tables_.strings.push_back(Utf8Prefix(field.bytes, limits_.max_name_bytes));
         return absl::OkStatus();
       case pb::Profile::kSampleFieldNumber:
-        if (!field.is_bytes || field.bytes.size() > limits_.max_message_bytes) return NotPprof();
+        if (!field.is_bytes() || field.bytes.size() > limits_.max_message_bytes) return NotPprof();
         if (++samples_ > limits_.max_samples) return TooMany("samples", limits_.max_samples);
         return absl::OkStatus();
       case pb::Profile::kSampleTypeFieldNumber:
@@ -104,14 +66,14 @@ class TablesParser {
       case pb::Profile::kLocationFieldNumber:
         return TakeLocation(field);
       case pb::Profile::kPeriodTypeFieldNumber:
-        if (!field.is_bytes || !Merge(field.bytes, period_type_)) return NotPprof();
+        if (!field.is_bytes() || !Merge(field.bytes, period_type_)) return NotPprof();
         return absl::OkStatus();
       case pb::Profile::kPeriodFieldNumber:
-        return TakeNumber(field, tables_.period);
+        return TakeNumber(field, tables_.heading.period);
       case pb::Profile::kTimeNanosFieldNumber:
-        return TakeNumber(field, tables_.time_nanos);
+        return TakeNumber(field, tables_.heading.time_nanos);
       case pb::Profile::kDurationNanosFieldNumber:
-        return TakeNumber(field, tables_.duration_nanos);
+        return TakeNumber(field, tables_.heading.duration_nanos);
       case pb::Profile::kDefaultSampleTypeFieldNumber:
         return TakeNumber(field, default_sample_type_);
       default:
@@ -124,7 +86,7 @@ class TablesParser {
   }
 
   static absl::Status TakeNumber(const Field& field, int64_t& number) {
-    if (field.is_bytes) return NotPprof();
+    if (!field.is_varint()) return NotPprof();
     number = static_cast<int64_t>(field.value);
     return absl::OkStatus();
   }
@@ -137,7 +99,7 @@ class TablesParser {
   template <typename Message>
   absl::Status Append(const Field& field, size_t limit, absl::string_view what,
                       std::vector<Message>& to) const {
-    if (!field.is_bytes || field.bytes.size() > limits_.max_message_bytes) return NotPprof();
+    if (!field.is_bytes() || field.bytes.size() > limits_.max_message_bytes) return NotPprof();
     if (to.size() >= limit) return TooMany(what, limit);
     if (!Merge(field.bytes, to.emplace_back())) return NotPprof();
     return absl::OkStatus();
@@ -146,7 +108,7 @@ class TablesParser {
   // Locations may come before their functions and mappings: for now `mapping` and `function` of the lines
   // are kept by id, in `location_mapping_ids_` and `line_function_ids_`.
   absl::Status TakeLocation(const Field& field) {
-    if (!field.is_bytes || field.bytes.size() > limits_.max_message_bytes) return NotPprof();
+    if (!field.is_bytes() || field.bytes.size() > limits_.max_message_bytes) return NotPprof();
     if (!Merge(field.bytes, location_)) return NotPprof();
     const auto index = static_cast<uint32_t>(tables_.locations.size());
     if (location_.id() == 0 || !tables_.location_of_id.try_emplace(location_.id(), index).second) {
@@ -214,6 +176,7 @@ class TablesParser {
       ASSIGN_OR_RETURN(const absl::string_view file, String(function.filename()));
       function_of_id_.try_emplace(function.id(), static_cast<uint32_t>(tables_.functions.size()));
       tables_.functions.push_back({.name = name, .file = file});
+      tables_.has_go |= absl::EndsWith(file, ".go");
     }
     return absl::OkStatus();
   }
@@ -267,7 +230,7 @@ absl::StatusOr<Tables> ParseTables(absl::string_view bytes, const PprofLimits& l
 absl::Status VisitSamples(absl::string_view bytes,
                           const std::function<absl::Status(const pb::Sample&)>& visit) {
   pb::Sample sample;  // reused: it keeps its memory
-  return VisitFields(bytes, [&](const Field& field) -> absl::Status {
+  return VisitFields(bytes, kNotPprof, [&](const Field& field) -> absl::Status {
     if (field.number != pb::Profile::kSampleFieldNumber) return absl::OkStatus();
     if (!sample.ParseFromArray(field.bytes.data(), static_cast<int>(field.bytes.size()))) return NotPprof();
     return visit(sample);

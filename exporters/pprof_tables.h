@@ -1,4 +1,4 @@
-// The tables of one pprof file, checked and compact. Private to the pprof reader.
+// The tables of one pprof file, checked and compact. Private to the readers of pprof and of OTLP.
 #pragma once
 
 #include <cstdint>
@@ -37,14 +37,25 @@ struct Line {
 
 struct Location {
   uint64_t address = 0;
-  uint32_t mapping = kNone;  // index
-  uint32_t first_line = 0;   // index; the innermost
-  uint32_t line_count = 0;   // at least 1
+  uint32_t mapping = kNone;              // index
+  uint32_t first_line = 0;               // index; the innermost
+  uint32_t line_count = 0;               // at least 1
+  FrameKind kind = FrameKind::kUnknown;  // where the format tells
 };
 
 struct Column {
   absl::string_view type;  // of a column: "samples" when the file says nothing
   absl::string_view unit;  // of a column: "count" when the file says nothing
+};
+
+// What the samples of a profile are.
+struct Heading {
+  std::vector<Column> columns;
+  Column period_type;
+  Column default_column;  // only its type is used
+  int64_t period = 0;
+  int64_t time_nanos = 0;
+  int64_t duration_nanos = 0;
 };
 
 // All but the samples, which are many: those are read one by one, so a hostile file cannot make a small
@@ -56,12 +67,8 @@ struct Tables {
   std::vector<Location> locations;
   std::vector<Line> lines;
   absl::flat_hash_map<uint64_t, uint32_t> location_of_id;  // → index
-  std::vector<Column> columns;
-  Column period_type;
-  Column default_column;  // only its type is used
-  int64_t period = 0;
-  int64_t time_nanos = 0;
-  int64_t duration_nanos = 0;
+  Heading heading;
+  bool has_go = false;  // a function's file is a Go file
 };
 
 absl::StatusOr<Tables> ParseTables(absl::string_view bytes, const PprofLimits& limits);

@@ -1,0 +1,237 @@
+#include "exporters/pprof_converter.h"
+
+#include <algorithm>
+#include <string>
+#include <utility>
+
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_replace.h"
+#include "base/status_macros.h"
+#include "exporters/frame_name.h"
+#include "exporters/utf8.h"
+
+namespace pilotlight::pprof {
+namespace {
+
+// Sums of a profile stay below these, so that adding up its samples, and weighing its frames by them, can
+// never overflow.
+constexpr uint64_t kMaxTotalCount = uint64_t{1} << 52;
+constexpr uint64_t kMaxTotalValue = uint64_t{1} << 62;
+
+bool IsPair(const Column& count, const Column& value) {
+  if (count.unit != "count" || value.unit == "count") return false;
+  return count.type == "samples" || (count.type == "alloc_objects" && value.type == "alloc_space") ||
+         (count.type == "inuse_objects" && value.type == "inuse_space") ||
+         (count.type == "contentions" && value.type == "delay");
+}
+
+// ':' separates the parts of a type.
+std::string TypePart(absl::string_view text) { return absl::StrReplaceAll(ToValidUtf8(text), {{":", "_"}}); }
+
+ProfileType TypeOf(const Column& value, const Column& period) {
+  ProfileType type;
+  type.sample_type = TypePart(value.type);
+  type.sample_unit = TypePart(value.unit);
+  type.period_type = TypePart(period.type);
+  // A unit of nothing says nothing, and would not be written again.
+  type.period_unit = period.type.empty() ? "" : TypePart(period.unit);
+  const bool of_cpu = type.sample_type == "cpu" || (type.sample_type == "samples" && period.type == "cpu");
+  const bool of_memory =
+      absl::StartsWith(type.sample_type, "alloc_") || absl::StartsWith(type.sample_type, "inuse_");
+  type.name = of_cpu ? "process_cpu" : of_memory ? "memory" : type.sample_type;
+  if (type.sample_type == "cpu" && period.type.empty()) {
+    type.period_type = "cpu";
+    type.period_unit = "nanoseconds";
+  }
+  return type;
+}
+
+absl::Status TooLarge(absl::string_view what, size_t limit) {
+  return absl::OutOfRangeError(absl::StrCat("the profile has more than ", limit, " ", what));
+}
+
+uint64_t Magnitude(int64_t value) {
+  return value < 0 ? -static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
+}
+
+bool Unlocks(const Frame& leaf, const StackTrie& trie) {
+  return absl::StrContains(trie.string(leaf.function), "nlock");
+}
+
+}  // namespace
+
+Converter::Converter(const Tables& tables, const Heading& heading, const PprofLimits& limits, Usage& usage)
+    : tables_(tables), limits_(limits), usage_(usage), columns_(heading.columns.size()) {
+  PlanOutputs(heading);
+}
+
+void Converter::PlanOutputs(const Heading& heading) {
+  size_t first = 0;
+  for (size_t i = 0; i < heading.columns.size(); ++i) {
+    Output output;
+    const bool paired = i + 1 < heading.columns.size() && IsPair(heading.columns[i], heading.columns[i + 1]);
+    if (paired) output.count_column = i++;
+    output.value_column = i;
+    const Column& value = heading.columns[i];
+    if (!paired && value.unit == "count") output.count_column = i;
+    output.profile.type = TypeOf(value, heading.period_type);
+    output.profile.period = std::max<int64_t>(heading.period, 0);
+    output.profile.start = absl::FromUnixNanos(heading.time_nanos);
+    output.profile.duration = absl::Nanoseconds(std::max<int64_t>(heading.duration_nanos, 0));
+    output.frames.assign(tables_.lines.size(), kNone);
+    outputs_.push_back(std::move(output));
+    // pprof shows the default column, or the last one when none is named or found.
+    const absl::string_view wanted = heading.default_column.type;
+    const auto is_wanted = [&](size_t column) {
+      return column != kNone && heading.columns[column].type == wanted;
+    };
+    const bool has_default = std::any_of(heading.columns.begin(), heading.columns.end(),
+                                         [wanted](const Column& column) { return column.type == wanted; });
+    if (has_default ? is_wanted(outputs_.back().value_column) || is_wanted(outputs_.back().count_column)
+                    : i + 1 == heading.columns.size()) {
+      first = outputs_.size() - 1;
+    }
+  }
+  std::rotate(outputs_.begin(), outputs_.begin() + static_cast<ptrdiff_t>(first),
+              outputs_.begin() + static_cast<ptrdiff_t>(first) + 1);
+}
+
+absl::Status Converter::Add(absl::Span<const uint32_t> locations, absl::Span<const int64_t> values) {
+  if (values.size() != columns_) {
+    return absl::InvalidArgumentError(absl::StrCat("a sample of the profile has ", values.size(),
+                                                   " values for ", columns_, " sample types"));
+  }
+  CollectLines(locations);
+  for (Output& output : outputs_) RETURN_IF_ERROR(AddTo(output, values));
+  return absl::OkStatus();
+}
+
+std::vector<Profile> Converter::Finish() {
+  std::vector<Profile> profiles;
+  for (Output& output : outputs_) {
+    MergeSamples(output.profile.samples);
+    if (output.profile.type.sample_type == "delay" || output.profile.type.sample_type == "contentions") {
+      output.profile.type.name = output.unlock_value * 2 > output.total_value ? "mutex" : "block";
+    }
+    profiles.push_back(std::move(output.profile));
+  }
+  return profiles;
+}
+
+// The lines of the sample's stack, the innermost first, at most max_depth.
+void Converter::CollectLines(absl::Span<const uint32_t> locations) {
+  lines_.clear();
+  truncated_ = false;
+  for (const uint32_t index : locations) {
+    const Location& location = tables_.locations[index];
+    for (uint32_t i = 0; i < location.line_count; ++i) {
+      if (lines_.size() == limits_.max_depth) {
+        truncated_ = true;
+        return;
+      }
+      lines_.push_back(location.first_line + i);
+    }
+  }
+}
+
+absl::Status Converter::AddTo(Output& output, absl::Span<const int64_t> values) {
+  const int64_t value = values[output.value_column];
+  const uint64_t count = CountOf(output, values);
+  if (count == 0 && value == 0) return absl::OkStatus();
+  output.total_count += std::min(count, kMaxTotalCount);
+  output.total_value += std::min(Magnitude(value), kMaxTotalValue);
+  if (output.total_count >= kMaxTotalCount || output.total_value >= kMaxTotalValue) {
+    return absl::OutOfRangeError("the values of the profile add up to more than can be counted");
+  }
+
+  Profile& profile = output.profile;
+  NodeId node = StackTrie::kRoot;
+  if (truncated_) {
+    profile.loss.truncated_stacks += count;
+    node = profile.trie.Child(
+        node, profile.trie.InternFrame(FrameView{.function = "[truncated]", .kind = FrameKind::kSynthetic}));
+  }
+  usage_.frames += lines_.size();
+  if (usage_.frames > limits_.max_frames) return TooLarge("frames", limits_.max_frames);
+  const size_t nodes_before = profile.trie.node_count();
+  for (size_t i = lines_.size(); i-- > 0;) {
+    const FrameId frame = FrameFor(output, lines_[i]);
+    if (!profile.trie.frame(frame).symbolized) profile.loss.unsymbolized_frames += count;
+    node = profile.trie.Child(node, frame);
+  }
+  usage_.nodes += profile.trie.node_count() - nodes_before;
+  if (usage_.nodes > limits_.max_nodes) return TooLarge("different stacks", limits_.max_nodes);
+  profile.loss.frames += count * lines_.size();
+  if (!lines_.empty() && Unlocks(profile.trie.frame(FrameFor(output, lines_[0])), profile.trie)) {
+    output.unlock_value += Magnitude(value);
+  }
+  profile.samples.push_back({.node = node, .count = count, .value = value});
+  return absl::OkStatus();
+}
+
+// Without a column that counts: in periods when the value has the period's type, else one per sample.
+uint64_t Converter::CountOf(const Output& output, absl::Span<const int64_t> values) {
+  if (output.count_column != kNone) {
+    // Differences (`pprof -base`) have negative ones.
+    return static_cast<uint64_t>(std::max<int64_t>(values[output.count_column], 0));
+  }
+  const ProfileType& type = output.profile.type;
+  const int64_t value = values[output.value_column];
+  if (value <= 0) return 0;
+  if (output.profile.period <= 0 || type.period_type != type.sample_type) return 1;
+  return static_cast<uint64_t>(std::max<int64_t>(value / output.profile.period, 1));
+}
+
+FrameId Converter::FrameFor(Output& output, uint32_t line_index) const {
+  FrameId& frame = output.frames[line_index];
+  if (frame != kNone) return frame;
+  const Line& line = tables_.lines[line_index];
+  const Location& location = tables_.locations[line.location];
+  const Mapping mapping = location.mapping == kNone ? Mapping{} : tables_.mappings[location.mapping];
+  std::string function;
+  std::string file;
+  if (line.function != kNone) {
+    function = Name(tables_.functions[line.function].name);
+    file = Name(tables_.functions[line.function].file);
+  } else {
+    function = AddressName(location, mapping);
+  }
+  const std::string binary = Name(mapping.filename);
+  frame = output.profile.trie.InternFrame(
+      FrameView{.function = function,
+                .file = file,
+                .mapping = binary,
+                .line = line.line,
+                .kind = location.kind != FrameKind::kUnknown ? location.kind : KindOf(function, file, binary),
+                .inlined = line.inlined,
+                .symbolized = !IsAddressName(function)});
+  return frame;
+}
+
+// Cut again, as replacements of ill-formed parts are longer than these.
+std::string Converter::Name(absl::string_view text) const {
+  const std::string valid = ToValidUtf8(text);
+  return std::string(Utf8Prefix(valid, limits_.max_name_bytes));
+}
+
+std::string Converter::AddressName(const Location& location, const Mapping& mapping) const {
+  if (mapping.filename.empty()) return absl::StrCat("0x", absl::Hex(location.address));
+  const absl::string_view base = mapping.filename.substr(mapping.filename.rfind('/') + 1);
+  return absl::StrCat(Name(base), "+0x", absl::Hex(location.address - mapping.start + mapping.offset));
+}
+
+// The format has no kinds; names and files tell.
+FrameKind Converter::KindOf(absl::string_view function, absl::string_view file,
+                            absl::string_view mapping) const {
+  if (mapping.empty() && file.empty() && IsSyntheticName(function)) return FrameKind::kSynthetic;
+  if (absl::StartsWith(mapping, "[kernel") || absl::StartsWith(mapping, "[vmlinux"))
+    return FrameKind::kKernel;
+  if (absl::EndsWith(file, ".go")) return FrameKind::kGo;
+  if (tables_.has_go && (absl::EndsWith(file, ".s") || (file.empty() && IsGoRuntimeName(function)))) {
+    return FrameKind::kGo;
+  }
+  return mapping.empty() ? FrameKind::kUnknown : FrameKind::kNative;
+}
+
+}  // namespace pilotlight::pprof

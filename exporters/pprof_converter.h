@@ -1,0 +1,64 @@
+// Samples to profiles, the same for pprof and for OTLP. Private to their readers.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "absl/status/status.h"
+#include "absl/types/span.h"
+#include "exporters/pprof.h"
+#include "exporters/pprof_tables.h"
+#include "profile/profile.h"
+
+namespace pilotlight::pprof {
+
+// What counts against max_frames and max_nodes, over all the converters of one message.
+struct Usage {
+  size_t frames = 0;
+  size_t nodes = 0;
+};
+
+// Makes one profile of each column of `heading`, or of a pair of them (exporters/pprof.h).
+class Converter {
+ public:
+  // All but `heading` must outlive it.
+  Converter(const Tables& tables, const Heading& heading, const PprofLimits& limits, Usage& usage);
+
+  // `locations` are indices in the tables, the innermost first; `values` one for each column.
+  absl::Status Add(absl::Span<const uint32_t> locations, absl::Span<const int64_t> values);
+  // Once only.
+  std::vector<Profile> Finish();
+
+ private:
+  // One profile to be made, and the columns that it is made from.
+  struct Output {
+    Profile profile;
+    size_t count_column = kNone;  // kNone: it has none
+    size_t value_column = 0;
+    std::vector<FrameId> frames;  // by line; kNone until it is used
+    uint64_t total_count = 0;
+    uint64_t total_value = 0;
+    uint64_t unlock_value = 0;  // of leaves that unlock something
+  };
+
+  void PlanOutputs(const Heading& heading);
+  void CollectLines(absl::Span<const uint32_t> locations);
+  absl::Status AddTo(Output& output, absl::Span<const int64_t> values);
+  static uint64_t CountOf(const Output& output, absl::Span<const int64_t> values);
+  FrameId FrameFor(Output& output, uint32_t line_index) const;
+  std::string Name(absl::string_view text) const;
+  std::string AddressName(const Location& location, const Mapping& mapping) const;
+  FrameKind KindOf(absl::string_view function, absl::string_view file, absl::string_view mapping) const;
+
+  const Tables& tables_;
+  const PprofLimits& limits_;
+  Usage& usage_;
+  const size_t columns_;
+  std::vector<Output> outputs_;
+  // Of the sample at hand.
+  std::vector<uint32_t> lines_;
+  bool truncated_ = false;
+};
+
+}  // namespace pilotlight::pprof
