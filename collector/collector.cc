@@ -19,6 +19,7 @@
 #include "collector/api/grpc_server.h"
 #include "collector/api/http_api.h"
 #include "collector/api/ingest_service.h"
+#include "collector/api/otlp_methods.h"
 #include "collector/api/page.h"
 #include "collector/api/push_methods.h"
 #include "collector/api/querier_methods.h"
@@ -74,6 +75,7 @@ class Collector::Impl {
         push_ingest_(ingest_context_),
         push_methods_(push_ingest_),
         push_service_(MakePushService(push_methods_)),
+        otlp_service_(MakeOtlpService(push_ingest_)),
         agents_service_(MakeAgentsService(ingest_service_)),
         query_methods_(engine_, query_metrics_),
         querier_methods_(engine_),
@@ -120,6 +122,7 @@ class Collector::Impl {
     });
     AddQueryOverHttp(query_methods_, http_server_);
     AddPushOverHttp(push_methods_, http_server_);
+    AddOtlpOverHttp(push_ingest_, http_server_);
     AddQuerierOverHttp(querier_methods_, query_metrics_, http_server_);
     AddPage(options_.page_files, http_server_);
     if (absl::Status status = http_server_.Start(); !status.ok()) {
@@ -130,9 +133,10 @@ class Collector::Impl {
         .listen_address = options_.grpc_listen_address,
         .max_message_bytes = TransportLimit(options_.ingest.max_message_bytes),
         .max_threads = static_cast<int>(options_.query.max_concurrent) + kSpareThreads};
-    ASSIGN_OR_RETURN(grpc_server_,
-                     GrpcServer::Start(grpc_options, {&ingest_service_.service(), agents_service_.get(),
-                                                      query_service_.get(), push_service_.get()}));
+    ASSIGN_OR_RETURN(
+        grpc_server_,
+        GrpcServer::Start(grpc_options, {&ingest_service_.service(), agents_service_.get(),
+                                         query_service_.get(), push_service_.get(), otlp_service_.get()}));
     housekeeping_thread_ = std::thread([this] { KeepHouse(); });
     return absl::OkStatus();
   }
@@ -199,6 +203,7 @@ class Collector::Impl {
   PushIngest push_ingest_;
   PushMethods push_methods_;
   std::unique_ptr<grpc::Service> push_service_;
+  std::unique_ptr<grpc::Service> otlp_service_;
   std::unique_ptr<grpc::Service> agents_service_;
   QueryMethods query_methods_;
   QuerierMethods querier_methods_;

@@ -39,7 +39,8 @@ absl::Status VisitFields(absl::string_view bytes, absl::string_view what,
       }
       case WireFormatLite::WIRETYPE_FIXED64:
         field.type = WireType::kFixed64;
-        [[fallthrough]];
+        if (!input.ReadLittleEndian64(&field.value)) return Damaged(what);
+        break;
       default:
         if (!WireFormatLite::SkipField(&input, tag)) return Damaged(what);
     }

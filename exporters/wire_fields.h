@@ -15,7 +15,7 @@ enum class WireType { kVarint, kFixed64, kBytes, kOther };
 struct WireField {
   int number = 0;
   WireType type = WireType::kOther;
-  uint64_t value = 0;       // of a varint
+  uint64_t value = 0;       // of a varint or fixed64
   absl::string_view bytes;  // of a string, message or packed numbers
 
   bool is_varint() const { return type == WireType::kVarint; }

@@ -9,7 +9,9 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "base/status_macros.h"
+#include "collector/ingest/otlp_labels.h"
 #include "collector/ingest/window_checks.h"
+#include "exporters/otlp.h"
 #include "exporters/pprof.h"
 
 namespace pilotlight::collector {
@@ -46,21 +48,74 @@ Series ToSeries(const Labels& labels, Profile profile, StackTrie& trie) {
   return series;
 }
 
+// Whether `profile` can be of the same window.
+bool Joins(const Profile& profile, const std::vector<Profile>& group) {
+  return std::ranges::all_of(group, [&profile](const Profile& other) {
+    return other.start == profile.start && other.duration == profile.duration && other.type != profile.type;
+  });
+}
+
 }  // namespace
 
 PushIngest::PushIngest(IngestContext& context)
     : context_(context), boot_(absl::StrCat(absl::Hex(absl::GetCurrentTimeNanos()))) {}
 
 absl::Status PushIngest::PushPprof(const Labels& labels, absl::string_view bytes) {
-  context_.metrics().ReceivedBytes(bytes.size());
-  if (bytes.size() > context_.limits().max_message_bytes) {
-    return Refuse(RefusalReason::kNotDecodable,
-                  absl::StrCat("the profile has ", bytes.size(), " bytes, the limit is ",
-                               context_.limits().max_message_bytes));
-  }
+  RETURN_IF_ERROR(Admit(bytes));
   absl::StatusOr<std::vector<Profile>> profiles = ReadPprof(bytes, LimitsOf(context_.limits()));
   if (!profiles.ok()) return Refuse(RefusalReason::kNotDecodable, profiles.status().message());
   return Push(labels, *std::move(profiles));
+}
+
+absl::StatusOr<OtlpOutcome> PushIngest::PushOtlp(absl::string_view request, absl::string_view version) {
+  RETURN_IF_ERROR(Admit(request));
+  absl::StatusOr<std::vector<OtlpResource>> resources =
+      ReadOtlp(request, version, LimitsOf(context_.limits()));
+  if (!resources.ok()) return Refuse(RefusalReason::kNotDecodable, resources.status().message());
+
+  OtlpOutcome outcome;
+  absl::Status first_refusal;
+  int64_t taken = 0;
+  const auto note = [&](const absl::Status& status, size_t profiles) {
+    if (status.ok()) {
+      taken += static_cast<int64_t>(profiles);
+      return;
+    }
+    outcome.rejected_profiles += static_cast<int64_t>(profiles);
+    if (first_refusal.ok()) first_refusal = status;
+  };
+  for (OtlpResource& resource : *resources) {
+    const Labels labels = LabelsOfResource(resource.attributes);
+    std::vector<Profile> group;
+    const auto push_group = [&]() -> absl::Status {
+      if (group.empty()) return absl::OkStatus();
+      const size_t size = group.size();
+      const absl::Status status = Push(labels, std::exchange(group, {}));
+      if (absl::IsResourceExhausted(status) && taken == 0) return status;
+      note(status, size);
+      return absl::OkStatus();
+    };
+    for (absl::StatusOr<Profile>& profile : resource.profiles) {
+      if (!profile.ok()) {
+        note(Refuse(RefusalReason::kNotDecodable, profile.status().message()), 1);
+        continue;
+      }
+      if (!Joins(*profile, group)) RETURN_IF_ERROR(push_group());
+      group.push_back(*std::move(profile));
+    }
+    RETURN_IF_ERROR(push_group());
+  }
+  if (taken == 0 && !first_refusal.ok()) return first_refusal;
+  outcome.message = std::string(first_refusal.message());
+  return outcome;
+}
+
+absl::Status PushIngest::Admit(absl::string_view bytes) {
+  context_.metrics().ReceivedBytes(bytes.size());
+  if (bytes.size() <= context_.limits().max_message_bytes) return absl::OkStatus();
+  return Refuse(RefusalReason::kNotDecodable,
+                absl::StrCat("the profile has ", bytes.size(), " bytes, the limit is ",
+                             context_.limits().max_message_bytes));
 }
 
 absl::Status PushIngest::Push(const Labels& all_labels, std::vector<Profile> profiles) {

@@ -8,12 +8,19 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "base/mutex.h"
 #include "collector/ingest/ingest_stream.h"
 #include "profile/profile.h"
 
 namespace pilotlight::collector {
+
+// What became of the profiles of an OTLP request, when not all were refused.
+struct OtlpOutcome {
+  int64_t rejected_profiles = 0;
+  std::string message;  // why the first one was
+};
 
 // Stores each push as a window. A push has no identity, so that sent again it counts again: windows get a
 // boot of this start of the collector and numbers as they come. Thread-safe.
@@ -26,7 +33,11 @@ class PushIngest {
   // profile types, and what else has "__" in front is dropped. Without samples there is nothing to store.
   // InvalidArgument: can never be stored. ResourceExhausted: not now.
   absl::Status PushPprof(const Labels& labels, absl::string_view bytes);
-  // The same of profiles that were read before: all of one time.
+  // An OTLP request, with its version (ReadOtlp()). Profiles of one resource and time share a window when
+  // their types differ. What is refused leaves the others; InvalidArgument when there are none.
+  // ResourceExhausted only when nothing was stored, so that it can be sent again.
+  absl::StatusOr<OtlpOutcome> PushOtlp(absl::string_view request, absl::string_view version);
+  // Profiles that were read before: all of one time.
   absl::Status Push(const Labels& labels, std::vector<Profile> profiles);
 
  private:
@@ -37,6 +48,7 @@ class PushIngest {
     uint64_t last_sequence ABSL_GUARDED_BY(mutex) = 0;
   };
 
+  absl::Status Admit(absl::string_view bytes);
   absl::Status Refuse(RefusalReason reason, absl::string_view message);
   absl::Status Store(Window window);
 

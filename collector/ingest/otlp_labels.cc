@@ -1,0 +1,57 @@
+#include "collector/ingest/otlp_labels.h"
+
+#include <algorithm>
+#include <array>
+#include <initializer_list>
+#include <utility>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/string_view.h"
+
+namespace pilotlight::collector {
+namespace {
+
+constexpr std::array<std::pair<absl::string_view, absl::string_view>, 6> kKnown = {{
+    {kServiceLabel, "service.name"},
+    {"namespace", "k8s.namespace.name"},
+    {"pod", "k8s.pod.name"},
+    {"container", "k8s.container.name"},
+    {"node", "k8s.node.name"},
+    {"node", "host.name"},
+}};
+
+std::string LabelName(absl::string_view attribute) {
+  std::string name(attribute);
+  std::ranges::replace_if(
+      name, [](char c) { return !absl::ascii_isalnum(static_cast<unsigned char>(c)); }, '_');
+  if (!name.empty() && absl::ascii_isdigit(static_cast<unsigned char>(name[0]))) name.insert(0, 1, '_');
+  return name;
+}
+
+}  // namespace
+
+Labels LabelsOfResource(const std::map<std::string, std::string>& attributes) {
+  Labels labels;
+  const auto add = [&](absl::string_view label, absl::string_view attribute) {
+    const auto found = attributes.find(std::string(attribute));
+    if (found != attributes.end() && !found->second.empty())
+      labels.try_emplace(std::string(label), found->second);
+  };
+  for (const auto& [label, attribute] : kKnown) add(label, attribute);
+  add(kServiceLabel, "k8s.container.name");
+  add(kServiceLabel, "container.name");
+  add(kServiceLabel, "process.executable.name");
+  labels.try_emplace(std::string(kServiceLabel), "unknown_service");
+  for (const auto& [attribute, value] : attributes) {
+    const bool is_known =
+        std::ranges::any_of(kKnown, [&](const auto& known) { return known.second == attribute; });
+    if (is_known || absl::StartsWith(attribute, "process.") || absl::StartsWith(attribute, "telemetry."))
+      continue;
+    if (!attribute.empty()) labels.try_emplace(LabelName(attribute), value);
+  }
+  return labels;
+}
+
+}  // namespace pilotlight::collector
