@@ -1,0 +1,78 @@
+"""What OpenTelemetry's own exporter packages send is there with its names and totals.
+
+Built twice: with the package of the current schema, and with that of the one before.
+"""
+
+import os
+import subprocess
+import tempfile
+import unittest
+import urllib.parse
+
+import daemons
+
+CLIENT = os.path.join(os.environ["PILOTLIGHT_SOURCE"], "tests", "e2e", "otlp_client")
+MODULES = {"current": "go.mod", "previous": "previous.mod"}
+WAYS = {
+    "grpc": [],
+    "grpc_gzip": ["-gzip"],
+    "http": ["-http"],
+    "http_gzip": ["-http", "-gzip"],
+    "http_json": ["-http", "-json"],
+}
+EXPECTED = {
+    # Samples with timestamps alone, with values alone, and with both.
+    "process_cpu:cpu:nanoseconds:cpu:nanoseconds": [
+        "main.main;libshop.so+0x1234 2", "main.main;shop.List[go.shape.int] 5", "main.main;shop.Sum;shop.add 3"],
+    "memory:alloc_space:bytes::": ["main.main;shop.List[go.shape.int] 4096"],
+    "off_cpu:off_cpu:nanoseconds::": ["main.main;shop.Sum;shop.add 3000"],
+}
+
+
+class OtlpTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.directory = cls.enterClassContext(tempfile.TemporaryDirectory())
+        for schema, module in MODULES.items():
+            subprocess.run(["go", "build", f"-modfile={module}", "-o", os.path.join(cls.directory, schema), "."],
+                           cwd=CLIENT, check=True)
+        cls.collector = cls.enterClassContext(daemons.Collector(cls.directory))
+        daemons.wait_for("the collector", lambda: daemons.get(f"http://{cls.collector.http}/-/ready"))
+
+    def send(self, schema, service, *flags):
+        to = [f"-http=http://{self.collector.http}"] if "-http" in flags else [f"-grpc={self.collector.grpc}"]
+        return subprocess.run(
+            [os.path.join(self.directory, schema), f"-service={service}", *to, *(f for f in flags if f != "-http")],
+            check=True, capture_output=True, text=True).stdout.strip()
+
+    def folded(self, service, profile_type):
+        query = urllib.parse.urlencode({
+            "selector": f'{{service_name="{service}", namespace="shops", pod="shop-1", '
+                        'deployment_environment_name="test"}',
+            "type": profile_type})
+        return daemons.get(f"http://{self.collector.http}/folded?{query}").splitlines()
+
+    def test_what_is_sent_is_there(self):
+        for schema in MODULES:
+            for way, flags in WAYS.items():
+                with self.subTest(schema=schema, way=way):
+                    service = f"{schema}-{way}"
+                    self.assertEqual(self.send(schema, service, *flags), "rejected 0:")
+                    for profile_type, stacks in EXPECTED.items():
+                        self.assertEqual(self.folded(service, profile_type), stacks)
+
+    def test_a_refused_profile_leaves_the_others(self):
+        for schema in MODULES:
+            for flags in ([], ["-http"], ["-http", "-json"]):
+                with self.subTest(schema=schema, flags=flags):
+                    service = f"broken-{schema}{''.join(flags)}"
+                    self.assertEqual(self.send(schema, service, "-broken", *flags),
+                                     "rejected 1: the dictionary has no stack 1000")
+                    cpu, stacks = next(iter(EXPECTED.items()))
+                    self.assertEqual(self.folded(service, cpu), stacks)
+        self.assertIn('pilotlight_ingest_refused_windows_total{reason="not_decodable"}',
+                      daemons.get(f"http://{self.collector.http}/metrics"))
+
+
+if __name__ == "__main__":
+    unittest.main()
