@@ -28,7 +28,7 @@ using otlp::kNotOtlp;
 using otlp::Schema;
 
 constexpr size_t kMaxProfiles = 10'000;                  // of a request; and as many resources
-constexpr size_t kMaxAttributeBytes = size_t{64} << 10;  // of a resource
+constexpr size_t kMaxAttributeBytes = size_t{16} << 20;  // of all resources
 
 template <typename Message>
 absl::Status ParseMessage(const WireField& field, const PprofLimits& limits, Message& message) {
@@ -121,17 +121,12 @@ class RequestReader {
   }
 
   absl::Status ReadResource(absl::string_view bytes, OtlpResource& resource) {
-    size_t attribute_bytes = 0;
     return VisitFields(bytes, kNotOtlp, [&](const WireField& field) -> absl::Status {
       switch (field.number) {
         case pb::ResourceProfiles::kResourceFieldNumber:
-          return VisitEach(field.bytes, Resource::kAttributesFieldNumber,
-                           [&](const WireField& attribute) -> absl::Status {
-                             RETURN_IF_ERROR(ReadAttribute(attribute, resource.attributes, attribute_bytes));
-                             return attribute_bytes > kMaxAttributeBytes
-                                        ? TooMany("bytes of attributes of one resource", kMaxAttributeBytes)
-                                        : absl::OkStatus();
-                           });
+          return VisitEach(field.bytes, Resource::kAttributesFieldNumber, [&](const WireField& attribute) {
+            return ReadAttribute(attribute, resource.attributes);
+          });
         case pb::ResourceProfiles::kScopeProfilesFieldNumber:
           return ReadScope(field.bytes, resource.profiles);
         default:
@@ -140,8 +135,7 @@ class RequestReader {
     });
   }
 
-  absl::Status ReadAttribute(const WireField& field, std::map<std::string, std::string>& attributes,
-                             size_t& bytes) const {
+  absl::Status ReadAttribute(const WireField& field, std::map<std::string, std::string>& attributes) {
     KeyValue attribute;
     RETURN_IF_ERROR(ParseMessage(field, limits_, attribute));
     absl::string_view key = attribute.key();
@@ -150,7 +144,9 @@ class RequestReader {
     }
     ASSIGN_OR_RETURN(std::optional<std::string> text, TextOf(attribute.value()));
     if (!text) return absl::OkStatus();
-    bytes += key.size() + text->size();
+    // Many may name the same long string.
+    attribute_bytes_ += key.size() + text->size();
+    if (attribute_bytes_ > kMaxAttributeBytes) return TooMany("bytes of attributes", kMaxAttributeBytes);
     attributes.insert_or_assign(ToValidUtf8(key), *std::move(text));
     return absl::OkStatus();
   }
@@ -286,6 +282,7 @@ class RequestReader {
   Schema schema_ = Schema::kCurrent;
   otlp::Tables tables_;
   pprof::Usage usage_;
+  size_t attribute_bytes_ = 0;
   size_t profiles_ = 0;
   size_t samples_ = 0;
   size_t lines_ = 0;

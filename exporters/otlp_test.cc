@@ -243,6 +243,16 @@ TEST_P(OtlpTest, RefusesWhatIsTooMuch) {
   EXPECT_THAT(error({.max_frames = 4}), HasSubstr("more than 4"));
 }
 
+TEST_P(OtlpTest, RefusesAttributesThatGrow) {
+  const int32_t text = request_.String(std::string(16'000, 'x'));
+  for (int i = 0; i < 2000; ++i) {
+    request_.SetAttribute("key", "");
+    request_.resource().mutable_resource()->mutable_attributes(i)->mutable_value()->set_string_value_strindex(
+        text);
+  }
+  EXPECT_THAT(RequestError(), HasSubstr("bytes of attributes"));
+}
+
 TEST_P(OtlpTest, EveryCutOffIsRefusedOrRead) {
   request_.SetAttribute("service.name", "shop");
   OtlpRequest::AddSample(request_.AddProfile("cpu", "nanoseconds"), stack_, {1});

@@ -50,9 +50,11 @@ Series ToSeries(const Labels& labels, Profile profile, StackTrie& trie) {
 
 // Whether `profile` can be of the same window.
 bool Joins(const Profile& profile, const std::vector<Profile>& group) {
-  return std::ranges::all_of(group, [&profile](const Profile& other) {
-    return other.start == profile.start && other.duration == profile.duration && other.type != profile.type;
-  });
+  constexpr size_t kMaxSeries = 32;
+  return group.size() < kMaxSeries && std::ranges::all_of(group, [&profile](const Profile& other) {
+           return other.start == profile.start && other.duration == profile.duration &&
+                  other.type != profile.type;
+         });
 }
 
 }  // namespace

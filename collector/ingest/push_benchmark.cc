@@ -4,7 +4,9 @@
 #include <prometheus/registry.h>
 
 #include <cstdint>
+#include <map>
 #include <string>
+#include <vector>
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
@@ -14,6 +16,7 @@
 #include "collector/ingest/push.h"
 #include "collector/store/embedded/embedded_store.h"
 #include "exporters/pprof.h"
+#include "tests/support/otlp_request.h"
 
 namespace pilotlight::collector {
 namespace {
@@ -48,8 +51,30 @@ Profile BusyProfile(size_t nodes) {
   return made;
 }
 
-void BM_Push(benchmark::State& state) {
-  const std::string bytes = WritePprof(BusyProfile(static_cast<size_t>(state.range(0))));
+// The same as an OTLP request.
+std::string ToOtlp(const Profile& profile) {
+  OtlpRequest request;
+  request.SetAttribute("service.name", "shop");
+  OtlpRequest::Profile& made = request.AddProfile("samples", "count");
+  request.SetPeriod(made, "cpu", "nanoseconds", profile.period);
+  made.set_time_unix_nano(static_cast<uint64_t>(absl::ToUnixNanos(profile.start)));
+  made.set_duration_nano(static_cast<uint64_t>(absl::ToInt64Nanoseconds(profile.duration)));
+  std::map<FrameId, int32_t> locations;
+  for (const Sample& sample : profile.samples) {
+    std::vector<int32_t> stack;
+    for (const FrameId id : profile.trie.Stack(sample.node)) {
+      int32_t& location = locations[id];
+      if (location == 0) location = request.Location({std::string(profile.trie.view(id).function)});
+      stack.insert(stack.begin(), location);
+    }
+    OtlpRequest::AddSample(made, request.Stack(stack), {static_cast<int64_t>(sample.count)});
+  }
+  return request.Current();
+}
+
+// `push` is called over and over, with a store of its own.
+template <typename Push>
+void Measure(benchmark::State& state, const Push& push) {
   const TemporaryDirectory directory;
   EmbeddedStoreOptions options;
   options.path = directory.path() + "/store";
@@ -60,13 +85,25 @@ void BM_Push(benchmark::State& state) {
   IngestMetrics metrics(registry);
   IngestContext context(**store, {}, clock, metrics);
   PushIngest ingest(context);
+  for (auto _ : state) CHECK(push(ingest));
+}
+
+void BM_Push(benchmark::State& state) {
+  const std::string bytes = WritePprof(BusyProfile(static_cast<size_t>(state.range(0))));
   const Labels labels = {{"__name__", "process_cpu"}, {"service_name", "shop"}};
-  for (auto _ : state) CHECK(ingest.PushPprof(labels, bytes).ok());
+  Measure(state, [&](PushIngest& ingest) { return ingest.PushPprof(labels, bytes).ok(); });
   state.counters["gzipped_bytes"] = static_cast<double>(bytes.size());
   state.counters["bytes"] = static_cast<double>(Gunzip(bytes, size_t{1} << 30)->size());
 }
 // Of all threads: RocksDB has its own.
 BENCHMARK(BM_Push)->Arg(1100)->Arg(5000)->MeasureProcessCPUTime()->Unit(benchmark::kMillisecond);
+
+void BM_PushOtlp(benchmark::State& state) {
+  const std::string bytes = ToOtlp(BusyProfile(static_cast<size_t>(state.range(0))));
+  Measure(state, [&](PushIngest& ingest) { return ingest.PushOtlp(bytes, "").ok(); });
+  state.counters["bytes"] = static_cast<double>(bytes.size());
+}
+BENCHMARK(BM_PushOtlp)->Arg(1100)->Arg(5000)->MeasureProcessCPUTime()->Unit(benchmark::kMillisecond);
 
 }  // namespace
 }  // namespace pilotlight::collector
