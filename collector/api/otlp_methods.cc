@@ -154,7 +154,7 @@ class OtlpService final : public grpc::Service {
                 bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
               }
               absl::StatusOr<ExportProfilesServiceResponse> answer = handler(bytes, VersionOf(*call));
-              if (answer.ok()) *response = *std::move(answer);
+              if (answer.ok()) *response = *answer;
               return ToGrpcStatus(answer.status());
             },
             this)));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <initializer_list>
 #include <utility>
 
 #include "absl/strings/ascii.h"
@@ -21,6 +20,10 @@ constexpr std::array<std::pair<absl::string_view, absl::string_view>, 6> kKnown 
     {"node", "k8s.node.name"},
     {"node", "host.name"},
 }};
+
+bool IsKnown(absl::string_view attribute) {
+  return std::ranges::any_of(kKnown, [attribute](const auto& known) { return known.second == attribute; });
+}
 
 std::string LabelName(absl::string_view attribute) {
   std::string name(attribute);
@@ -45,11 +48,11 @@ Labels LabelsOfResource(const std::map<std::string, std::string>& attributes) {
   add(kServiceLabel, "process.executable.name");
   labels.try_emplace(std::string(kServiceLabel), "unknown_service");
   for (const auto& [attribute, value] : attributes) {
-    const bool is_known =
-        std::ranges::any_of(kKnown, [&](const auto& known) { return known.second == attribute; });
-    if (is_known || absl::StartsWith(attribute, "process.") || absl::StartsWith(attribute, "telemetry."))
+    if (attribute.empty() || IsKnown(attribute) || absl::StartsWith(attribute, "process.") ||
+        absl::StartsWith(attribute, "telemetry.")) {
       continue;
-    if (!attribute.empty()) labels.try_emplace(LabelName(attribute), value);
+    }
+    labels.try_emplace(LabelName(attribute), value);
   }
   return labels;
 }

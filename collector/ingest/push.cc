@@ -92,7 +92,7 @@ absl::StatusOr<OtlpOutcome> PushIngest::PushOtlp(absl::string_view request, absl
     const auto push_group = [&]() -> absl::Status {
       if (group.empty()) return absl::OkStatus();
       const size_t size = group.size();
-      const absl::Status status = Push(labels, std::exchange(group, {}));
+      absl::Status status = Push(labels, std::exchange(group, {}));
       if (absl::IsResourceExhausted(status) && taken == 0) return status;
       note(status, size);
       return absl::OkStatus();

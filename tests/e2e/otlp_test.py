@@ -73,6 +73,11 @@ class OtlpTest(unittest.TestCase):
         self.assertIn('pilotlight_ingest_refused_windows_total{reason="not_decodable"}',
                       daemons.get(f"http://{self.collector.http}/metrics"))
 
+    def test_other_versions_are_refused_by_name(self):
+        for version in ("v1experimental", "v1"):
+            answer = self.send("current", "shop", f"-version={version}")
+            self.assertRegex(answer, f"error: .*Unimplemented.*OTLP profiles {version} are not taken; taken are ")
+
 
 if __name__ == "__main__":
     unittest.main()

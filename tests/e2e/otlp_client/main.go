@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	_ "google.golang.org/grpc/encoding/gzip"
+	"google.golang.org/protobuf/types/known/emptypb"
 )
 
 // Tables of a dictionary, each with its empty first entry.
@@ -201,6 +202,7 @@ func main() {
 	useJSON := flag.Bool("json", false, "JSON instead of protobuf, over HTTP")
 	compress := flag.Bool("gzip", false, "compressed")
 	broken := flag.Bool("broken", false, "one profile has a stack that is not there")
+	version := flag.String("version", "", "nothing, to the service of this version in place of v1development, by gRPC")
 	flag.Parse()
 
 	request := pprofileotlp.NewExportRequestFromProfiles(makeProfiles(*service, *broken))
@@ -230,6 +232,10 @@ func main() {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
+		if *version != "" {
+			method := "/opentelemetry.proto.collector.profiles." + *version + ".ProfilesService/Export"
+			return "", connection.Invoke(ctx, method, &emptypb.Empty{}, &emptypb.Empty{})
+		}
 		response, err := pprofileotlp.NewGRPCClient(connection).Export(ctx, request, options...)
 		if err != nil {
 			return "", err
