@@ -19,6 +19,7 @@
 #include "base/status_macros.h"
 #include "collector/api/status.h"
 #include "exporters/otlp.h"
+#include "exporters/utf8.h"
 #include "google/rpc/status.pb.h"
 #include "opentelemetry/proto/collector/profiles/v1development/profiles_service.pb.h"
 #include "re2/re2.h"
@@ -52,7 +53,7 @@ absl::StatusOr<ExportProfilesServiceResponse> Export(PushIngest& ingest, absl::s
   ExportProfilesServiceResponse response;
   if (outcome->rejected_profiles > 0) {
     response.mutable_partial_success()->set_rejected_profiles(outcome->rejected_profiles);
-    response.mutable_partial_success()->set_error_message(std::move(outcome->message));
+    response.mutable_partial_success()->set_error_message(ToValidUtf8(outcome->message));
   }
   return response;
 }
@@ -96,7 +97,7 @@ HttpResponse Answer(absl::string_view content_type, const Message& message) {
 HttpResponse Error(absl::string_view content_type, const absl::Status& status) {
   google::rpc::Status message;
   message.set_code(static_cast<int>(status.code()));
-  message.set_message(std::string(status.message()));
+  message.set_message(ToValidUtf8(status.message()));
   HttpResponse response = Answer(content_type, message);
   response.status = HttpError(status).status;
   return response;
@@ -181,9 +182,10 @@ HttpResponse AnswerOtlp(PushIngest& ingest, const HttpRequest& request) {
   const auto answer = [&]() -> absl::StatusOr<ExportProfilesServiceResponse> {
     const std::string version = header(kOtlpVersionHeader);
     if (type == kProto) return Export(ingest, request.body, version);
-    ASSIGN_OR_RETURN(const std::string bytes, FromJson(request.body));
+    const absl::StatusOr<std::string> bytes = FromJson(request.body);
+    if (!bytes.ok()) return ingest.Refuse(RefusalReason::kNotDecodable, bytes.status().message());
     // Both schemas have the same names.
-    return Export(ingest, bytes, version.empty() ? kOtlpCurrentVersion : version);
+    return Export(ingest, *bytes, version.empty() ? kOtlpCurrentVersion : version);
   }();
   return answer.ok() ? Answer(type, *answer) : Error(type, answer.status());
 }

@@ -107,6 +107,9 @@ TEST_F(OtlpMethodsTest, ErrorsAreAStatusInTheFormOfTheRequest) {
     EXPECT_EQ(json.content_type, kJson);
     EXPECT_EQ(nlohmann::json::parse(json.body).at("code"), 3);
   }
+  // Go's protobuf takes nothing else.
+  const HttpResponse not_utf8 = Post(kJson, kRequest, "\xff");
+  EXPECT_THAT(std::string(nlohmann::json::parse(not_utf8.body).at("message")), HasSubstr("\uFFFD"));
   EXPECT_EQ(Post("text/plain", "").status, 415);
 }
 

@@ -39,6 +39,8 @@ class PushIngest {
   absl::StatusOr<OtlpOutcome> PushOtlp(absl::string_view request, absl::string_view version);
   // Profiles that were read before: all of one time.
   absl::Status Push(const Labels& labels, std::vector<Profile> profiles);
+  // InvalidArgument, and counted: for what cannot even be given to the methods above.
+  absl::Status Refuse(RefusalReason reason, absl::string_view message);
 
  private:
   // The numbers of one boot must reach the store in order, so each lane stores one window at a time; several
@@ -49,7 +51,6 @@ class PushIngest {
   };
 
   absl::Status Admit(absl::string_view bytes);
-  absl::Status Refuse(RefusalReason reason, absl::string_view message);
   absl::Status Store(Window window);
 
   IngestContext& context_;
