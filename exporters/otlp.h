@@ -32,7 +32,7 @@ struct OtlpResource {
 // be (exporters/pprof.h); values that are no counts get one beside them: the events with a timestamp, else as
 // pprof has it. samples/count with a period of cpu/nanoseconds are read as cpu/nanoseconds, unless their
 // scope has those, too. Attributes of samples and profiles are not read, nor are timestamps but counted.
-// `version` is the value of kOtlpVersionHeader, or empty: senders of 1.10 and before have none, so that the
+// `version` is the value of kOtlpVersionHeader, or empty: only senders of late have one, and without it the
 // bytes tell the schema (exporters/otlp_schema.h). `limits` holds for all profiles together.
 // InvalidArgument when the bytes or the dictionary are damaged, or it is another schema; OutOfRange says
 // which limit they exceed.

@@ -8,6 +8,7 @@
 //            4 values, packed         4 link, a number
 //   Profile  the same in both                                  other wire types, or fields after 11
 //   request  with a dictionary                                 without one
+// One of 1.8 without a profile id, comments and temporality is the same as one of 1.9, and read so.
 #pragma once
 
 #include "absl/status/status.h"
