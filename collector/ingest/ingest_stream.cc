@@ -28,6 +28,11 @@ uint64_t SampleCount(const Window& window) {
 
 }  // namespace
 
+void IngestContext::Stored(const Window& window, absl::Duration append_time) {
+  metrics_.Stored(SampleCount(window), append_time);
+  if (on_stored_) on_stored_(window);
+}
+
 bool IngestContext::ChargeDictionary(size_t before, size_t after) {
   const size_t sum = dictionary_bytes_.fetch_add(after - before) + (after - before);
   metrics_.SetDictionaryBytes(sum);
@@ -165,9 +170,7 @@ IngestStream::Outcome IngestStream::Store(const Window& window) {
   const absl::StatusOr<AppendOutcome> outcome = context_.store().Append(window);
   if (outcome.ok()) {
     if (*outcome == AppendOutcome::kStored) {
-      context_.metrics().Stored(SampleCount(window),
-                                absl::FromChrono(std::chrono::steady_clock::now() - begin));
-      context_.Stored(window);
+      context_.Stored(window, absl::FromChrono(std::chrono::steady_clock::now() - begin));
     } else {
       context_.metrics().Duplicate();
     }

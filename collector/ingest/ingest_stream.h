@@ -35,9 +35,8 @@ class IngestContext {
   IngestMetrics& metrics() { return metrics_; }
   SequenceTracker& sequences() { return sequences_; }
 
-  void Stored(const Window& window) const {
-    if (on_stored_) on_stored_(window);
-  }
+  // A window is durable, after `append_time`.
+  void Stored(const Window& window, absl::Duration append_time);
 
   // Replaces a stream's share in the memory of all dictionaries. False when the sum passes the limit.
   bool ChargeDictionary(size_t before, size_t after);

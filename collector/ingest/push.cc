@@ -164,8 +164,6 @@ absl::Status PushIngest::Refuse(RefusalReason reason, absl::string_view message)
 }
 
 absl::Status PushIngest::Store(Window window) {
-  uint64_t samples = 0;
-  for (const Series& series : window.series) samples += Totals(series.samples).count;
   const size_t lane_number = next_lane_++ % lanes_.size();
   Lane& lane = lanes_[lane_number];
   window.agent = absl::StrCat("push-", lane_number);
@@ -176,7 +174,7 @@ absl::Status PushIngest::Store(Window window) {
   const absl::StatusOr<AppendOutcome> outcome = context_.store().Append(window);
   if (outcome.ok() && *outcome == AppendOutcome::kStored) {
     lane.last_sequence = window.sequence;
-    context_.metrics().Stored(samples, absl::FromChrono(std::chrono::steady_clock::now() - begin));
+    context_.Stored(window, absl::FromChrono(std::chrono::steady_clock::now() - begin));
     return absl::OkStatus();
   }
   if (absl::IsInvalidArgument(outcome.status())) {

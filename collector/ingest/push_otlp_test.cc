@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 #include "base/clock.h"
 #include "collector/ingest/push.h"
@@ -42,7 +43,9 @@ class PushOtlpTest : public testing::Test {
   MemoryStore store_;
   prometheus::Registry registry_;
   IngestMetrics metrics_{registry_};
-  IngestContext context_{store_, limits_, clock_, metrics_};
+  std::vector<size_t> series_of_stored_;
+  IngestContext context_{store_, limits_, clock_, metrics_,
+                         [this](const Window& window) { series_of_stored_.push_back(window.series.size()); }};
   PushIngest ingest_{context_};
 };
 
@@ -54,6 +57,8 @@ TEST_F(PushOtlpTest, EachTypeIsASeriesOfTheResource) {
   ASSERT_TRUE(outcome.ok()) << outcome.status();
   EXPECT_EQ(outcome->rejected_profiles, 0);
   EXPECT_EQ(store_.series_count(), 3);
+  // What profile rules are told of.
+  EXPECT_THAT(series_of_stored_, testing::ElementsAre(2, 1));
   const TimeSpan span{clock_.Now() - absl::Hours(1), clock_.Now()};
   EXPECT_THAT(*store_.LabelValues("service_name", span, {}, {}), testing::ElementsAre("shop"));
 }
