@@ -101,7 +101,8 @@ void AddDiffCommand(CLI::App& app, Run& run) {
   CLI::App* const command =
       app.add_subcommand("diff", "What changed between two spans, selections or files, beyond chance");
   command->footer(kExamples);
-  command->add_option("FILE", flags->files, "Two pprof or folded files, the base first")->type_name("");
+  command->add_option("FILE", flags->files, "Two pprof, folded or perf script files, the base first")
+      ->type_name("");
   command->add_flag("--cum", flags->cumulative, "Sort by the change with all callees");
   command->add_option("-n", flags->limit, "How many functions, 0 for all")
       ->type_name("COUNT")

@@ -99,7 +99,7 @@ void AddFlameCommand(CLI::App& app, Run& run) {
   CLI::App* const command =
       app.add_subcommand("flame", "The flame graph, or all stacks, in the formats of many tools");
   command->footer(kExamples);
-  command->add_option("FILE", flags->files, "pprof or folded files, merged; - is standard input")
+  command->add_option("FILE", flags->files, "pprof, folded or perf script files, merged; - is standard input")
       ->type_name("");
   command
       ->add_option("-o,--output", flags->format,

@@ -90,7 +90,7 @@ void AddPeekCommand(CLI::App& app, Run& run) {
   command->add_option("FUNCTION", flags->function, "RE2 expression that matches anywhere in its name")
       ->type_name("REGEX")
       ->required();
-  command->add_option("FILE", flags->files, "pprof or folded files, merged; - is standard input")
+  command->add_option("FILE", flags->files, "pprof, folded or perf script files, merged; - is standard input")
       ->type_name("");
   command->add_option("-n", flags->limit, "How many functions, 0 for all")
       ->type_name("COUNT")

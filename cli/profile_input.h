@@ -10,10 +10,9 @@
 
 namespace pilotlight::cli {
 
-// Reads and merges pprof and folded files, "-" once for standard input, and applies --type, --focus and
-// --ignore. A file with several types yields the one that --type names, by its full name or its sample
-// type ("alloc_space"), or else its default one. Frames are
-// counted anew.
+// Reads and merges files of any format that exporters/profile_file.h reads, "-" once for standard input, and
+// applies --type, --focus and --ignore. A file with several types yields the one that --type names, by its
+// full name or its sample type ("alloc_space"), or else its default one. Frames are counted anew.
 // InvalidArgument: a flag is wrong. Every other error names the file.
 absl::StatusOr<Profile> ReadProfiles(const std::vector<std::string>& paths, const QueryFlags& flags);
 

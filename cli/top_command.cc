@@ -24,6 +24,7 @@ constexpr const char* kExamples = R"(Examples:
   pilotlight top -s checkout --focus 'database/sql'  only what passes through it
   pilotlight top -s checkout --blockers              who keeps the Go scheduler busy
   pilotlight top cpu.pb.gz                           a file of go tool pprof or of record
+  perf script | pilotlight top -                     a recording of perf
   curl -s host:6060/debug/pprof/heap | pilotlight top - --type alloc_space
 
 flat is the time in the function itself, cum includes all it calls. "95% sure" is the interval that
@@ -107,7 +108,7 @@ void AddTopCommand(CLI::App& app, Run& run) {
   CLI::App* const command =
       app.add_subcommand("top", "The functions that use the most CPU time: look here first");
   command->footer(kExamples);
-  command->add_option("FILE", flags->files, "pprof or folded files, merged; - is standard input")
+  command->add_option("FILE", flags->files, "pprof, folded or perf script files, merged; - is standard input")
       ->type_name("");
   command->add_flag("--cum", flags->cumulative, "Sort by the time with all callees");
   command->add_flag("--blockers", flags->blockers,

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <cstddef>
 #include <cstdio>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/gzip.h"
 #include "base/status_macros.h"
 #include "exporters/folded.h"
+#include "exporters/perf_script.h"
 #include "exporters/pprof.h"
 
 namespace pilotlight {
@@ -37,35 +39,54 @@ absl::StatusOr<std::string> ReadStandardInput() {
   return bytes;
 }
 
+absl::StatusOr<std::vector<Profile>> ReadFoldedFile(absl::string_view text) {
+  ASSIGN_OR_RETURN(Profile profile, ReadFolded(text));
+  std::vector<Profile> profiles;
+  profiles.push_back(std::move(profile));
+  return profiles;
+}
+
+absl::StatusOr<std::vector<Profile>> DetectAndRead(absl::string_view bytes) {
+  if (bytes.empty() || !IsText(bytes)) return ReadPprof(bytes);
+  if (LooksLikePerfScript(bytes)) return ReadPerfScript(bytes);
+  absl::StatusOr<std::vector<Profile>> folded = ReadFoldedFile(bytes);
+  if (folded.ok()) return folded;
+  // pprof's reader recognises pages and text forms that are fetched by mistake.
+  return absl::Status(
+      folded.status().code(),
+      absl::StrCat("neither pprof (", ReadPprof(bytes).status().message(),
+                   "), nor text of perf script, nor folded stacks (", folded.status().message(), ")"));
+}
+
 }  // namespace
 
-absl::StatusOr<std::vector<Profile>> ParseProfileFile(absl::string_view bytes) {
+absl::StatusOr<std::vector<Profile>> ParseProfileFile(absl::string_view bytes, ProfileFileFormat format) {
   std::string decompressed;
   if (IsGzip(bytes)) {
     ASSIGN_OR_RETURN(decompressed, Gunzip(bytes, kMaxBytes));
     bytes = decompressed;
   }
-  if (bytes.empty() || !IsText(bytes)) return ReadPprof(bytes);
-  absl::StatusOr<Profile> folded = ReadFolded(bytes);
-  if (!folded.ok()) {
-    // pprof's reader recognises pages and text forms that are fetched by mistake.
-    return absl::Status(folded.status().code(),
-                        absl::StrCat("neither pprof (", ReadPprof(bytes).status().message(),
-                                     ") nor folded stacks (", folded.status().message(), ")"));
+  switch (format) {
+    case ProfileFileFormat::kAuto:
+      break;
+    case ProfileFileFormat::kPprof:
+      return ReadPprof(bytes);
+    case ProfileFileFormat::kFolded:
+      return ReadFoldedFile(bytes);
+    case ProfileFileFormat::kPerfScript:
+      return ReadPerfScript(bytes);
   }
-  std::vector<Profile> profiles;
-  profiles.push_back(*std::move(folded));
-  return profiles;
+  return DetectAndRead(bytes);
 }
 
-absl::StatusOr<std::vector<Profile>> ReadProfileFile(const std::string& path) {
+absl::StatusOr<std::vector<Profile>> ReadProfileFile(const std::string& path, ProfileFileFormat format) {
   std::string bytes;
   if (path == "-") {
     ASSIGN_OR_RETURN(bytes, ReadStandardInput());
   } else {
     ASSIGN_OR_RETURN(bytes, ReadFile(path, kMaxBytes));
   }
-  absl::StatusOr<std::vector<Profile>> profiles = ParseProfileFile(bytes);
+  absl::StatusOr<std::vector<Profile>> profiles = ParseProfileFile(bytes, format);
   if (profiles.ok()) return profiles;
   return absl::Status(profiles.status().code(), absl::StrCat(path, ": ", profiles.status().message()));
 }

@@ -10,11 +10,15 @@
 
 namespace pilotlight {
 
-// pprof or folded stacks, each gzipped or not; the bytes tell which. At least one profile: of several, as in
-// a heap profile, the one that is shown by default first.
-absl::StatusOr<std::vector<Profile>> ParseProfileFile(absl::string_view bytes);
+enum class ProfileFileFormat { kAuto, kPprof, kFolded, kPerfScript };
+
+// pprof, folded stacks or the text of `perf script`, each gzipped or not; with kAuto the bytes tell which.
+// At least one profile: of several, as in a heap profile, the one that is shown by default first.
+absl::StatusOr<std::vector<Profile>> ParseProfileFile(absl::string_view bytes,
+                                                      ProfileFileFormat format = ProfileFileFormat::kAuto);
 
 // The same of a file, "-" for the standard input. Errors start with the path.
-absl::StatusOr<std::vector<Profile>> ReadProfileFile(const std::string& path);
+absl::StatusOr<std::vector<Profile>> ReadProfileFile(const std::string& path,
+                                                     ProfileFileFormat format = ProfileFileFormat::kAuto);
 
 }  // namespace pilotlight

@@ -55,7 +55,8 @@ double ShareChange(const Difference& difference, const DiffTotals& totals) {
 }
 
 bool CountsSamples(const ProfileType& type) {
-  return type.sample_type == "samples" || (type.sample_type == "cpu" && type.sample_unit == "nanoseconds");
+  return type.sample_type == "samples" || type.sample_unit == "events" ||
+         (type.sample_type == "cpu" && type.sample_unit == "nanoseconds");
 }
 
 absl::StatusOr<DiffTable> BuildDiff(const Profile& base, const Profile& comparison, TopOrder order,

@@ -25,7 +25,8 @@ absl::StatusOr<ProfileType> ProfileType::Parse(absl::string_view text) {
 
 bool IsInstantaneous(const ProfileType& type) {
   if (type.sample_type == "inuse_space" || type.sample_type == "inuse_objects") return true;
-  if (type.sample_unit == "nanoseconds" || type.sample_unit == "bytes") return false;
+  if (type.sample_unit == "nanoseconds" || type.sample_unit == "bytes" || type.sample_unit == "events")
+    return false;
   constexpr absl::string_view kEvents[] = {"samples", "alloc_objects", "contentions"};
   return std::ranges::find(kEvents, type.sample_type) == std::end(kEvents);
 }
