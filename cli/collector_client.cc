@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <tuple>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -11,6 +12,7 @@
 #include "pilotlight/v1/agents.grpc.pb.h"
 #include "pilotlight/v1/query.grpc.pb.h"
 #include "profile/wire.h"
+#include "push/v1/push.grpc.pb.h"
 
 namespace pilotlight::cli {
 namespace {
@@ -166,11 +168,11 @@ class CollectorClient::Connection {
  private:
   Connection(const std::string& address, absl::Duration timeout,
              const std::shared_ptr<grpc::Channel>& channel)
-      : address_(address), timeout_(timeout), stubs_(channel, channel) {}
+      : address_(address), timeout_(timeout), stubs_(channel, channel, channel) {}
 
   const std::string address_;
   const absl::Duration timeout_;
-  std::tuple<v1::Query::Stub, v1::Agents::Stub> stubs_;
+  std::tuple<v1::Query::Stub, v1::Agents::Stub, push::v1::PusherService::Stub> stubs_;
 };
 
 CollectorClient::CollectorClient(std::string address, absl::Duration timeout)
@@ -390,6 +392,18 @@ absl::StatusOr<v1::NodeInspection> CollectorClient::Inspect(const std::string& n
   request.set_node(node);
   ASSIGN_OR_RETURN(v1::InspectResponse response, connection_->Call(&v1::Agents::Stub::Inspect, request));
   return std::move(*response.mutable_inspection());
+}
+
+absl::Status CollectorClient::Push(const Labels& labels, std::string pprof) {
+  push::v1::PushRequest request;
+  push::v1::RawProfileSeries& series = *request.add_series();
+  for (const auto& [name, value] : labels) {
+    push::v1::LabelPair& label = *series.add_labels();
+    label.set_name(name);
+    label.set_value(value);
+  }
+  *series.add_samples()->mutable_raw_profile() = std::move(pprof);
+  return connection_->Call(&push::v1::PusherService::Stub::Push, request).status();
 }
 
 }  // namespace pilotlight::cli

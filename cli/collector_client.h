@@ -1,4 +1,4 @@
-// The collector's Query and Agents services, without gRPC in sight: that stays in collector_client.cc.
+// The collector's Query, Agents and push services, without gRPC in sight: that stays in collector_client.cc.
 #pragma once
 
 #include <cstdint>
@@ -122,6 +122,9 @@ class CollectorClient {
   absl::StatusOr<CapturedWindow> Capture(const std::string& node, absl::Duration duration);
   // What `pilotlight doctor` says on that node. NotFound as above.
   absl::StatusOr<v1::NodeInspection> Inspect(const std::string& node);
+  // Stores a pprof file, gzipped or not, by push.v1; sent again it counts again. `labels` need service_name;
+  // __name__ is the first part of the profile types. InvalidArgument: it can never be stored.
+  absl::Status Push(const Labels& labels, std::string pprof);
 
  private:
   class Connection;

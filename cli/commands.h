@@ -21,6 +21,7 @@ void AddQueryCommand(CLI::App& app, Run& run);
 void AddLabelsCommand(CLI::App& app, Run& run);
 void AddAgentsCommand(CLI::App& app, Run& run);
 void AddCaptureCommand(CLI::App& app, Run& run);
+void AddPushCommand(CLI::App& app, Run& run);
 void AddDoctorCommand(CLI::App& app, Run& run);
 // `command_line` is what stood after "--".
 void AddRecordCommand(CLI::App& app, std::vector<std::string> command_line, Run& run);

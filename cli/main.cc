@@ -66,6 +66,7 @@ int Main(int argc, const char* const* argv) {
   AddLabelsCommand(app, run);
   AddAgentsCommand(app, run);
   AddCaptureCommand(app, run);
+  AddPushCommand(app, run);
   AddRecordCommand(app, std::move(command_line), run);
   app.add_subcommand("version", "Print the version")->callback([&run] {
     run = [] {

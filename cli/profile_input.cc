@@ -36,11 +36,14 @@ absl::Status AboutFile(const absl::Status& status) {
 
 }  // namespace
 
+absl::Status CheckPaths(const std::vector<std::string>& paths) {
+  if (std::count(paths.begin(), paths.end(), "-") <= 1) return absl::OkStatus();
+  return absl::InvalidArgumentError("standard input (-) can be read only once");
+}
+
 absl::StatusOr<Profile> ReadProfiles(const std::vector<std::string>& paths, const QueryFlags& flags) {
   ASSIGN_OR_RETURN(const StackFilter filter, StackFilter::Create(flags.focus, flags.ignore));
-  if (std::count(paths.begin(), paths.end(), "-") > 1) {
-    return absl::InvalidArgumentError("standard input (-) can be read only once");
-  }
+  RETURN_IF_ERROR(CheckPaths(paths));
   Profile merged;
   for (const std::string& path : paths) {
     absl::StatusOr<std::vector<Profile>> profiles = ReadProfileFile(path);

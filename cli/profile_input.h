@@ -1,4 +1,4 @@
-// Profiles in files: what `top` and `flame` read instead of asking a collector.
+// Profiles in files: what commands read instead of asking a collector, or push to it.
 #pragma once
 
 #include <string>
@@ -9,6 +9,9 @@
 #include "profile/profile.h"
 
 namespace pilotlight::cli {
+
+// InvalidArgument when standard input, "-", is named twice.
+absl::Status CheckPaths(const std::vector<std::string>& paths);
 
 // Reads and merges files of any format that exporters/profile_file.h reads, "-" once for standard input, and
 // applies --type, --focus and --ignore. A file with several types yields the one that --type names, by its

@@ -205,7 +205,7 @@ FrameId Converter::FrameFor(Output& output, uint32_t line_index) const {
                 .line = line.line,
                 .kind = location.kind != FrameKind::kUnknown ? location.kind : KindOf(function, file, binary),
                 .inlined = line.inlined,
-                .symbolized = !IsAddressName(function)});
+                .symbolized = !IsAddressName(function) && function != "[unknown]"});
   return frame;
 }
 
