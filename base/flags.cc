@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
 #include "base/version.h"
@@ -113,6 +114,21 @@ CLI::Option* AddSizeFlag(CLI::App& app, const std::string& name, uint64_t& targe
           help)
       ->type_name("SIZE")
       ->default_str(SizeText(target));
+}
+
+// CLI11 appends what the checks say: "FORMAT:{table,json}".
+std::string ValueName(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  if (option.get_type_size() == 0) return "";
+  return type == "HOST:PORT" ? type : type.substr(0, type.find(':'));
+}
+
+std::vector<std::string> Choices(const CLI::Option& option) {
+  const std::string type = option.get_type_name();
+  const size_t begin = type.find(":{");
+  const size_t end = type.find('}', begin == std::string::npos ? 0 : begin);
+  if (begin == std::string::npos || end == std::string::npos) return {};
+  return absl::StrSplit(type.substr(begin + 2, end - begin - 2), ',');
 }
 
 void AddLoggingFlags(CLI::App& app, LoggingFlags& flags) {

@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/time/time.h"
 
@@ -25,6 +26,11 @@ CLI::Option* AddDurationFlag(CLI::App& app, const std::string& name, absl::Durat
 CLI::Option* AddSizeFlag(CLI::App& app, const std::string& name, uint64_t& target, const std::string& help);
 
 std::optional<absl::Duration> ParseDurationText(const std::string& text);
+
+// What stands for an option's value: "FORMAT"; empty for a flag.
+std::string ValueName(const CLI::Option& option);
+// What CLI::IsMember() lets the value be; empty when it may be anything.
+std::vector<std::string> Choices(const CLI::Option& option);
 
 struct LoggingFlags {
   std::string level = "info";

@@ -32,6 +32,20 @@ TEST(FlagsTest, EndsWithTwoOnWrongUsageAndZeroOnHelp) {
   EXPECT_EQ(Parse(app, {"--version"}), 0);
 }
 
+TEST(FlagsTest, TellsWhatAnOptionTakes) {
+  CLI::App app("test", "program");
+  std::string text;
+  bool flag = false;
+  const CLI::Option* const format =
+      app.add_option("-o", text)->check(CLI::IsMember({"table", "json"}))->type_name("FORMAT");
+  EXPECT_EQ(ValueName(*format), "FORMAT");
+  EXPECT_EQ(Choices(*format), (std::vector<std::string>{"table", "json"}));
+  const CLI::Option* const address = app.add_option("--at", text)->type_name("HOST:PORT");
+  EXPECT_EQ(ValueName(*address), "HOST:PORT");
+  EXPECT_TRUE(Choices(*address).empty());
+  EXPECT_EQ(ValueName(*app.add_flag("--all", flag)), "");
+}
+
 TEST(FlagsTest, KnowsDays) {
   EXPECT_EQ(ParseDurationText("14d"), absl::Hours(14 * 24));
   EXPECT_EQ(ParseDurationText("1d12h"), absl::Hours(36));

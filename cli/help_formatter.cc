@@ -4,6 +4,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "base/flags.h"
 
 namespace pilotlight::cli {
 namespace {
@@ -14,14 +15,7 @@ constexpr size_t kLineWidth = 100;
 
 std::string HelpFormatter::make_option(const CLI::Option* option, bool is_positional) const {
   std::string head = absl::StrCat("  ", make_option_name(option, is_positional));
-  if (!is_positional && !option->get_type_name().empty() && option->get_type_size() != 0) {
-    // CLI11 appends what the checks say, "FORMAT:{table,json}", which the description has in words.
-    const std::string type = option->get_type_name();
-    absl::StrAppend(
-        &head, " ",
-        type.substr(
-            0, type.find(':') == std::string::npos || type == "HOST:PORT" ? type.size() : type.find(':')));
-  }
+  if (!is_positional && !ValueName(*option).empty()) absl::StrAppend(&head, " ", ValueName(*option));
   std::string description = option->get_description();
   if (!option->get_default_str().empty()) absl::StrAppend(&description, " [", option->get_default_str(), "]");
   if (!option->get_envname().empty()) absl::StrAppend(&description, " (or $", option->get_envname(), ")");

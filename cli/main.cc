@@ -13,6 +13,7 @@
 #include "base/flags.h"
 #include "base/version.h"
 #include "cli/commands.h"
+#include "cli/completion.h"
 #include "cli/help_formatter.h"
 
 namespace pilotlight::cli {
@@ -25,6 +26,14 @@ constexpr const char* kFooter = R"(Start with:
   pilotlight record --pid 1234 --out flame.svg     without a collector
   pilotlight record -- ./program --its-flag
 Every command explains itself with examples: pilotlight top --help)";
+
+constexpr const char* kCompletionExamples = R"(Examples:
+  source <(pilotlight completion bash)                              now, or in ~/.bashrc
+  pilotlight completion bash >/etc/bash_completion.d/pilotlight     for everybody
+  pilotlight completion zsh >"${fpath[1]}/_pilotlight"
+  pilotlight completion fish >~/.config/fish/completions/pilotlight.fish
+
+After --selector the names of services are offered, when the collector answers within a second.)";
 
 bool HasCommand(const CLI::App& app, const std::string& name) {
   const std::vector<const CLI::App*> commands = app.get_subcommands([](const CLI::App*) { return true; });
@@ -68,6 +77,19 @@ int Main(int argc, const char* const* argv) {
   AddCaptureCommand(app, run);
   AddPushCommand(app, run);
   AddRecordCommand(app, std::move(command_line), run);
+  std::string shell;
+  CLI::App* const completion = app.add_subcommand("completion", "Print what makes a shell complete commands");
+  completion->footer(kCompletionExamples);
+  completion->add_option("SHELL", shell, "bash, zsh or fish")
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}))
+      ->type_name("")
+      ->required();
+  completion->callback([&] {
+    run = [&] {
+      std::cout << WriteCompletion(app, shell);
+      return 0;
+    };
+  });
   app.add_subcommand("version", "Print the version")->callback([&run] {
     run = [] {
       std::cout << "pilotlight " << kVersion << "\n";

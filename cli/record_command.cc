@@ -322,6 +322,7 @@ void AddRecordCommand(CLI::App& app, std::vector<std::string> command_line, Run&
   command
       ->add_option("-o,--output", flags->format,
                    "top, svg, folded, pprof, json, speedscope, cpuprofile or dot; top when nothing tells")
+      ->check(CLI::IsMember({"top", "svg", "folded", "pprof", "json", "speedscope", "cpuprofile", "dot"}))
       ->type_name("FORMAT");
   command
       ->add_option("--out", flags->out,
