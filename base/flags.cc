@@ -8,6 +8,7 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/string_view.h"
 #include "absl/strings/strip.h"
+#include "base/man_page.h"
 #include "base/version.h"
 
 namespace pilotlight {
@@ -68,6 +69,11 @@ std::optional<absl::Duration> ParseDurationText(const std::string& text) {
 
 std::optional<int> ParseFlags(CLI::App& app, int argc, const char* const* argv) {
   app.set_version_flag("--version", absl::StrCat(app.get_name(), " ", kVersion));
+  // Before the command line is read, as that may need a command.
+  if (argc == 2 && absl::string_view(argv[1]) == "--help-man") {
+    std::cout << WriteManPage(app);
+    return 0;
+  }
   try {
     app.parse(argc, argv);
     return std::nullopt;

@@ -15,7 +15,8 @@ inline constexpr int kExitFailure = 1;
 inline constexpr int kExitUsage = 2;
 
 // Adds --version and reads the command line. Returns the exit code when the program should end now: 0 after
-// --help and --version, 2 after a wrong flag, which is explained on standard error.
+// --help and --version, and after --help-man, alone, which prints the manual page and is left out of --help;
+// 2 after a wrong flag, which is explained on standard error.
 std::optional<int> ParseFlags(CLI::App& app, int argc, const char* const* argv);
 
 // "10s", "1m30s", "500ms", "7d" (a day has 24 hours); negative ones are refused. The default shown is the
