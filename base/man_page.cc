@@ -75,7 +75,7 @@ std::string Usage(const CLI::App& app, const std::string& name) {
 }  // namespace
 
 std::string WriteManPage(const CLI::App& app) {
-  const std::string name = app.get_name();
+  const std::string& name = app.get_name();
   const std::vector<const CLI::App*> commands = app.get_subcommands(IsShown<CLI::App>);
   std::string page =
       absl::StrCat(".TH ", Escape(absl::AsciiStrToUpper(name)), " 1 \"\" \"pilotlight ", kVersion,

@@ -178,7 +178,7 @@ absl::Status Send(const Labels& plan_labels, const PushedProfile& pushed, absl::
   Labels labels = plan_labels;
   labels["__name__"] = pushed.profile.type.name;
   const absl::Status status = client.Push(labels, WritePprof(pushed.profile));
-  if (status.ok()) return status;
+  if (status.ok()) return absl::OkStatus();
   constexpr absl::Duration kRecent = absl::Hours(1);
   const bool of_another_time =
       absl::IsInvalidArgument(status) && absl::AbsDuration(now - pushed.profile.start) > kRecent;

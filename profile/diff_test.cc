@@ -111,6 +111,15 @@ TEST(DiffTest, DoesNotTestCountsThatAreNotOfSamples) {
   for (const DiffGraph::Node& node : graph.nodes) EXPECT_FALSE(node.total.significant());
 }
 
+TEST(DiffTest, TestsSamplesOfEvents) {
+  Profile base = MakeProfile({{"a", 9000}, {"b", 1000}});
+  Profile comparison = MakeProfile({{"a", 1000}, {"b", 9000}});
+  for (Profile* profile : {&base, &comparison}) {
+    profile->type = *ProfileType::Parse("cycles:cycles:events:cycles:events");
+  }
+  EXPECT_EQ(SignificantFunctions(Diff(base, comparison)).size(), 2u);
+}
+
 TEST(DiffTest, RefusesDifferentTypes) {
   Profile heap = MakeProfile({{"a", 1}});
   heap.type.name = "memory";

@@ -23,6 +23,18 @@ TEST(ProfileTypeTest, ReadsWhatItWrites) {
   }
 }
 
+TEST(ProfileTypeTest, WhatHappensAddsUpOverTimeAndWhatIsThereDoesNot) {
+  for (const char* happens :
+       {"process_cpu:cpu:nanoseconds:cpu:nanoseconds", "cycles:cycles:events:cycles:events",
+        "memory:alloc_space:bytes:space:bytes", "samples:samples:count::"}) {
+    EXPECT_FALSE(IsInstantaneous(*ProfileType::Parse(happens))) << happens;
+  }
+  for (const char* there :
+       {"memory:inuse_space:bytes:space:bytes", "goroutine:goroutine:count:goroutine:count"}) {
+    EXPECT_TRUE(IsInstantaneous(*ProfileType::Parse(there))) << there;
+  }
+}
+
 TEST(MergeProfileTest, AddsSamplesAndKeepsSharedLabels) {
   Profile merged;
   Profile first = MakeProfile({{"a;b", 1}, {"a", 2}}, 10);
