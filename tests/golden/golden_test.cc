@@ -1,5 +1,5 @@
-// Each directory beside this file is a case: `input` is a profile (pprof, folded stacks, perf script), the other files
-// are what it becomes in the format of their names. `golden_test --update` writes them anew.
+// Each directory beside this file is a case: `input` is a profile (pprof, folded stacks, perf script), the
+// other files are what it becomes in the format of their names. `golden_test --update` writes them anew.
 #include <algorithm>
 #include <cstring>
 #include <filesystem>
