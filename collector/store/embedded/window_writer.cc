@@ -251,10 +251,10 @@ size_t WindowWriter::EarlierStacks(rocksdb::DB& rocks, const BlockKey& part) {
   size_t count = 0;
   for (BlockKey key = part; key.part > 0;) {
     --key.part;
-    Block& block = *cache_.blocks.Get(key);
-    const MutexLock lock(block.mutex);
-    block.LoadStacks(rocks, counters_).IgnoreError();  // a limit may be inexact
-    count += block.stacks.size();
+    const std::shared_ptr<Block> block = cache_.blocks.Get(key);
+    const MutexLock lock(block->mutex);
+    block->LoadStacks(rocks, counters_).IgnoreError();  // a limit may be inexact
+    count += block->stacks.size();
   }
   return count;
 }
