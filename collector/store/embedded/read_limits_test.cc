@@ -142,7 +142,8 @@ TEST_F(ReadLimitsTest, AQuestionThatReadsTooMuchEnds) {
   for (const Question question : kQuestions) {
     ASSERT_TRUE((this->*question)({}).ok());
     const uint64_t all = BytesOf([&] { ASSERT_TRUE((this->*question)({}).ok()); });
-    EXPECT_TRUE((this->*question)({.max_bytes = all}).ok());
+    // Threads that meet a stack at the same time each read its names.
+    EXPECT_TRUE((this->*question)({.max_bytes = all * 2}).ok());
     const uint64_t read = BytesOf([&] {
       const absl::Status status = (this->*question)({.max_bytes = all / 4});
       EXPECT_TRUE(absl::IsResourceExhausted(status)) << status;
