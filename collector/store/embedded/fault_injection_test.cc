@@ -235,7 +235,8 @@ TEST_P(FaultInjectionTest, WhateverFailsAtRandom) {
     if (test.Pick(2) == 0) {
       test.FailPower();
       test.files().Heal();
-      ASSERT_TRUE(test.Open().ok());
+      const absl::Status opened = test.Open();
+      ASSERT_TRUE(opened.ok()) << opened;
       test.Ask(/*may_fail=*/false);
     }
     test.ExpectWhole();

@@ -21,6 +21,9 @@ absl::Status OpenSpans::Load(rocksdb::DB& rocks) {
   }
   RETURN_IF_ERROR(ToStatus(records->status(), "reading the open spans"));
   const MutexLock lock(mutex_);
+  // A window whose write seemed to fail may be there after all.
+  ++touches_;
+  for (auto& [span, state] : spans) state.touches = touches_;
   spans_ = std::move(spans);
   return absl::OkStatus();
 }
@@ -49,7 +52,7 @@ void OpenSpans::Touch(uint64_t start_ns, uint32_t service, absl::Time now, rocks
       const auto [entry, opened] = spans_.try_emplace(span);
       State& state = entry->second;
       if (opened || state.is_closing) batch.Put(OpenSpanKey(span), rocksdb::Slice());
-      ++state.touches;
+      state.touches = ++touches_;
       state.last_touch = now;
       state.is_closing = false;
     }

@@ -36,12 +36,12 @@ class OpenSpans {
 
   struct OpenSpan {
     SpanKey key;
-    uint64_t touches = 0;
+    uint64_t touches = 0;  // when the last one was
     absl::Time last_touch;
   };
   // The finest level first, within it in order of time.
   std::vector<OpenSpan> All() const;
-  // True when no window has come since `span` was as it was.
+  // True when no window has come, and none can have been restored, since `span` was as it was.
   bool Unchanged(const OpenSpan& span) const;
   // Puts the closing into `batch`. It stays open until that is on disk, when Close() is called; a window that
   // comes between the two opens it anew.
@@ -59,6 +59,7 @@ class OpenSpans {
 
   mutable Mutex mutex_;
   absl::flat_hash_map<SpanKey, State> spans_ ABSL_GUARDED_BY(mutex_);
+  uint64_t touches_ ABSL_GUARDED_BY(mutex_) = 0;  // of all spans, and loads
 };
 
 }  // namespace pilotlight::collector
