@@ -122,8 +122,16 @@ CLI::Option* AddSizeFlag(CLI::App& app, const std::string& name, uint64_t& targe
       ->default_str(SizeText(target));
 }
 
+std::vector<std::string> FlagNames(const CLI::Option& option) {
+  std::vector<std::string> names;
+  for (const std::string& name : option.get_snames()) names.push_back("-" + name);
+  for (const std::string& name : option.get_lnames()) names.push_back("--" + name);
+  return names;
+}
+
 // CLI11 appends what the checks say: "FORMAT:{table,json}".
 std::string ValueName(const CLI::Option& option) {
+  if (option.get_positional()) return option.get_name();
   const std::string type = option.get_type_name();
   if (option.get_type_size() == 0) return "";
   return type == "HOST:PORT" ? type : type.substr(0, type.find(':'));

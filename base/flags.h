@@ -28,7 +28,14 @@ CLI::Option* AddSizeFlag(CLI::App& app, const std::string& name, uint64_t& targe
 
 std::optional<absl::Duration> ParseDurationText(const std::string& text);
 
-// What stands for an option's value: "FORMAT"; empty for a flag.
+// Whether --help shows it, an option or a command.
+template <typename Part>
+bool IsShown(const Part* part) {
+  return !part->get_group().empty();
+}
+// "-o", "--output"; none of a positional one.
+std::vector<std::string> FlagNames(const CLI::Option& option);
+// What stands for an option's value: "FORMAT"; empty for a flag. A positional one is its own value.
 std::string ValueName(const CLI::Option& option);
 // What CLI::IsMember() lets the value be; empty when it may be anything.
 std::vector<std::string> Choices(const CLI::Option& option);

@@ -182,6 +182,11 @@ std::string HttpRequest::Parameter(const std::string& name, absl::string_view ot
   return found == query.end() ? std::string(otherwise) : found->second;
 }
 
+std::string HttpRequest::Header(const std::string& name) const {
+  const auto found = headers.find(name);
+  return found == headers.end() ? "" : found->second;
+}
+
 HttpResponse HttpError(const absl::Status& status) {
   HttpResponse response;
   response.status = HttpStatusOf(status.code());

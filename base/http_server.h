@@ -29,6 +29,8 @@ struct HttpRequest {
 
   // The first value of a query parameter, or `otherwise`.
   std::string Parameter(const std::string& name, absl::string_view otherwise = "") const;
+  // Empty when it is not there. `name` in lower case.
+  std::string Header(const std::string& name) const;
 };
 
 struct HttpResponse {

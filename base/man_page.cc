@@ -24,20 +24,12 @@ std::string Escape(absl::string_view text) {
 std::string Bold(absl::string_view text) { return absl::StrCat("\\fB", Escape(text), "\\fR"); }
 std::string Italic(absl::string_view text) { return absl::StrCat("\\fI", Escape(text), "\\fR"); }
 
-template <typename Part>
-bool IsShown(const Part* part) {
-  return !part->get_group().empty();
-}
-
 void WriteFlag(const CLI::Option& option, std::string& page) {
   std::vector<std::string> names;
-  for (const std::string& name : option.get_snames()) names.push_back(Bold("-" + name));
-  for (const std::string& name : option.get_lnames()) names.push_back(Bold("--" + name));
-  const bool positional = option.get_positional();
-  const std::string value = positional ? option.get_name() : ValueName(option);
-  absl::StrAppend(&page, ".TP\n", positional ? "" : absl::StrJoin(names, ", "),
-                  positional || value.empty() ? "" : " ", value.empty() ? "" : Italic(value), "\n",
-                  Escape(option.get_description()));
+  for (const std::string& name : FlagNames(option)) names.push_back(Bold(name));
+  const std::string value = ValueName(option);
+  absl::StrAppend(&page, ".TP\n", absl::StrJoin(names, ", "), names.empty() || value.empty() ? "" : " ",
+                  value.empty() ? "" : Italic(value), "\n", Escape(option.get_description()));
   if (!option.get_default_str().empty()) {
     absl::StrAppend(&page, " (default: ", Escape(option.get_default_str()), ")");
   }

@@ -6,6 +6,7 @@
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_replace.h"
 #include "base/flags.h"
+#include "cli/shell_word.h"
 
 namespace pilotlight::cli {
 namespace {
@@ -30,7 +31,7 @@ struct Command {
 };
 
 std::vector<const CLI::App*> SubCommands(const CLI::App& app) {
-  return app.get_subcommands([](const CLI::App* command) { return !command->get_group().empty(); });
+  return app.get_subcommands(IsShown<CLI::App>);
 }
 
 std::vector<std::string> NamesOf(const std::vector<const CLI::App*>& commands) {
@@ -42,10 +43,9 @@ std::vector<std::string> NamesOf(const std::vector<const CLI::App*>& commands) {
 
 Argument ToArgument(const CLI::Option& option, const CLI::App& app) {
   Argument argument;
-  for (const std::string& name : option.get_snames()) argument.names.push_back("-" + name);
-  for (const std::string& name : option.get_lnames()) argument.names.push_back("--" + name);
+  argument.names = FlagNames(option);
   argument.help = option.get_description();
-  argument.value = option.get_positional() ? option.get_name() : ValueName(option);
+  argument.value = ValueName(option);
   argument.choices = Choices(option);
   argument.repeated = option.get_items_expected_max() > 1;
   if (argument.value == "COMMAND") argument.choices = NamesOf(SubCommands(app));
@@ -63,8 +63,7 @@ Command ToCommand(const CLI::App& command, const CLI::App& app) {
   Command out;
   if (&command != &app) out.name = command.get_name();
   out.help = command.get_description();
-  for (const CLI::Option* option :
-       command.get_options([](const CLI::Option* o) { return !o->get_group().empty(); })) {
+  for (const CLI::Option* option : command.get_options(IsShown<CLI::Option>)) {
     (option->get_positional() ? out.positionals : out.flags).push_back(ToArgument(*option, app));
   }
   return out;
@@ -74,11 +73,6 @@ std::vector<Command> AllCommands(const CLI::App& app) {
   std::vector<Command> commands = {ToCommand(app, app)};
   for (const CLI::App* command : SubCommands(app)) commands.push_back(ToCommand(*command, app));
   return commands;
-}
-
-// One word of bash and zsh.
-std::string Quoted(absl::string_view text) {
-  return absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
 }
 
 // compgen -W expands its words, so names from elsewhere must not get there.
@@ -120,7 +114,7 @@ complete -F _pilotlight pilotlight
 std::string BashAction(const Argument& argument) {
   switch (argument.values) {
     case Values::kChoices:
-      return absl::StrCat("words=", Quoted(absl::StrJoin(argument.choices, " ")));
+      return absl::StrCat("words=", ShellQuoted(absl::StrJoin(argument.choices, " ")));
     case Values::kFiles:
       return "compopt -o default; return";
     case Values::kServices:
@@ -154,12 +148,12 @@ std::string WriteBash(const std::vector<Command>& commands) {
       absl::StrAppend(&cases, "        ", absl::StrJoin(with_any_value, " | "), ") return ;;\n");
     }
     std::string otherwise = ":";
-    if (command.name.empty()) otherwise = absl::StrCat("words=", Quoted(absl::StrJoin(names, " ")));
+    if (command.name.empty()) otherwise = absl::StrCat("words=", ShellQuoted(absl::StrJoin(names, " ")));
     for (const Argument& positional : command.positionals) {
       if (positional.values != Values::kAny) otherwise = BashAction(positional);
     }
     absl::StrAppend(&script, "    ", command.name.empty() ? "''" : command.name,
-                    ")\n      flags=", Quoted(absl::StrJoin(flags, " ")), "\n      case $previous in\n",
+                    ")\n      flags=", ShellQuoted(absl::StrJoin(flags, " ")), "\n      case $previous in\n",
                     cases, "        *) if [[ $current != -* ]]; then ", otherwise,
                     "; fi ;;\n      esac\n      ;;\n");
   }
@@ -196,9 +190,9 @@ std::string ZshFlag(const Argument& flag) {
   std::vector<std::string> specs;
   for (const std::string& name : flag.names) {
     const bool is_long = name.size() > 2;
-    specs.push_back(
-        absl::StrCat(flag.repeated ? "'*'" : Quoted(absl::StrCat("(", absl::StrJoin(flag.names, " "), ")")),
-                     name, flag.value.empty() ? "" : (is_long ? "=" : "+"), Quoted(text)));
+    specs.push_back(absl::StrCat(
+        flag.repeated ? "'*'" : ShellQuoted(absl::StrCat("(", absl::StrJoin(flag.names, " "), ")")), name,
+        flag.value.empty() ? "" : (is_long ? "=" : "+"), ShellQuoted(text)));
   }
   return absl::StrJoin(specs, " ");
 }
@@ -214,10 +208,10 @@ std::string WriteZsh(const std::vector<Command>& commands) {
       program_flags = flags;
       continue;
     }
-    absl::StrAppend(&script, "    ", Quoted(absl::StrCat(command.name, ":", command.help)), "\n");
+    absl::StrAppend(&script, "    ", ShellQuoted(absl::StrCat(command.name, ":", command.help)), "\n");
     for (const Argument& positional : command.positionals) {
       absl::StrAppend(&flags, " \\\n        ",
-                      Quoted((positional.repeated ? "*" : "") + ZshValue(positional)));
+                      ShellQuoted((positional.repeated ? "*" : "") + ZshValue(positional)));
     }
     absl::StrAppend(&cases, "    ", command.name, ")\n      _arguments", flags, "\n      ;;\n");
   }

@@ -104,7 +104,7 @@ void AddFlameCommand(CLI::App& app, Run& run) {
   command
       ->add_option("-o,--output", flags->format,
                    "svg, folded, pprof, json, speedscope, cpuprofile (Chrome) or dot; svg when nothing tells")
-      ->check(CLI::IsMember({"svg", "folded", "pprof", "json", "speedscope", "cpuprofile", "dot"}))
+      ->check(CLI::IsMember(FormatNames()))
       ->type_name("FORMAT");
   command->add_option("--out", flags->out, "Write to this file instead of standard output")
       ->type_name("FILE");

@@ -52,6 +52,12 @@ absl::string_view FormatName(ProfileFormat format) {
   return "";
 }
 
+std::vector<std::string> FormatNames() {
+  std::vector<std::string> names;
+  for (const NamedFormat& known : kFormats) names.emplace_back(known.name);
+  return names;
+}
+
 std::optional<ProfileFormat> ParseFormat(absl::string_view name) {
   for (const NamedFormat& known : kFormats) {
     if (known.name == name) return known.format;

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -13,6 +14,7 @@ namespace pilotlight::cli {
 enum class ProfileFormat { kSvg, kFolded, kPprof, kJson, kSpeedscope, kCpuProfile, kDot };
 
 absl::string_view FormatName(ProfileFormat format);
+std::vector<std::string> FormatNames();
 std::optional<ProfileFormat> ParseFormat(absl::string_view name);
 // By the suffix: .svg, .folded .collapsed .txt, .pprof .pb.gz .pb .prof .gz, .json, .speedscope.json,
 // .cpuprofile, .dot .gv.

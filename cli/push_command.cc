@@ -7,11 +7,9 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "absl/strings/str_split.h"
 #include "base/flags.h"
 #include "base/status_macros.h"
@@ -19,9 +17,11 @@
 #include "cli/output.h"
 #include "cli/profile_input.h"
 #include "cli/query_flags.h"
+#include "cli/shell_word.h"
 #include "exporters/format.h"
 #include "exporters/pprof.h"
 #include "exporters/profile_file.h"
+#include "profile/selector.h"
 
 namespace pilotlight::cli {
 namespace {
@@ -44,6 +44,12 @@ const std::map<std::string, ProfileFileFormat> kFormats = {{"auto", ProfileFileF
                                                            {"folded", ProfileFileFormat::kFolded},
                                                            {"perf-script", ProfileFileFormat::kPerfScript},
                                                            {"pprof", ProfileFileFormat::kPprof}};
+
+std::vector<std::string> InputFormatNames() {
+  std::vector<std::string> names;
+  for (const auto& [name, format] : kFormats) names.push_back(name);
+  return names;
+}
 
 struct PushFlags {
   QueryFlags query;
@@ -187,17 +193,9 @@ absl::Status Send(const Labels& plan_labels, const PushedProfile& pushed, absl::
                                    of_another_time ? "; --to now stores it as of this moment" : ""));
 }
 
-std::string ShellWord(absl::string_view text) {
-  const bool plain = !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || absl::StrContains("-_./:", c);
-  });
-  return plain ? std::string(text) : absl::StrCat("'", absl::StrReplaceAll(text, {{"'", "'\\''"}}), "'");
-}
-
 std::string SelectorOf(const Labels& labels) {
   const std::string pairs = absl::StrJoin(labels, ", ", [](std::string* out, const auto& label) {
-    absl::StrAppend(out, label.first, "=\"",
-                    absl::StrReplaceAll(label.second, {{"\\", "\\\\"}, {"\"", "\\\""}, {"\n", "\\n"}}), "\"");
+    absl::StrAppend(out, label.first, "=", QuoteForSelector(label.second));
   });
   return absl::StrCat("{", pairs, "}");
 }
@@ -292,7 +290,7 @@ void AddPushCommand(CLI::App& app, Run& run) {
   command->add_option("--to", flags->query.to, "When it ended: -2h, now, 2024-05-01T12:00:00Z, Unix seconds")
       ->type_name("TIME");
   command->add_option("--format", flags->input_format, "auto, pprof, folded or perf-script")
-      ->check(CLI::IsMember({"auto", "pprof", "folded", "perf-script"}))
+      ->check(CLI::IsMember(InputFormatNames()))
       ->type_name("FORMAT")
       ->capture_default_str();
   CLI::Option* const sample_rate =

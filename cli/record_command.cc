@@ -319,10 +319,12 @@ void AddRecordCommand(CLI::App& app, std::vector<std::string> command_line, Run&
       ->type_name("SOURCE")
       ->check(CLI::IsMember({"auto", "ebpf", "perf", "pprof"}))
       ->capture_default_str();
+  std::vector<std::string> formats = FormatNames();
+  formats.insert(formats.begin(), "top");
   command
       ->add_option("-o,--output", flags->format,
                    "top, svg, folded, pprof, json, speedscope, cpuprofile or dot; top when nothing tells")
-      ->check(CLI::IsMember({"top", "svg", "folded", "pprof", "json", "speedscope", "cpuprofile", "dot"}))
+      ->check(CLI::IsMember(formats))
       ->type_name("FORMAT");
   command
       ->add_option("--out", flags->out,

@@ -1,5 +1,3 @@
-# The libraries are linked into programs alone, where no other definition of a function can take its place.
-add_compile_options("$<$<CONFIG:Release>:-g1;-fno-semantic-interposition>")
 if(PILOTLIGHT_SANITIZE)
   # -O1 keeps the instrumented tests within minutes on two cores.
   add_compile_options(-fsanitize=${PILOTLIGHT_SANITIZE} -fno-omit-frame-pointer -O1 -g1)

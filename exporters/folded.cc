@@ -150,8 +150,8 @@ class FoldedReader {
   }
 
   FrameId FrameFor(absl::string_view escaped) {
-    const std::string valid = ToValidUtf8(Unescape(escaped));
-    const absl::string_view name = valid.empty() ? kUnknown : Utf8Prefix(valid, limits_.max_name_bytes);
+    const std::string valid = ToValidUtf8(Unescape(escaped), limits_.max_name_bytes);
+    const absl::string_view name = valid.empty() ? kUnknown : valid;
     return profile_.trie.InternFrame(
         FrameView{.function = name,
                   .kind = IsSyntheticName(name) ? FrameKind::kSynthetic : FrameKind::kUnknown,

@@ -266,9 +266,9 @@ class RequestReader {
     if (plan.in_periods) {
       events = sum;
       if (__builtin_mul_overflow(sum, heading.period, &sum)) return TooLarge();
-    } else if (times == 0 && sum > 0) {
-      const bool has_period = heading.period > 0 && heading.period_type.type == heading.type.type;
-      events = has_period ? std::max<int64_t>(sum / heading.period, 1) : 1;
+    } else if (times == 0) {
+      events = static_cast<int64_t>(
+          pprof::EventsOf(sum, heading.period, heading.period_type.type == heading.type.type));
     }
     if (plan.has_events) return converter.Add(stack, {events, sum});
     return converter.Add(stack, {sum});

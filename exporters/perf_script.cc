@@ -155,7 +155,7 @@ class PerfScriptReader {
     if (!in_sample_ || !StartsWithSpace(line)) {
       return absl::InvalidArgumentError(absl::StrCat(
           "no sample of `perf script`: it must begin like \"app 4711 123.456: 250000 cycles:\", not \"",
-          Utf8Prefix(ToValidUtf8(line), 80), "\""));
+          ToValidUtf8(line, 80), "\""));
     }
     PerfFrame frame;
     if (ParseFrame(line, frame)) {
@@ -274,11 +274,7 @@ class PerfScriptReader {
                                               .symbolized = named});
   }
 
-  // Cut again, as replacements of ill-formed parts are longer than these.
-  std::string Name(absl::string_view text) const {
-    const std::string valid = ToValidUtf8(text);
-    return std::string(Utf8Prefix(valid, limits_.max_name_bytes));
-  }
+  std::string Name(absl::string_view text) const { return ToValidUtf8(text, limits_.max_name_bytes); }
 
   std::vector<Profile> Finish() {
     std::stable_sort(events_.begin(), events_.end(), [](const Event& a, const Event& b) {

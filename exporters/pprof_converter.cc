@@ -61,6 +61,12 @@ bool Unlocks(const Frame& leaf, const StackTrie& trie) {
 
 }  // namespace
 
+uint64_t EventsOf(int64_t value, int64_t period, bool of_period_type) {
+  if (value <= 0) return 0;
+  if (period <= 0 || !of_period_type) return 1;
+  return static_cast<uint64_t>(std::max<int64_t>(value / period, 1));
+}
+
 Converter::Converter(const Tables& tables, const Heading& heading, const PprofLimits& limits, Usage& usage)
     : tables_(tables), limits_(limits), usage_(usage), columns_(heading.columns.size()) {
   PlanOutputs(heading);
@@ -170,17 +176,13 @@ absl::Status Converter::AddTo(Output& output, absl::Span<const int64_t> values) 
   return absl::OkStatus();
 }
 
-// Without a column that counts: in periods when the value has the period's type, else one per sample.
 uint64_t Converter::CountOf(const Output& output, absl::Span<const int64_t> values) {
   if (output.count_column != kNone) {
     // Differences (`pprof -base`) have negative ones.
     return static_cast<uint64_t>(std::max<int64_t>(values[output.count_column], 0));
   }
   const ProfileType& type = output.profile.type;
-  const int64_t value = values[output.value_column];
-  if (value <= 0) return 0;
-  if (output.profile.period <= 0 || type.period_type != type.sample_type) return 1;
-  return static_cast<uint64_t>(std::max<int64_t>(value / output.profile.period, 1));
+  return EventsOf(values[output.value_column], output.profile.period, type.period_type == type.sample_type);
 }
 
 FrameId Converter::FrameFor(Output& output, uint32_t line_index) const {
@@ -209,10 +211,8 @@ FrameId Converter::FrameFor(Output& output, uint32_t line_index) const {
   return frame;
 }
 
-// Cut again, as replacements of ill-formed parts are longer than these.
 std::string Converter::Name(absl::string_view text) const {
-  const std::string valid = ToValidUtf8(text);
-  return std::string(Utf8Prefix(valid, limits_.max_name_bytes));
+  return ToValidUtf8(text, limits_.max_name_bytes);
 }
 
 std::string Converter::AddressName(const Location& location, const Mapping& mapping) const {

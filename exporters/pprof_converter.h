@@ -19,6 +19,9 @@ struct Usage {
   size_t nodes = 0;
 };
 
+// How many events a value stands for that none counts: periods when it has the period's type, else one.
+uint64_t EventsOf(int64_t value, int64_t period, bool of_period_type);
+
 // Makes one profile of each column of `heading`, or of a pair of them (exporters/pprof.h).
 class Converter {
  public:

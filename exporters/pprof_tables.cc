@@ -14,8 +14,6 @@ namespace {
 
 namespace pb = perftools::profiles;
 
-using Field = WireField;
-
 constexpr absl::string_view kNotPprof = "not a pprof profile";
 
 absl::Status NotPprof() { return Damaged(kNotPprof); }
@@ -25,7 +23,7 @@ class TablesParser {
   explicit TablesParser(const PprofLimits& limits) : limits_(limits) {}
 
   absl::StatusOr<Tables> Parse(absl::string_view bytes) {
-    RETURN_IF_ERROR(VisitFields(bytes, kNotPprof, [this](const Field& field) { return Take(field); }));
+    RETURN_IF_ERROR(VisitFields(bytes, kNotPprof, [this](const WireField& field) { return Take(field); }));
     if (column_types_.empty())
       return absl::InvalidArgumentError("not a pprof profile: it has no sample types");
     if (!tables_.strings.empty() && !tables_.strings[0].empty()) {
@@ -46,7 +44,7 @@ class TablesParser {
   }
 
  private:
-  absl::Status Take(const Field& field) {
+  absl::Status Take(const WireField& field) {
     switch (field.number) {
       case pb::Profile::kStringTableFieldNumber:
         if (!field.is_bytes()) return NotPprof();
@@ -85,7 +83,7 @@ class TablesParser {
     return absl::OutOfRangeError(absl::StrCat("the profile has more than ", limit, " ", what));
   }
 
-  static absl::Status TakeNumber(const Field& field, int64_t& number) {
+  static absl::Status TakeNumber(const WireField& field, int64_t& number) {
     if (!field.is_varint()) return NotPprof();
     number = static_cast<int64_t>(field.value);
     return absl::OkStatus();
@@ -97,7 +95,7 @@ class TablesParser {
   }
 
   template <typename Message>
-  absl::Status Append(const Field& field, size_t limit, absl::string_view what,
+  absl::Status Append(const WireField& field, size_t limit, absl::string_view what,
                       std::vector<Message>& to) const {
     if (!field.is_bytes() || field.bytes.size() > limits_.max_message_bytes) return NotPprof();
     if (to.size() >= limit) return TooMany(what, limit);
@@ -107,7 +105,7 @@ class TablesParser {
 
   // Locations may come before their functions and mappings: for now `mapping` and `function` of the lines
   // are kept by id, in `location_mapping_ids_` and `line_function_ids_`.
-  absl::Status TakeLocation(const Field& field) {
+  absl::Status TakeLocation(const WireField& field) {
     if (!field.is_bytes() || field.bytes.size() > limits_.max_message_bytes) return NotPprof();
     if (!Merge(field.bytes, location_)) return NotPprof();
     const auto index = static_cast<uint32_t>(tables_.locations.size());
@@ -230,7 +228,7 @@ absl::StatusOr<Tables> ParseTables(absl::string_view bytes, const PprofLimits& l
 absl::Status VisitSamples(absl::string_view bytes,
                           const std::function<absl::Status(const pb::Sample&)>& visit) {
   pb::Sample sample;  // reused: it keeps its memory
-  return VisitFields(bytes, kNotPprof, [&](const Field& field) -> absl::Status {
+  return VisitFields(bytes, kNotPprof, [&](const WireField& field) -> absl::Status {
     if (field.number != pb::Profile::kSampleFieldNumber) return absl::OkStatus();
     if (!sample.ParseFromArray(field.bytes.data(), static_cast<int>(field.bytes.size()))) return NotPprof();
     return visit(sample);

@@ -115,6 +115,12 @@ absl::string_view Utf8Prefix(absl::string_view text, size_t max_bytes) {
   return text.substr(0, end);
 }
 
+std::string ToValidUtf8(absl::string_view text, size_t max_bytes) {
+  std::string valid = ToValidUtf8(text);
+  valid.resize(Utf8Prefix(valid, max_bytes).size());
+  return valid;
+}
+
 int ColumnWidth(char32_t code_point) {
   if (code_point < 0x300) return 1;
   if (Contains(kZeroWidth, code_point)) return 0;

@@ -20,6 +20,8 @@ std::string ToValidUtf8(absl::string_view text);
 
 // At most the first `max_bytes` bytes, less so that no code point is cut.
 absl::string_view Utf8Prefix(absl::string_view text, size_t max_bytes);
+// Both: the replacements count, which are longer than what they stand for.
+std::string ToValidUtf8(absl::string_view text, size_t max_bytes);
 
 // Columns of a code point in a monospaced font: 0 for combining marks, 2 for East Asian wide ones, else 1.
 // By ranges, so not exact for every character.

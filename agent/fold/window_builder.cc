@@ -37,9 +37,7 @@ bool IsPlainText(absl::string_view text) {
          std::ranges::none_of(text, [](char c) { return static_cast<unsigned char>(c) >= 0x80; });
 }
 
-std::string ToWireText(absl::string_view text) {
-  return std::string(Utf8Prefix(ToValidUtf8(text), kMaxNameBytes));
-}
+std::string ToWireText(absl::string_view text) { return ToValidUtf8(text, kMaxNameBytes); }
 
 // The frame itself, nearly always.
 FrameId ToWireFrame(FrameId id, StackTrie& trie) {

@@ -18,11 +18,6 @@ namespace {
 using google::protobuf::Message;
 using SteadyTime = std::chrono::steady_clock::time_point;
 
-std::string Header(const HttpRequest& request, const std::string& name) {
-  const auto found = request.headers.find(name);
-  return found == request.headers.end() ? "" : found->second;
-}
-
 // "invalid_argument": the names are gRPC's in lower case, but for one that is spelt in the American way.
 std::string CodeName(absl::StatusCode code) {
   if (code == absl::StatusCode::kCancelled) return "canceled";
@@ -75,7 +70,7 @@ absl::StatusOr<std::string> Serialize(Codec codec, const Message& message) {
 
 // Not set: as long as it takes.
 absl::StatusOr<std::optional<SteadyTime>> DeadlineOf(const HttpRequest& request) {
-  const std::string text = Header(request, "connect-timeout-ms");
+  const std::string text = request.Header("connect-timeout-ms");
   if (text.empty()) return std::nullopt;
   constexpr size_t kMostDigits = 10;  // as the protocol says
   const bool is_number = std::ranges::all_of(text, absl::ascii_isdigit);
@@ -87,11 +82,11 @@ absl::StatusOr<std::optional<SteadyTime>> DeadlineOf(const HttpRequest& request)
 }
 
 absl::Status CheckHeaders(const HttpRequest& request) {
-  const std::string version = Header(request, "connect-protocol-version");
+  const std::string version = request.Header("connect-protocol-version");
   if (!version.empty() && version != "1") {
     return absl::InvalidArgumentError(absl::StrCat("Connect-Protocol-Version must be 1, not ", version));
   }
-  const std::string encoding = Header(request, "content-encoding");
+  const std::string encoding = request.Header("content-encoding");
   if (!encoding.empty() && encoding != "identity" && encoding != "gzip") {
     return absl::UnimplementedError(
         absl::StrCat("Content-Encoding ", encoding, " is not known; there are gzip and identity"));
@@ -121,7 +116,7 @@ absl::StatusOr<HttpResponse> Answer(const ConnectMethod& method, const HttpReque
 }  // namespace
 
 HttpResponse AnswerConnect(const ConnectMethod& method, const HttpRequest& request) {
-  const std::optional<Codec> codec = CodecOf(Header(request, "content-type"));
+  const std::optional<Codec> codec = CodecOf(request.Header("content-type"));
   if (!codec) {
     HttpResponse response;
     response.status = 415;

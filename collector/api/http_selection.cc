@@ -9,7 +9,6 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/str_replace.h"
 #include "base/status_macros.h"
 #include "base/time_text.h"
 
@@ -105,10 +104,6 @@ absl::StatusOr<SelectionText> ReadBaseSelection(const HttpRequest& request, cons
     if (to.empty()) base.end = *base.start + length;
   }
   return base;
-}
-
-std::string QuoteForSelector(absl::string_view text) {
-  return absl::StrCat("\"", absl::StrReplaceAll(text, {{"\\", "\\\\"}, {"\"", "\\\""}, {"\n", "\\n"}}), "\"");
 }
 
 }  // namespace pilotlight::collector

@@ -24,7 +24,4 @@ absl::StatusOr<SelectionText> ReadSelection(const HttpRequest& request, absl::Ti
 absl::StatusOr<SelectionText> ReadBaseSelection(const HttpRequest& request, const SelectionText& comparison,
                                                 absl::Time now);
 
-// In double quotes, as the selector's grammar asks.
-std::string QuoteForSelector(absl::string_view text);
-
 }  // namespace pilotlight::collector

@@ -167,11 +167,7 @@ class OtlpService final : public grpc::Service {
 }  // namespace
 
 HttpResponse AnswerOtlp(PushIngest& ingest, const HttpRequest& request) {
-  const auto header = [&request](const std::string& name) {
-    const auto found = request.headers.find(name);
-    return found == request.headers.end() ? std::string() : found->second;
-  };
-  std::string type = header("content-type");
+  std::string type = request.Header("content-type");
   type = absl::AsciiStrToLower(absl::StripAsciiWhitespace(type.substr(0, type.find(';'))));
   if (type != kProto && type != kJson) {
     HttpResponse response;
@@ -180,7 +176,7 @@ HttpResponse AnswerOtlp(PushIngest& ingest, const HttpRequest& request) {
     return response;
   }
   const auto answer = [&]() -> absl::StatusOr<ExportProfilesServiceResponse> {
-    const std::string version = header(kOtlpVersionHeader);
+    const std::string version = request.Header(kOtlpVersionHeader);
     if (type == kProto) return Export(ingest, request.body, version);
     const absl::StatusOr<std::string> bytes = FromJson(request.body);
     if (!bytes.ok()) return ingest.Refuse(RefusalReason::kNotDecodable, bytes.status().message());

@@ -29,8 +29,7 @@ HttpResponse Answer(const PageFile& file, const HttpRequest& request) {
                       {"Referrer-Policy", "no-referrer"},
                       {"X-Content-Type-Options", "nosniff"}};
   response.content_type = std::string(file.content_type);
-  const auto known = request.headers.find("if-none-match");
-  if (known != request.headers.end() && absl::StrContains(known->second, file.etag)) {
+  if (absl::StrContains(request.Header("if-none-match"), file.etag)) {
     response.status = 304;
     return response;
   }

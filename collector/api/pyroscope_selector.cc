@@ -5,7 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
-#include "collector/api/http_selection.h"
+#include "profile/selector.h"
 
 namespace pilotlight::collector {
 namespace {

@@ -2,21 +2,17 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include <cstdlib>
-#include <fstream>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "base/file.h"
 #include "base/gzip.h"
 #include "exporters/folded.h"
 #include "exporters/pprof.h"
 #include "exporters/test_profiles.h"
-#include "tests/support/collector_process.h"
-#include "tests/support/command.h"
+#include "tests/e2e/cli_with_collector.h"
 
 namespace pilotlight {
 namespace {
@@ -25,13 +21,8 @@ using testing::AllOf;
 using testing::HasSubstr;
 using testing::Not;
 
-const std::string kCli = PILOTLIGHT_BIN_DIR "/pilotlight";
 // A recording of perf with two events, names with semicolons, frames without names.
 const std::string kPerfScript = PILOTLIGHT_SOURCE_DIR "/tests/golden/perf/input";
-
-CommandResult RunCli(const std::string& arguments) {
-  return RunCommand(absl::StrCat(kCli, " ", arguments, " 2>&1"));
-}
 
 // Function → samples of its own, and with its callees.
 using Rows = std::map<std::string, std::pair<uint64_t, uint64_t>>;
@@ -65,31 +56,7 @@ Profile RecentProfile() {
   return profile;
 }
 
-class CliPushTest : public testing::Test {
- protected:
-  static void SetUpTestSuite() {
-    directory_ = new TemporaryDirectory();
-    collector_ =
-        new CollectorProcess(PILOTLIGHT_BIN_DIR "/pilotlight-collector", directory_->path() + "/data");
-    ASSERT_TRUE(collector_->running()) << collector_->first_line();
-    ::setenv("PILOTLIGHT_COLLECTOR", absl::StrCat("127.0.0.1:", collector_->grpc_port()).c_str(), 1);
-  }
-  static void TearDownTestSuite() {
-    delete collector_;
-    delete directory_;
-  }
-
-  static std::string Write(const std::string& name, const std::string& bytes) {
-    std::string path = absl::StrCat(directory_->path(), "/", name);
-    std::ofstream(path, std::ios::binary) << bytes;
-    return path;
-  }
-
-  static TemporaryDirectory* directory_;
-  static CollectorProcess* collector_;
-};
-TemporaryDirectory* CliPushTest::directory_ = nullptr;
-CollectorProcess* CliPushTest::collector_ = nullptr;
+using CliPushTest = CliWithCollector;
 
 TEST_F(CliPushTest, PprofKeepsItsNamesTotalsAndTime) {
   const Profile profile = RecentProfile();
@@ -191,11 +158,11 @@ TEST_F(CliPushTest, ErrorsSayWhatToDo) {
 }
 
 TEST_F(CliPushTest, ARecordingOfPerfIsPushed) {
-  const std::string data = directory_->path() + "/perf.data";
+  const std::string data = InDirectory("perf.data");
   const CommandResult record = RunCommand(absl::StrCat("echo | perf record -e cpu-clock -F 99 -g -o ", data,
                                                        " -- " PILOTLIGHT_WORKLOADS "/spin brief 2>&1"));
   if (record.exit_code != 0) GTEST_SKIP() << "no perf record here: " << record.output;
-  const std::string text = directory_->path() + "/perf.txt";
+  const std::string text = InDirectory("perf.txt");
   const std::string script = absl::StrCat("perf script -i ", data, " 2>/dev/null");
   ASSERT_EQ(RunCommand(absl::StrCat(script, " >", text)).exit_code, 0);
   const CommandResult push = RunCommand(absl::StrCat(script, " | ", kCli, " push --service spin - 2>&1"));

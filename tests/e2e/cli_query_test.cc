@@ -4,18 +4,14 @@
 #include <netinet/in.h>
 #include <sys/socket.h>
 
-#include <cstdlib>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "base/file.h"
 #include "base/unique_fd.h"
+#include "tests/e2e/cli_with_collector.h"
 #include "tests/support/collector_client.h"
-#include "tests/support/collector_process.h"
-#include "tests/support/command.h"
 #include "tests/support/stacks.h"
 
 namespace pilotlight {
@@ -25,14 +21,9 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
 
-const std::string kCli = PILOTLIGHT_BIN_DIR "/pilotlight";
 // go-torch stops at its spaces, flamegraph.pl splits it at its semicolon.
 const std::string kGeneric = "shop.Sum[go.shape.struct { Count int64; Cycles int64 }]";
 constexpr int64_t kPeriod = 10'000'000;
-
-CommandResult RunCli(const std::string& arguments) {
-  return RunCommand(absl::StrCat(kCli, " ", arguments, " 2>&1"));
-}
 
 // The same on a terminal of `columns`, whose line ends are "\r\n".
 CommandResult RunOnTerminal(int columns, const std::string& arguments, const std::string& environment = "") {
@@ -71,37 +62,18 @@ Window ShopWindow(absl::Time start) {
   return window;
 }
 
-class CliQueryTest : public testing::Test {
+class CliQueryTest : public CliWithCollector {
  protected:
   static void SetUpTestSuite() {
-    directory_ = new TemporaryDirectory();
-    collector_ =
-        new CollectorProcess(PILOTLIGHT_BIN_DIR "/pilotlight-collector", directory_->path() + "/data");
-    ASSERT_TRUE(collector_->running()) << collector_->first_line();
+    CliWithCollector::SetUpTestSuite();
+    if (HasFatalFailure()) return;
     AgentStream stream(collector_->grpc_port(), "agent-1");
     ASSERT_TRUE(stream.SendHello());
     ASSERT_TRUE(stream.Send(ShopWindow(absl::Now() - absl::Seconds(60)), 1));
     const auto answer = stream.Receive();
     ASSERT_TRUE(answer && answer->has_acknowledgement());
-    ::setenv("PILOTLIGHT_COLLECTOR", absl::StrCat("127.0.0.1:", collector_->grpc_port()).c_str(), 1);
   }
-  static void TearDownTestSuite() {
-    delete collector_;
-    delete directory_;
-  }
-
-  static std::string InDirectory(const std::string& name) {
-    return absl::StrCat(directory_->path(), "/", name);
-  }
-  static void Write(const std::string& path, const std::string& text) {
-    std::ofstream(path, std::ios::binary) << text;
-  }
-
-  static TemporaryDirectory* directory_;
-  static CollectorProcess* collector_;
 };
-TemporaryDirectory* CliQueryTest::directory_ = nullptr;
-CollectorProcess* CliQueryTest::collector_ = nullptr;
 
 TEST_F(CliQueryTest, TopShowsTheLargestFirstWithIntervals) {
   const CommandResult top = RunCli("top -s checkout");
@@ -148,7 +120,7 @@ TEST_F(CliQueryTest, NamesSurviveEveryFormat) {
   const nlohmann::json json = nlohmann::json::parse(RunCommand(kCli + " flame -s checkout -o json").output);
   EXPECT_EQ(json["nodes"][2]["name"], kGeneric);
 
-  Write(InDirectory("back.folded"), folded);
+  Write("back.folded", folded);
   ASSERT_EQ(RunCli("flame -s checkout --out " + InDirectory("back.pb.gz")).exit_code, 0);
   for (const char* file : {"back.folded", "back.pb.gz"}) {
     const CommandResult back = RunCommand(absl::StrCat(kCli, " top -o json ", InDirectory(file)));
@@ -201,8 +173,8 @@ TEST_F(CliQueryTest, DiffComparesWithTheSpanBeforeAndSaysThatNothingIsThere) {
 }
 
 TEST_F(CliQueryTest, DiffOfFilesHasTheNumbersOfBoth) {
-  Write(InDirectory("before.folded"), "main;a 500\nmain;b 500\n");
-  Write(InDirectory("after.folded"), "main;a 1400\nmain;b 600\n");
+  Write("before.folded", "main;a 500\nmain;b 500\n");
+  Write("after.folded", "main;a 1400\nmain;b 600\n");
   const nlohmann::json json =
       nlohmann::json::parse(RunCommand(absl::StrCat(kCli, " diff -o json -n 1 ", InDirectory("before.folded"),
                                                     " ", InDirectory("after.folded")))
@@ -320,8 +292,8 @@ TEST_F(CliQueryTest, AnUnreachableCollectorIsOneLineThatHelps) {
 }
 
 TEST_F(CliQueryTest, SeveralFilesAreMerged) {
-  Write(InDirectory("a.folded"), "main;f 3\n");
-  Write(InDirectory("b.folded"), "main;f 4\nmain;g 1\n");
+  Write("a.folded", "main;f 3\n");
+  Write("b.folded", "main;f 4\nmain;g 1\n");
   const CommandResult top = RunCommand(
       absl::StrCat(kCli, " top -o json ", InDirectory("a.folded"), " - < ", InDirectory("b.folded")));
   const nlohmann::json json = nlohmann::json::parse(top.output);
@@ -331,7 +303,7 @@ TEST_F(CliQueryTest, SeveralFilesAreMerged) {
 }
 
 TEST_F(CliQueryTest, AFileThatIsNoProfileIsNamed) {
-  Write(InDirectory("garbage"), std::string("\x00\xff\x13garbage", 10));
+  Write("garbage", std::string("\x00\xff\x13garbage", 10));
   for (const char* command : {"top", "flame -o folded"}) {
     const CommandResult result = RunCli(absl::StrCat(command, " ", InDirectory("garbage")));
     EXPECT_EQ(result.exit_code, 1) << command;

@@ -14,6 +14,10 @@ from prometheus import Prometheus
 HELM = os.path.join(os.environ["PILOTLIGHT_SOURCE"], "helm")
 
 
+def dashboard_panels():
+    with open(os.path.join(HELM, "grafana", "dashboard.json"), encoding="utf-8") as file:
+        return json.load(file)["panels"]
+
 
 class PrometheusTest(unittest.TestCase):
     @classmethod
@@ -79,11 +83,9 @@ class PrometheusTest(unittest.TestCase):
         self.assertEqual(self.prometheus.query('ALERTS{service="shop"}'), {})
 
     def test_the_dashboard_asks_what_can_be_answered(self):
-        with open(os.path.join(HELM, "grafana", "dashboard.json"), encoding="utf-8") as file:
-            dashboard = json.load(file)
         self.wait_for_value('service:pilotlight_cpu_cores:avg10m{service="shop"} > 0')
         self.wait_for_value('service_class:pilotlight_go_cpu_ratio:10m{service="shop",class="user"} > 0')
-        targets = [target for panel in dashboard["panels"] for target in panel.get("targets", [])]
+        targets = [target for panel in dashboard_panels() for target in panel.get("targets", [])]
         asked = [target["expr"] for target in targets if target["datasource"]["type"] == "prometheus"]
         self.assertGreater(len(asked), 10)
         for expression in asked:
@@ -95,10 +97,8 @@ class PrometheusTest(unittest.TestCase):
                 self.assertTrue(answer, expression)
 
     def test_the_flame_graphs_of_the_dashboard_have_frames(self):
-        with open(os.path.join(HELM, "grafana", "dashboard.json"), encoding="utf-8") as file:
-            dashboard = json.load(file)
         self.wait_for_value("pilotlight_uplink_acknowledged_windows_total > 2")
-        panels = [panel for panel in dashboard["panels"] if panel["type"] == "flamegraph"]
+        panels = [panel for panel in dashboard_panels() if panel["type"] == "flamegraph"]
         self.assertTrue(panels)
         for panel in panels:
             for target in panel["targets"]:
