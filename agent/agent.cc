@@ -44,6 +44,7 @@ Agent::Agent(const AgentOptions& options)
       node_watch_(cpus_),
       target_metrics_(options.metrics, registry_),
       symbol_metrics_(registry_),
+      unwind_metrics_(registry_),
       uplink_metrics_(registry_),
       gc_unreadable_(AddCounters(registry_, "pilotlight_go_gc_unreadable_processes_total",
                                  "Go processes whose memory the agent may not read for their pauses.")),
@@ -135,11 +136,17 @@ void Agent::Run(const StopSignal& stop) {
                          .overloaded = [this] { return node_watch_.overloaded(); }};
   for (const auto& source : sources_) {
     parts.sources.push_back(source.get());
-    parts.process_observers.push_back(
+    ProcessObserver* observer =
         go_program_finders_.emplace_back(std::make_unique<GoProgramFinder>(processes_, processes_, *source))
-            .get());
+            .get();
+    if (source->unwind_maps() != nullptr) {
+      unwind_tables_ = std::make_unique<UnwindTableKeeper>(*observer, processes_, *source);
+      observer = unwind_tables_.get();
+    }
+    parts.process_observers.push_back(observer);
   }
   uplink_->Start();
+  if (unwind_tables_ != nullptr) unwind_tables_->AddProcesses(RunningProcesses());
   CaptureLoop loop(schedule, std::move(parts));
   ready_ = true;
   loop.Run(stop);
@@ -157,6 +164,10 @@ void Agent::OnTurn(const TurnReport& report) {
     }
   }
   symbolizer_.EndWindow();
+  if (unwind_tables_ != nullptr) {
+    unwind_tables_->EndWindow();
+    unwind_metrics_.Update(unwind_tables_->stats());
+  }
   symbol_metrics_.Update(symbolizer_.stats());
   {
     MutexLock lock(mutex_);

@@ -19,6 +19,7 @@
 #include "agent/metrics/mirror.h"
 #include "agent/metrics/symbol_metrics.h"
 #include "agent/metrics/target_metrics.h"
+#include "agent/metrics/unwind_metrics.h"
 #include "agent/metrics/uplink_metrics.h"
 #include "agent/pull/pull_source.h"
 #include "agent/schedule/capture_loop.h"
@@ -29,6 +30,7 @@
 #include "agent/trigger/capture_requests.h"
 #include "agent/trigger/node_watch.h"
 #include "agent/trigger/window_watch.h"
+#include "agent/unwind/unwind_table_keeper.h"
 #include "agent/uplink/spool.h"
 #include "agent/uplink/uplink.h"
 #include "base/http_server.h"
@@ -81,6 +83,7 @@ class Agent : private TurnObserver {
   PullSource* pull_ = nullptr;  // one of them
   ProcessTable processes_;
   std::vector<std::unique_ptr<GoProgramFinder>> go_program_finders_;  // by source
+  std::unique_ptr<UnwindTableKeeper> unwind_tables_;                  // of the one that watches the node
   CachingSymbolizer symbolizer_;
   WindowBuilder builder_;
   GcPauseReader gc_pauses_;
@@ -91,6 +94,7 @@ class Agent : private TurnObserver {
   SystemTimer timer_;
   TargetMetrics target_metrics_;
   SymbolMetrics symbol_metrics_;
+  UnwindMetrics unwind_metrics_;
   UplinkMetrics uplink_metrics_;
   CounterFamily& gc_unreadable_;
   std::unique_ptr<CaptureMetrics> capture_metrics_;

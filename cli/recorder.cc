@@ -17,6 +17,7 @@
 #include "agent/symbolize/caching_symbolizer.h"
 #include "agent/symbolize/go_program_finder.h"
 #include "agent/targets/process_table.h"
+#include "agent/unwind/unwind_table_keeper.h"
 #include "base/mutex.h"
 #include "base/unique_fd.h"
 
@@ -90,11 +91,12 @@ class EndOfProcesses {
 class CaptureThread {
  public:
   CaptureThread(agent::CaptureSource& source, const RecordOptions& options, std::function<void()> on_started,
-                WatchedProcesses& watched, const agent::ProcessTable& table, const StopSignal& stop)
+                WatchedProcesses& watched, agent::ProcessTable& table, const StopSignal& stop)
       : source_(source),
         options_(options),
         on_started_(std::move(on_started)),
-        observer_(watched, table, source),
+        go_programs_(watched, table, source),
+        unwind_tables_(go_programs_, table, source, {.build_in_window = true}),
         watched_(watched),
         stop_(stop),
         thread_([this] { Run(); }) {}
@@ -124,6 +126,7 @@ class CaptureThread {
 
  private:
   void Run() {
+    unwind_tables_.AddProcesses(options_.pids.empty() ? agent::RunningProcesses() : options_.pids);
     const Stopwatch stopwatch;
     absl::Status status;
     while (status.ok() && !stop_.stopped()) {
@@ -138,8 +141,9 @@ class CaptureThread {
         piece_options.pids = watched_.living();
         piece_options.with_children = true;
       }
-      absl::StatusOr<agent::Capture> piece = source_.Run(piece_options, observer_, stop_);
+      absl::StatusOr<agent::Capture> piece = source_.Run(piece_options, unwind_tables_, stop_);
       status = piece.status();
+      unwind_tables_.EndWindow();
       if (!piece.ok()) break;
       MutexLock lock(mutex_);
       while (pieces_.size() >= kMaxPieces) changed_.Wait(mutex_);
@@ -155,7 +159,8 @@ class CaptureThread {
   agent::CaptureSource& source_;
   const RecordOptions& options_;
   std::function<void()> on_started_;
-  agent::GoProgramFinder observer_;
+  agent::GoProgramFinder go_programs_;
+  agent::UnwindTableKeeper unwind_tables_;
   WatchedProcesses& watched_;
   const StopSignal& stop_;
   Mutex mutex_;

@@ -39,6 +39,8 @@ struct RawStack {
   bool truncated = false;  // the outermost callers are cut off
   // What lies beyond runtime.mcall is of the goroutine that called it; else it is not to be trusted.
   bool joined_at_mcall = false;
+  // The walk of `user` ended before the outermost caller was reached, because it could not go on.
+  bool broken = false;
 };
 
 struct ProcessSamples {
@@ -74,6 +76,8 @@ class ProcessObserver {
   // The same with the name that the kernel has given it at the sample (/proc/PID/comm): all that is left of a
   // process that has ended since.
   virtual void OnNamedProcess(pid_t pid, absl::string_view comm);
+  // It runs code that is in none of the mappings by which its stacks are unwound.
+  virtual void OnUnmappedCode(pid_t /*pid*/) {}
 };
 
 inline void ProcessObserver::OnNamedProcess(pid_t pid, absl::string_view /*comm*/) { OnProcess(pid); }
@@ -88,6 +92,8 @@ struct GoProgram {
   friend bool operator==(const GoProgram&, const GoProgram&) = default;
 };
 
+class UnwindMaps;
+
 // One capture at a time per source. Between captures nothing is attached to a clock.
 class CaptureSource {
  public:
@@ -101,6 +107,8 @@ class CaptureSource {
   // use of it ignore it.
   virtual void OnGoProgram(pid_t /*pid*/, const GoProgram& /*program*/) {}
   virtual void ForgetGoPrograms() {}
+  // What it unwinds by besides frame pointers; nullptr when that is nothing.
+  virtual UnwindMaps* unwind_maps() { return nullptr; }
 };
 
 }  // namespace pilotlight::agent

@@ -21,6 +21,7 @@ struct StackView {
   absl::Span<const uint64_t> kernel = {};
   bool truncated = false;
   bool joined_at_mcall = false;
+  bool broken = false;
 };
 
 // Not thread-safe. Past `max_stacks` new stacks are counted as stackless samples of their process, so that

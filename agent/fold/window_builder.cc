@@ -69,6 +69,7 @@ class Folder {
         folded_(folded),
         trie_(folded.window.trie),
         truncated_(SyntheticFrame(kTruncatedFrame, FrameKind::kSynthetic, trie_)),
+        broken_(SyntheticFrame(kBrokenFrame, FrameKind::kSynthetic, trie_)),
         unknown_(SyntheticFrame(kUnknownFrame, FrameKind::kUnknown, trie_)) {}
 
   void AddProcess(const ProcessSamples& samples);
@@ -89,12 +90,14 @@ class Folder {
   FoldedWindow& folded_;
   StackTrie& trie_;
   const FrameId truncated_;
+  const FrameId broken_;
   const FrameId unknown_;
   std::map<std::tuple<Labels, ProfileType, int64_t>, size_t> series_;
   FrameCache kernel_frames_;
   std::vector<FrameId> probed_;
   std::vector<FrameId> stack_;  // of the stack in hand, the outermost caller first
   uint64_t unsymbolized_ = 0;   // of `stack_`
+  bool broken_off_ = false;     // `stack_`
 };
 
 Series& Folder::SeriesOf(Labels labels, const ProfileType& type, int64_t period) {
@@ -160,6 +163,7 @@ void Folder::AddStack(const RawStack& stack, const Process* process, FrameCache&
                       Series& series) {
   stack_.clear();
   unsymbolized_ = 0;
+  broken_off_ = stack.broken;
   AppendUser(stack, process, user_frames);
   AppendKernel(stack.kernel);
 
@@ -175,6 +179,9 @@ void Folder::AddStack(const RawStack& stack, const Process* process, FrameCache&
   if (truncated) {
     node = trie_.Child(node, truncated_);
     series.loss.truncated_stacks += stack.count;
+  } else if (broken_off_) {
+    node = trie_.Child(node, broken_);
+    folded_.broken_samples += stack.count;
   }
   for (auto frame = outermost; frame != stack_.end(); ++frame) node = trie_.Child(node, *frame);
   series.samples.push_back({node, stack.count, static_cast<int64_t>(stack.count) * period_ns_});
@@ -208,6 +215,7 @@ void Folder::AppendUser(const RawStack& stack, const Process* process, FrameCach
     if (frames.is_root || (frames.is_mcall && !(stack.joined_at_mcall && reaches_root))) {
       stack_.clear();
       unsymbolized_ = 0;
+      broken_off_ = broken_off_ && !frames.is_root;
     }
     Append(frames);
   }

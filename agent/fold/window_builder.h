@@ -17,6 +17,7 @@ namespace pilotlight::agent {
 
 inline constexpr absl::string_view kNodeLabel = "node";
 inline constexpr absl::string_view kTruncatedFrame = "[truncated]";
+inline constexpr absl::string_view kBrokenFrame = "[broken]";
 inline constexpr absl::string_view kUnknownFrame = "[unknown]";
 inline constexpr absl::string_view kUnknownService = "unknown";
 
@@ -27,13 +28,16 @@ struct FoldedWindow {
   // "[unknown]", and so is their service, unless the kernel told their name.
   uint64_t vanished_processes = 0;
   uint64_t vanished_samples = 0;
+  // Those whose stacks do not reach their outermost callers because the walk could not go on.
+  uint64_t broken_samples = 0;
   // Those that Go code was seen in.
   std::vector<std::shared_ptr<const Process>> go_processes;
 };
 
 // Not thread-safe. Equal label sets become one series, stacks have the outermost caller first: user frames,
 // then kernel frames. A stack whose callers were cut off starts with the synthetic frame "[truncated]";
-// samples that have no stack at all are that frame alone.
+// samples that have no stack at all are that frame alone. A stack that could not be walked to its end starts
+// with "[broken]".
 class WindowBuilder {
  public:
   // Both are borrowed. `node` becomes a label of every series.

@@ -27,6 +27,7 @@ class CaptureMetrics : public TurnObserver {
   CounterFamily& lost_samples_;
   CounterFamily& vanished_processes_;
   CounterFamily& vanished_samples_;
+  CounterFamily& broken_samples_;
   CounterFamily& triggers_;
   GaugeFamily& overhead_ratio_;
   GaugeFamily& throttle_;

@@ -1,6 +1,5 @@
 #include "agent/symbolize/binary_cache.h"
 
-#include <sys/auxv.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -11,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "agent/symbolize/binary_opener.h"
+#include "agent/symbolize/vdso.h"
 #include "agent/targets/process_maps.h"
 
 namespace pilotlight::agent {
@@ -21,21 +21,6 @@ constexpr absl::string_view kVdso = "[vdso]";
 std::string BaseName(absl::string_view path) {
   const size_t slash = path.rfind('/');
   return std::string(slash == absl::string_view::npos ? path : path.substr(slash + 1));
-}
-
-int64_t Nanoseconds(const struct timespec& time) {
-  return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec;
-}
-
-// A copy of our own vDSO's image; empty when there is none.
-std::string CopyOwnVdso() {
-  const auto start = static_cast<uint64_t>(::getauxval(AT_SYSINFO_EHDR));
-  const absl::StatusOr<ProcessMaps> maps = ProcessMaps::Read(::getpid());
-  if (start == 0 || !maps.ok()) return "";
-  const Mapping* mapping = maps->Find(start);
-  if (mapping == nullptr || mapping->start != start) return "";
-  // getauxval() gives addresses as integers. NOLINTNEXTLINE(performance-no-int-to-ptr)
-  return std::string(reinterpret_cast<const char*>(start), mapping->end - mapping->start);
 }
 
 }  // namespace
@@ -68,7 +53,7 @@ BinaryId BinaryCache::Identify(const Process& process, const Mapping& mapping) {
 
 BinaryId BinaryCache::IdentifyVdso() {
   if (vdso_id_ != kNoBinary) return vdso_id_;
-  if (vdso_.empty()) vdso_ = CopyOwnVdso();
+  if (vdso_.empty()) vdso_ = ReadVdso();
   vdso_id_ = AddEntry(std::string(kVdso));
   absl::StatusOr<std::unique_ptr<ElfFile>> elf = ElfFile::FromBytes(vdso_);
   if (elf.ok()) {
@@ -95,11 +80,7 @@ BinaryId BinaryCache::IdentifyFile(const Process& process, const Mapping& mappin
     }
     return known->second;
   }
-  const FileIdentity file{.device = status.st_dev,
-                          .inode = status.st_ino,
-                          .size = status.st_size,
-                          .modified_ns = Nanoseconds(status.st_mtim),
-                          .changed_ns = Nanoseconds(status.st_ctim)};
+  const FileIdentity file(status);
   const auto found = by_file_.find(file);
   const BinaryId id = found != by_file_.end() ? found->second
                                               : AddFile(*std::move(fd), static_cast<uint64_t>(status.st_size),

@@ -13,6 +13,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "agent/symbolize/binary.h"
+#include "agent/symbolize/file_identity.h"
 #include "agent/symbolize/symbolizer_stats.h"
 #include "agent/targets/process_table.h"
 #include "objfile/byte_source.h"
@@ -64,20 +65,6 @@ class BinaryCache {
     size_t bytes = 0;  // as counted in loaded_bytes_
     uint64_t last_used = 0;
     uint64_t last_window = 0;
-  };
-  // What a file is for as long as nobody writes to it.
-  struct FileIdentity {
-    uint64_t device = 0;
-    uint64_t inode = 0;
-    int64_t size = 0;
-    int64_t modified_ns = 0;
-    int64_t changed_ns = 0;
-
-    friend bool operator==(const FileIdentity&, const FileIdentity&) = default;
-    template <typename H>
-    friend H AbslHashValue(H h, const FileIdentity& f) {
-      return H::combine(std::move(h), f.device, f.inode, f.size, f.modified_ns, f.changed_ns);
-    }
   };
   // A mapping of a process; `inode` because another file may be mapped there later.
   struct MappingKey {
@@ -139,7 +126,6 @@ class BinaryCache {
   // The mapping asked for last: stacks stay within a binary for many frames.
   MappingKey last_mapping_;
   BinaryId last_id_ = kNoBinary;
-  // The kernel gives all processes the same vDSO, so our own is read.
   std::string vdso_;
   BinaryId vdso_id_ = kNoBinary;
 };

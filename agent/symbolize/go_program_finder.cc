@@ -16,8 +16,6 @@ namespace {
 constexpr size_t kMaxProcesses = 4096;
 constexpr size_t kMaxFiles = 1024;
 
-int64_t Nanoseconds(const timespec& time) { return int64_t{time.tv_sec} * 1'000'000'000 + time.tv_nsec; }
-
 // runtime.gobuf lost its field ret in Go 1.25.
 std::optional<uint32_t> GobufBpOffset(int minor) {
   constexpr int kFirst = 18;
@@ -78,8 +76,7 @@ std::optional<GoProgram> GoProgramFinder::FindInFile(const Process& process, con
   struct stat status {};
   if (!fd.ok() || ::fstat(fd->get(), &status) != 0) return std::nullopt;
   if (by_file_.size() >= kMaxFiles) by_file_.clear();
-  const FileIdentity file(status.st_dev, status.st_ino, status.st_size, Nanoseconds(status.st_mtim),
-                          Nanoseconds(status.st_ctim));
+  const FileIdentity file(status);
   const auto [known, is_new] = by_file_.try_emplace(file);
   if (!is_new && !known->second.has_value()) return std::nullopt;
   absl::StatusOr<std::unique_ptr<ElfFile>> elf = ElfFile::FromFd(*std::move(fd));

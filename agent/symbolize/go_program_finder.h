@@ -6,11 +6,11 @@
 #include <cstdint>
 #include <optional>
 #include <string>
-#include <tuple>
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "agent/capture/capture_source.h"
+#include "agent/symbolize/file_identity.h"
 #include "agent/targets/process_table.h"
 #include "objfile/elf_file.h"
 
@@ -32,9 +32,6 @@ class GoProgramFinder : public ProcessObserver {
   void OnNamedProcess(pid_t pid, absl::string_view comm) override;
 
  private:
-  // What a file is for as long as nobody writes to it: device, inode, size, times of change in ns.
-  using FileIdentity = std::tuple<uint64_t, uint64_t, int64_t, int64_t, int64_t>;
-
   void Look(pid_t pid);
   std::optional<GoProgram> FindInFile(const Process& process, const Mapping& mapping);
 

@@ -28,6 +28,16 @@ struct pl_new_process {
 };
 PL_STATIC_ASSERT(sizeof(struct pl_new_process) == 24, "part of the kernel ABI");
 
+/* Why a user stack goes no further. */
+#define PL_END_UNKNOWN 0     /* it was walked by the kernel, which does not tell; or there is none */
+#define PL_END_OUTERMOST 1   /* there are no more callers */
+#define PL_END_TRUNCATED 2   /* there are more, but no room */
+#define PL_END_UNMAPPED 3    /* code in none of the mappings that are known of the process */
+#define PL_END_NO_RULE 4     /* code that no rule describes */
+#define PL_END_UNREADABLE 5  /* the stack's memory */
+#define PL_END_IMPLAUSIBLE 6 /* what was found is no frame */
+#define PL_END_MCALL 7       /* while walking: the frame returns into runtime.mcall */
+
 /* One sample. Its repeats on the same CPU come in `slot`, when it has one. A record is as long as its frames.
  */
 struct pl_stack {
@@ -37,7 +47,7 @@ struct pl_stack {
   __u8 n_user;                 /* BPF: at most PL_MAX_USER_FRAMES */
   __u8 n_kernel;               /* BPF: at most PL_MAX_KERNEL_FRAMES */
   __u8 joined;                 /* BPF: 1 when the frames beyond runtime.mcall are of its caller */
-  __u8 padding;                /* BPF: 0 */
+  __u8 end;                    /* BPF: PL_END_… of the user stack */
   __u64 frames[PL_MAX_FRAMES]; /* BPF: those of the user, then those of the kernel; leaf first each */
 };
 #define PL_STACK_HEADER_BYTES 16
@@ -68,6 +78,78 @@ struct pl_go_program {
 };
 PL_STATIC_ASSERT(sizeof(struct pl_go_program) == 16, "part of the kernel ABI");
 
+/* Unwinding by tables. The address space of a binary is cut into pages of 64 KiB. A page has rows in order of
+ * their addresses, the first one at its begin; a row's rule holds up to the next one. */
+#define PL_PAGE_SHIFT 16
+#define PL_MAX_RULES 16384
+#define PL_MAX_PAGES 65536
+#define PL_MAX_MAPPINGS 32768
+#define PL_MAX_MAPPINGS_OF_PROCESS 4096
+#define PL_MAX_CHUNKS 256
+#define PL_ROWS_OF_CHUNK 65536
+
+struct pl_row {
+  __u16 begin; /* agent: offset in the page */
+  __u16 rule;  /* agent: index of `rules`; 0 is the rule that nothing is known */
+};
+PL_STATIC_ASSERT(sizeof(struct pl_row) == 4, "part of the kernel ABI");
+
+/* The only element of a map in `row_chunks`. */
+struct pl_rows {
+  struct pl_row rows[PL_ROWS_OF_CHUNK]; /* agent */
+};
+
+/* Element of `pages`. The rows of a page are in one chunk. */
+struct pl_page {
+  __u16 chunk; /* agent */
+  __u16 first; /* agent: its first row in there */
+  __u32 count; /* agent */
+};
+PL_STATIC_ASSERT(sizeof(struct pl_page) == 8, "part of the kernel ABI");
+
+/* Element of `rules`: objfile/unwind_rule.h. */
+struct pl_rule {
+  __u8 cfa;         /* agent: PL_CFA_… */
+  __u8 fp;          /* agent: PL_FP_… */
+  __s16 fp_offset;  /* agent */
+  __s32 cfa_offset; /* agent */
+  __s16 cfa_addend; /* agent */
+  __s16 ra_offset;  /* agent */
+  __u32 padding;
+};
+PL_STATIC_ASSERT(sizeof(struct pl_rule) == 16, "part of the kernel ABI");
+#define PL_CFA_UNKNOWN 0
+#define PL_CFA_OUTERMOST 1
+#define PL_CFA_STACK_POINTER 2
+#define PL_CFA_FRAME_POINTER 3
+#define PL_CFA_AT_STACK_POINTER 4
+#define PL_CFA_AT_FRAME_POINTER 5
+#define PL_CFA_PLT 6
+#define PL_CFA_SIGNAL_FRAME 7
+#define PL_CFA_FRAME_CHAIN 8
+#define PL_CFA_FRAME_CHAIN_UNCONFIRMED 9
+#define PL_FP_SAME 0
+#define PL_FP_AT_CFA 1
+#define PL_FP_AT_FRAME_POINTER 2
+
+/* Element of `mappings`: executable memory of a process. */
+struct pl_mapping {
+  __u64 start;
+  __u64 end;        /* exclusive */
+  __u64 base;       /* where the begin of the binary's first page is in the process */
+  __u32 first_page; /* of `pages` */
+  __u32 pages;      /* 0: the code there keeps frame pointers */
+};
+PL_STATIC_ASSERT(sizeof(struct pl_mapping) == 32, "part of the kernel ABI");
+
+/* Value of the map `unwound`, by process: those whose stacks are walked by tables. */
+struct pl_unwound {
+  __u32 first;    /* agent: of `mappings`, sorted by start */
+  __u32 count;    /* agent: at most PL_MAX_MAPPINGS_OF_PROCESS */
+  __u32 unmapped; /* BPF: 1 when code in none of them was met; agent: 0 */
+};
+PL_STATIC_ASSERT(sizeof(struct pl_unwound) == 12, "part of the kernel ABI");
+
 /* One per CPU, only ever growing; the agent takes differences. Each way out of the program has its own. */
 struct pl_counters {
   __u64 runs;            /* BPF: every sample taken */
@@ -87,21 +169,28 @@ PL_STATIC_ASSERT(sizeof(struct pl_counters) == 80, "part of the kernel ABI");
 struct pl_walk {
   __u64 hash; /* of the frames so far */
   __u32 n_user;
-  __u32 padding;
+  __u32 end; /* PL_END_… */
+  /* By tables: the frame that is left next. */
+  __u64 pc; /* in its function: for a caller, within the call instruction */
+  __u64 sp;
+  __u64 fp;
+  __u64 in_mcall;            /* the frame that returns into runtime.mcall */
+  struct pl_mapping mapping; /* that of pc */
 };
 
-/* What `go_programs` has for the process that was sampled last. */
-struct pl_go_cache {
-  struct pl_go_program program; /* all 0 for a process that is not there */
+/* What is known of the process that was sampled last. */
+struct pl_process {
+  struct pl_go_program go;   /* all 0 for a process that is not there */
+  struct pl_unwound unwound; /* the same */
   __u32 tgid;
-  __u32 generation; /* of `go_programs` */
+  __u32 generation; /* of `go_programs` and `unwound` */
 };
 
 /* Element of the array `cpus`, by the number of the CPU; the agent has it mapped. */
 struct pl_cpu {
   struct pl_slot slots[PL_SLOTS]; /* the agent clears them between windows */
   struct pl_counters counters;
-  struct pl_go_cache go;
+  struct pl_process process;
   struct pl_walk walk;
   struct pl_stack scratch; /* BPF: the sample at hand */
 } __attribute__((aligned(64)));

@@ -19,4 +19,12 @@ static __always_inline __u64 mix(__u64 hash, __u64 value) {
   return hash ^ (hash >> 32);
 }
 
+static __always_inline void add_frame(struct pl_cpu* cpu, __u64 ip) {
+  const __u32 count = cpu->walk.n_user;
+  if (count >= PL_MAX_USER_FRAMES) return;
+  cpu->scratch.frames[count] = ip;
+  cpu->walk.n_user = count + 1;
+  cpu->walk.hash = mix(cpu->walk.hash, ip);
+}
+
 #endif /* PILOTLIGHT_AGENT_CAPTURE_BPF_CPUS_H_ */

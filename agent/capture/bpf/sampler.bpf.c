@@ -2,11 +2,11 @@
  *
  * Takes a stack sample at each tick of a perf event and counts equal ones in the kernel.
  *
- * The frame pointers of the interrupted thread are walked into this CPU's scratch stack, and the frames
- * hashed; {process, hash} finds its slot in this CPU's table. A stack seen before costs one cache line and an
- * addition. Only a stack's first sample does more: its frames go into the ring buffer, and it asks whether
- * its process is new as well. User space reads the ring buffer when it is half full, when a process is new,
- * and, with the tables, when the window has ended.
+ * The stack of the interrupted thread is walked into this CPU's scratch stack, by frame pointers or by
+ * tables, and the frames hashed; {process, hash} finds its slot in this CPU's table. A stack seen before
+ * costs one cache line and an addition. Only a stack's first sample does more: its frames go into the ring
+ * buffer, and it asks whether its process is new as well. User space reads the ring buffer when it is half
+ * full, when a process is new, and, with the tables, when the window has ended.
  *
  *   cpus         table, counters and scratch stack of each CPU
  *   records      ring buffer: first samples, and processes seen first in this window, while they are likely
@@ -14,6 +14,7 @@
  *   processes    process -> samples that are in no stack; having a key here means "announced"; emptied by the
  *                agent after each window
  *   go_programs  the processes whose stacks can be joined at runtime.mcall; written by the agent
+ *   unwound, …   for the walk by tables; see table_walk.h
  *   watched      the processes to sample, when `only_watched` is set; written by the agent
  *
  * Two different stacks of one process with the same 64-bit hash would be counted as one: with 8192 stacks the
@@ -45,8 +46,8 @@ const volatile __u64 records_to_wake = 0;
 __u32 only_watched = 0;
 __u32 without_kernel_frames = 0;
 
-/* Another one after each change of `go_programs`; written by the agent. */
-__u32 go_generation = 0;
+/* Another one after each change of `go_programs` and `unwound`; written by the agent. */
+__u32 programs_generation = 0;
 
 #include "cpus.h"
 #include "user_walk.h"
@@ -78,19 +79,28 @@ struct {
   __type(value, struct pl_go_program);
 } go_programs SEC(".maps");
 
-/* Makes cpu->go that of `tgid`. Samples of one process mostly follow one another. */
-static __always_inline void load_go_program(struct pl_cpu* cpu, __u32 tgid) {
-  const __u32 generation = go_generation;
-  if (cpu->go.tgid == tgid && cpu->go.generation == generation) return;
-  const struct pl_go_program* program = bpf_map_lookup_elem(&go_programs, &tgid);
-  if (program) {
-    cpu->go.program = *program;
+/* Makes cpu->process that of `tgid`. Samples of one process mostly follow one another. */
+static __always_inline void load_process(struct pl_cpu* cpu, __u32 tgid) {
+  struct pl_process* process = &cpu->process;
+  const __u32 generation = programs_generation;
+  if (process->tgid == tgid && process->generation == generation) return;
+  const struct pl_go_program* go = bpf_map_lookup_elem(&go_programs, &tgid);
+  if (go) {
+    process->go = *go;
   } else {
-    cpu->go.program.mcall_start = 0;
-    cpu->go.program.mcall_bytes = 0;
+    process->go.mcall_start = 0;
+    process->go.mcall_bytes = 0;
   }
-  cpu->go.tgid = tgid;
-  cpu->go.generation = generation;
+  const struct pl_unwound* by_tables = bpf_map_lookup_elem(&unwound, &tgid);
+  if (by_tables) {
+    process->unwound = *by_tables;
+  } else {
+    process->unwound.count = 0;
+  }
+  cpu->walk.mapping.start = 0;
+  cpu->walk.mapping.end = 0;
+  process->tgid = tgid;
+  process->generation = generation;
 }
 
 static __always_inline __u64 hash_frames(__u64 hash, const __u64* frames, __u32 count, __u32 limit) {
@@ -141,6 +151,7 @@ static __always_inline __u64 walk_stacks(struct bpf_perf_event_data* ctx, struct
   const int in_kernel = (__s64)PT_REGS_IP(&ctx->regs) < 0;
   cpu->walk.hash = 0;
   cpu->walk.n_user = 0;
+  cpu->walk.end = PL_END_UNKNOWN;
   stack->n_kernel = 0;
   stack->joined = 0;
   struct user_position position;
@@ -157,6 +168,7 @@ static __always_inline __u64 walk_stacks(struct bpf_perf_event_data* ctx, struct
   __u64 hash = cpu->walk.hash;
   const __u32 n_user = cpu->walk.n_user;
   stack->n_user = n_user;
+  stack->end = cpu->walk.end;
   if (in_kernel && !without_kernel_frames && n_user <= PL_MAX_USER_FRAMES) {
     __u64* frames = stack->frames + n_user;
     const long bytes = bpf_get_stack(ctx, frames, PL_MAX_KERNEL_FRAMES * sizeof(__u64), 0);
@@ -166,6 +178,14 @@ static __always_inline __u64 walk_stacks(struct bpf_perf_event_data* ctx, struct
     }
   }
   return hash;
+}
+
+/* The process has code that the agent has not told of: a library that was opened since, most likely. */
+static __always_inline int is_first_unmapped(__u32 tgid) {
+  struct pl_unwound* by_tables = bpf_map_lookup_elem(&unwound, &tgid);
+  if (!by_tables || by_tables->unmapped) return 0;
+  by_tables->unmapped = 1;
+  return 1;
 }
 
 /* Counts cpu->scratch in its slot, and tells the agent of it when it is new. */
@@ -194,8 +214,9 @@ static __always_inline void count_stack(struct pl_cpu* cpu, __u32 cpu_number, __
   const __u64 n_frames = (__u64)stack->n_user + stack->n_kernel;
   if (n_frames > PL_MAX_FRAMES) return; /* The verifier asks. */
   const __u64 waiting = bpf_ringbuf_query(&records, BPF_RB_AVAIL_DATA);
+  const int wake = waiting > records_to_wake || (stack->end == PL_END_UNMAPPED && is_first_unmapped(tgid));
   const long error = bpf_ringbuf_output(&records, stack, PL_STACK_HEADER_BYTES + n_frames * sizeof(__u64),
-                                        waiting > records_to_wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
+                                        wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
   __u64* stackless = process_entry(counters, tgid);
   if (error != 0) {
     add_stackless(counters, stackless);
@@ -230,7 +251,7 @@ static __always_inline void take_sample(struct bpf_perf_event_data* ctx, struct 
     counters->not_watched++;
     return;
   }
-  load_go_program(cpu, tgid);
+  load_process(cpu, tgid);
   const __u64 hash = walk_stacks(ctx, cpu, cpu_number);
   if (cpu->scratch.n_user + cpu->scratch.n_kernel == 0) {
     add_stackless(counters, process_entry(counters, tgid));

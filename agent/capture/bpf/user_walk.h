@@ -4,6 +4,7 @@
 
 #include "cpus.h"
 #include "go_mcall.h"
+#include "table_walk.h"
 #include "user_position.h"
 
 #define CHUNK_BYTES 256
@@ -18,18 +19,27 @@
 __noinline __u64 walk_frames(__u64 fp, __u32 cpu_number) {
   struct pl_cpu* cpu = bpf_map_lookup_elem(&cpus, &cpu_number);
   if (!cpu) return 0; /* The verifier asks. */
-  const __u64 mcall_start = cpu->go.program.mcall_start;
-  const __u32 mcall_bytes = cpu->go.program.mcall_bytes;
+  const __u64 mcall_start = cpu->process.go.mcall_start;
+  const __u32 mcall_bytes = cpu->process.go.mcall_bytes;
   __u64 hash = cpu->walk.hash;
   __u32 count = cpu->walk.n_user;
   __u64 chunk[CHUNK_WORDS];
   __u64 chunk_start = 0;
   __u64 chunk_bytes = 0;
   __u64 in_mcall = 0;
+  __u32 end = PL_END_UNREADABLE;
   for (__u32 i = 0; i < PL_MAX_USER_FRAMES; i++) {
     /* Or the compiler would keep a pointer to the next frame, whose bounds the verifier does not see. */
     asm volatile("" : "+r"(count));
-    if (count >= PL_MAX_USER_FRAMES || fp == 0 || fp % sizeof(__u64) != 0) break;
+    if (count >= PL_MAX_USER_FRAMES) {
+      end = PL_END_TRUNCATED;
+      break;
+    }
+    if (fp == 0) {
+      end = PL_END_OUTERMOST;
+      break;
+    }
+    if (fp % sizeof(__u64) != 0) break;
     __u64 offset = fp - chunk_start;
     if (chunk_bytes < FRAME_BYTES || offset > chunk_bytes - FRAME_BYTES) {
       chunk_start = fp;
@@ -44,7 +54,10 @@ __noinline __u64 walk_frames(__u64 fp, __u32 cpu_number) {
     const __u32 word = (offset / sizeof(__u64)) & (CHUNK_WORDS - 1);
     if (word > CHUNK_WORDS - 2) break; /* The verifier asks. */
     const __u64 return_address = chunk[word + 1];
-    if (return_address == 0) break;
+    if (return_address == 0) {
+      end = PL_END_OUTERMOST;
+      break;
+    }
     cpu->scratch.frames[count] = return_address;
     count++;
     hash = mix(hash, return_address);
@@ -57,34 +70,41 @@ __noinline __u64 walk_frames(__u64 fp, __u32 cpu_number) {
   }
   cpu->walk.n_user = count;
   cpu->walk.hash = hash;
+  cpu->walk.end = end;
   return in_mcall;
 }
 
-static __always_inline void add_frame(struct pl_cpu* cpu, __u64 ip) {
-  const __u32 count = cpu->walk.n_user;
-  if (count >= PL_MAX_USER_FRAMES) return;
-  cpu->scratch.frames[count] = ip;
-  cpu->walk.n_user = count + 1;
-  cpu->walk.hash = mix(cpu->walk.hash, ip);
+/* Adds the callers of the frame at `from`, whose own address is added already. Returns the frame that returns
+ * into runtime.mcall, where it ends; else 0. */
+static __always_inline __u64 walk_callers(struct pl_cpu* cpu, __u32 cpu_number, struct user_position from,
+                                          int is_caller) {
+  if (cpu->process.unwound.count == 0) return walk_frames(from.fp, cpu_number);
+  cpu->walk.pc = from.ip - is_caller;
+  cpu->walk.sp = from.sp;
+  cpu->walk.fp = from.fp;
+  cpu->walk.in_mcall = 0;
+  cpu->walk.end = walk_by_tables(cpu, cpu_number);
+  return cpu->walk.in_mcall;
 }
 
-/* What bpf_get_stack(BPF_F_USER_STACK) does, at a third of its cost. At a call from runtime.mcall it goes on
- * with the goroutine, or ends: what the frame pointer has there, before Go 1.25, is of a stack that may have
- * changed since. */
+/* At a call from runtime.mcall it goes on with the goroutine, or ends: what the frame pointer has there,
+ * before Go 1.25, is of a stack that may have changed since. */
 static __always_inline void walk_user_stack(struct user_position from, struct pl_cpu* cpu, __u32 cpu_number) {
-  const struct pl_go_program* go = &cpu->go.program;
+  const struct pl_go_program* go = &cpu->process.go;
   add_frame(cpu, from.ip);
-  struct user_position caller = {.fp = from.fp};
+  struct user_position caller = from;
+  int is_caller = 0;
   if (from.ip - go->mcall_start < go->mcall_bytes) {
     if (!find_caller_in_mcall(go, from, &caller)) return;
     cpu->scratch.joined = 1;
     add_frame(cpu, caller.ip);
+    is_caller = 1;
   }
-  const __u64 in_mcall = walk_frames(caller.fp, cpu_number);
+  const __u64 in_mcall = walk_callers(cpu, cpu_number, caller, is_caller);
   if (in_mcall != 0 && find_caller_of_mcall(go, in_mcall, &caller)) {
     cpu->scratch.joined = 1;
     add_frame(cpu, caller.ip);
-    walk_frames(caller.fp, cpu_number);
+    walk_callers(cpu, cpu_number, caller, /*is_caller=*/1);
   }
 }
 

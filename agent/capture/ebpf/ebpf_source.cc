@@ -137,13 +137,16 @@ class EbpfSource::Window {
 
   void OnStack(const pl_stack& stack) {
     const absl::Span<const uint64_t> frames(reinterpret_cast<const uint64_t*>(stack.frames), PL_MAX_FRAMES);
-    const StackAggregator::Position position = aggregator_.Add(
-        static_cast<pid_t>(stack.tgid),
-        {.user = frames.subspan(0, stack.n_user),
-         .kernel = frames.subspan(stack.n_user, stack.n_kernel),
-         .truncated = stack.n_user >= PL_MAX_USER_FRAMES || stack.n_kernel >= max_kernel_frames_,
-         .joined_at_mcall = stack.joined != 0},
-        /*count=*/1);
+    const StackAggregator::Position position =
+        aggregator_.Add(static_cast<pid_t>(stack.tgid),
+                        {.user = frames.subspan(0, stack.n_user),
+                         .kernel = frames.subspan(stack.n_user, stack.n_kernel),
+                         .truncated = stack.end == PL_END_TRUNCATED || stack.n_user >= PL_MAX_USER_FRAMES ||
+                                      stack.n_kernel >= max_kernel_frames_,
+                         .joined_at_mcall = stack.joined != 0,
+                         .broken = stack.end >= PL_END_UNMAPPED},
+                        /*count=*/1);
+    if (stack.end == PL_END_UNMAPPED) observer_.OnUnmappedCode(static_cast<pid_t>(stack.tgid));
     if (stack.slot != PL_NO_SLOT) positions_[stack.slot] = position;
   }
 
@@ -217,22 +220,27 @@ absl::StatusOr<std::unique_ptr<EbpfSource>> EbpfSource::Create(const EbpfLimits&
     spdlog::info("ebpf: only processes of the agent's own pid namespace are seen (hostPID would show all)");
   }
   if (const int error = sampler_bpf::load(skeleton.get()); error != 0) return LoadError(-error);
-  ASSIGN_OR_RETURN(CpuArray cpus, CpuArray::Map(bpf_map__fd(skeleton->maps.cpus), possible_cpus));
-  std::unique_ptr<EbpfSource> source(new EbpfSource(limits, std::move(skeleton), std::move(cpus)));
+  ASSIGN_OR_RETURN(MappedArray<pl_cpu> cpus,
+                   MappedArray<pl_cpu>::Map(bpf_map__fd(skeleton->maps.cpus), possible_cpus));
+  ASSIGN_OR_RETURN(UnwindMaps unwind_maps, UnwindMaps::Create(*skeleton));
+  std::unique_ptr<EbpfSource> source(
+      new EbpfSource(limits, std::move(skeleton), std::move(cpus), std::move(unwind_maps)));
   RETURN_IF_ERROR(source->OpenRing());
   // Opened and closed for the error: the rights to load and to sample are not the same.
   RETURN_IF_ERROR(OpenEvents(CpuClockPeriodNs(1), source->program_fd()).status());
   return source;
 }
 
-EbpfSource::EbpfSource(const EbpfLimits& limits, Skeleton skeleton, CpuArray cpus)
+EbpfSource::EbpfSource(const EbpfLimits& limits, Skeleton skeleton, MappedArray<pl_cpu> cpus,
+                       UnwindMaps unwind_maps)
     : limits_(limits),
       max_stack_frames_(MaxStackFrames()),
       skeleton_(std::move(skeleton)),
       cpus_(std::move(cpus)),
       processes_(bpf_map__fd(skeleton_->maps.processes), sizeof(uint32_t), sizeof(uint64_t)),
       watched_(bpf_map__fd(skeleton_->maps.watched), sizeof(uint32_t), sizeof(uint8_t)),
-      go_programs_(bpf_map__fd(skeleton_->maps.go_programs), sizeof(uint32_t), sizeof(pl_go_program)) {}
+      go_programs_(bpf_map__fd(skeleton_->maps.go_programs), sizeof(uint32_t), sizeof(pl_go_program)),
+      unwind_maps_(std::move(unwind_maps)) {}
 
 EbpfSource::~EbpfSource() = default;
 
@@ -255,7 +263,7 @@ absl::StatusOr<Capture> EbpfSource::Run(const CaptureOptions& options, ProcessOb
   ASSIGN_OR_RETURN(std::vector<UniqueFd> events, OpenEvents(clock.period_ns(), program_fd()));
 
   drained_ = false;
-  Window window(limits_, cpus_.cpus().size() * PL_SLOTS, max_stack_frames_, observer);
+  Window window(limits_, cpus_.elements().size() * PL_SLOTS, max_stack_frames_, observer);
   window_ = &window;
   const absl::Cleanup close_window = [this] { window_ = nullptr; };
   Capture capture;
@@ -289,12 +297,12 @@ void EbpfSource::OnGoProgram(pid_t pid, const GoProgram& program) {
   const int error =
       bpf_map__update_elem(skeleton_->maps.go_programs, &tgid, sizeof(tgid), &value, sizeof(value), BPF_ANY);
   if (error != 0) spdlog::debug("ebpf: process {} will not be joined at runtime.mcall: {}", pid, error);
-  ++skeleton_->bss->go_generation;
+  ++skeleton_->bss->programs_generation;
 }
 
 void EbpfSource::ForgetGoPrograms() {
   go_programs_.Drain([](const void*, const void*) {}).IgnoreError();  // then they are overwritten later
-  ++skeleton_->bss->go_generation;
+  ++skeleton_->bss->programs_generation;
 }
 
 absl::Status EbpfSource::Watch(const CaptureOptions& options) {
@@ -334,7 +342,7 @@ absl::Status EbpfSource::WaitForEnd(MonotonicTime deadline, SamplingClock& clock
 
 absl::Status EbpfSource::Drain() {
   ring_buffer__consume(records_.get());
-  const absl::Span<pl_cpu> cpus = cpus_.cpus();
+  const absl::Span<pl_cpu> cpus = cpus_.elements();
   for (size_t cpu = 0; cpu < cpus.size(); ++cpu) {
     for (size_t i = 0; i < PL_SLOTS; ++i) {
       pl_slot& slot = cpus[cpu].slots[i];
@@ -354,7 +362,7 @@ absl::Status EbpfSource::Drain() {
 
 pl_counters EbpfSource::ReadCounters() const {
   pl_counters sum{};
-  for (const pl_cpu& cpu : cpus_.cpus()) Accumulate(sum, cpu.counters);
+  for (const pl_cpu& cpu : cpus_.elements()) Accumulate(sum, cpu.counters);
   return sum;
 }
 

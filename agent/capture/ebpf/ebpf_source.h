@@ -13,7 +13,8 @@
 #include "agent/capture/bpf/abi.h"
 #include "agent/capture/capture_source.h"
 #include "agent/capture/ebpf/bpf_map.h"
-#include "agent/capture/ebpf/cpu_array.h"
+#include "agent/capture/ebpf/mapped_array.h"
+#include "agent/capture/ebpf/unwind_maps.h"
 #include "agent/capture/monotonic_time.h"
 #include "agent/capture/sampling_clock.h"
 #include "base/unique_fd.h"
@@ -25,6 +26,7 @@ namespace pilotlight::agent {
 
 // Kernel memory, allocated once: the ring buffer, 18 KiB per possible CPU, and 64 bytes per process:
 // 0.6 MiB by default on two CPUs. All but the latter is mapped into the agent too, the ring buffer twice.
+// That of unwind tables comes on top, see UnwindMaps.
 struct EbpfLimits {
   uint32_t max_stacks = 8192;  // distinct ones in a window; past it samples become stackless ones
   uint32_t max_processes = 4096;
@@ -46,6 +48,7 @@ class EbpfSource : public CaptureSource {
                               const StopSignal& stop) override;
   void OnGoProgram(pid_t pid, const GoProgram& program) override;
   void ForgetGoPrograms() override;
+  UnwindMaps* unwind_maps() override { return &unwind_maps_; }
 
   // To ask the kernel about the program (BPF_OBJ_GET_INFO_BY_FD): its run counter stands still between
   // windows.
@@ -61,7 +64,7 @@ class EbpfSource : public CaptureSource {
   class Window;
   using Skeleton = std::unique_ptr<sampler_bpf, SkeletonDeleter>;
 
-  EbpfSource(const EbpfLimits& limits, Skeleton skeleton, CpuArray cpus);
+  EbpfSource(const EbpfLimits& limits, Skeleton skeleton, MappedArray<pl_cpu> cpus, UnwindMaps unwind_maps);
   absl::Status OpenRing();
   static int OnRecord(void* source, void* data, size_t size);
   absl::Status Watch(const CaptureOptions& options);
@@ -74,11 +77,12 @@ class EbpfSource : public CaptureSource {
   const EbpfLimits limits_;
   const uint32_t max_stack_frames_;
   Skeleton skeleton_;
-  const CpuArray cpus_;
+  const MappedArray<pl_cpu> cpus_;
   std::unique_ptr<ring_buffer, RingBufferDeleter> records_;
   BpfMapDrain processes_;
   BpfMapDrain watched_;
   BpfMapDrain go_programs_;
+  UnwindMaps unwind_maps_;
   Window* window_ = nullptr;  // the one that is open
   bool drained_ = true;       // false while the maps may hold what a failed window left
 };
