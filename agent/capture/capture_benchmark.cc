@@ -16,6 +16,8 @@
 #include "agent/capture/perf/perf_source.h"
 #include "agent/capture/perf_event.h"
 #include "agent/capture/stack_aggregator.h"
+#include "agent/targets/process_table.h"
+#include "agent/unwind/unwind_table_keeper.h"
 #include "base/unique_fd.h"
 #include "benchmark/benchmark.h"
 #include "kernel_walk_bpf.skel.h"
@@ -31,10 +33,10 @@ class IgnoringObserver : public ProcessObserver {
   void OnProcess(pid_t /*pid*/) override {}
 };
 
-std::vector<std::unique_ptr<ChildProcess>> BusyProcesses(const char* mode) {
+std::vector<std::unique_ptr<ChildProcess>> BusyProcesses(const char* program = PILOTLIGHT_SPIN) {
   std::vector<std::unique_ptr<ChildProcess>> processes;
   for (unsigned i = 0; i < std::thread::hardware_concurrency(); ++i) {
-    processes.push_back(std::make_unique<ChildProcess>(std::vector<std::string>{PILOTLIGHT_SPIN, mode}));
+    processes.push_back(std::make_unique<ChildProcess>(std::vector<std::string>{program, "deep"}));
     processes.back()->ReadLine();
   }
   return processes;
@@ -67,8 +69,7 @@ void AddTo(Totals& totals, const Capture& capture) {
 }
 
 // Runs windows; false when one failed, which ends the benchmark.
-bool RunWindows(benchmark::State& state, CaptureSource& source) {
-  IgnoringObserver observer;
+bool RunWindows(benchmark::State& state, CaptureSource& source, ProcessObserver& observer) {
   const StopSignal stop;
   Totals totals;
   const double cpu_before = ThreadCpuSeconds();
@@ -97,7 +98,7 @@ double MicrosecondsPerRun(int program_fd) {
   return static_cast<double>(info.run_time_ns) / static_cast<double>(info.run_cnt) / 1e3;
 }
 
-void EbpfWindow(benchmark::State& state) {
+void EbpfWindow(benchmark::State& state, const char* program, bool with_tables) {
   absl::StatusOr<std::unique_ptr<EbpfSource>> source = EbpfSource::Create();
   const UniqueFd statistics(bpf_enable_stats(BPF_STATS_RUN_TIME));
   if (!source.ok() || !statistics.valid()) {
@@ -105,11 +106,25 @@ void EbpfWindow(benchmark::State& state) {
                                     : source.status().ToString().c_str());
     return;
   }
-  const auto busy = BusyProcesses("deep");
-  if (!RunWindows(state, **source)) return;
+  const auto busy = BusyProcesses(program);
+  IgnoringObserver nobody;
+  ProcessTable processes;
+  UnwindTableKeeper tables(nobody, processes, **source);
+  for (const auto& process : busy) {
+    if (with_tables) tables.AddProcesses({process->pid()});
+  }
+  if (!RunWindows(state, **source, nobody)) return;
   state.counters["kernel_us/sample"] = MicrosecondsPerRun((*source)->program_fd());
 }
-BENCHMARK(EbpfWindow)->Iterations(1)->Repetitions(5)->Unit(benchmark::kSecond)->UseRealTime();
+void EbpfWindowByFramePointers(benchmark::State& state) {
+  // Without tables of the C library, so that all is walked by frame pointers.
+  EbpfWindow(state, PILOTLIGHT_SPIN, /*with_tables=*/false);
+}
+void EbpfWindowByTables(benchmark::State& state) {
+  EbpfWindow(state, PILOTLIGHT_SPIN "_without_frame_pointers", /*with_tables=*/true);
+}
+BENCHMARK(EbpfWindowByFramePointers)->Iterations(1)->Repetitions(5)->Unit(benchmark::kSecond)->UseRealTime();
+BENCHMARK(EbpfWindowByTables)->Iterations(1)->Repetitions(5)->Unit(benchmark::kSecond)->UseRealTime();
 
 // The kernel's own walk of the same stacks, nothing counted, nothing kept.
 void KernelWalkAlone(benchmark::State& state) {
@@ -121,7 +136,7 @@ void KernelWalkAlone(benchmark::State& state) {
     state.SkipWithError("loading the BPF program and its statistics needs root");
     return;
   }
-  const auto busy = BusyProcesses("deep");
+  const auto busy = BusyProcesses();
   for (auto _ : state) {
     std::vector<std::unique_ptr<bpf_link, int (*)(bpf_link*)>> links;
     for (const int cpu : *cpus) {
@@ -143,8 +158,9 @@ void PerfWindow(benchmark::State& state) {
     state.SkipWithError(source.status().ToString().c_str());
     return;
   }
-  const auto busy = BusyProcesses("deep");
-  RunWindows(state, **source);
+  const auto busy = BusyProcesses();
+  IgnoringObserver nobody;
+  RunWindows(state, **source, nobody);
 }
 BENCHMARK(PerfWindow)->Iterations(1)->Repetitions(5)->Unit(benchmark::kSecond)->UseRealTime();
 

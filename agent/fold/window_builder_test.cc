@@ -122,6 +122,20 @@ TEST_F(WindowBuilderTest, DropsRemainsOfOtherStacksBeyondTheRootOfAGoStack) {
   EXPECT_EQ(folded.window.series.at(0).loss.unsymbolized_frames, 0u);
 }
 
+TEST_F(WindowBuilderTest, MarksAStackThatCouldNotBeWalkedToItsEnd) {
+  StartProcess(10);
+  capture_.processes = {
+      {.pid = 10,
+       .stacks = {{.user = {0x1010, 0x1021}, .count = 3, .broken = true},
+                  {.user = {0x1010, 0x1021}, .count = 4},
+                  // Its root was reached: what lies beyond does not matter.
+                  {.user = {0x1010, FakeSymbolizer::kGoRoot, 0x1021}, .count = 5, .broken = true}}}};
+  const FoldedWindow folded = Build();
+  EXPECT_THAT(Counts(folded), ElementsAre(Pair("[broken];r1021;u1010", 3), Pair("r1021;u1010", 4),
+                                          Pair("runtime.mstart;u1010", 5)));
+  EXPECT_EQ(folded.broken_samples, 3u);
+}
+
 TEST_F(WindowBuilderTest, EndsAStackAtMcallUnlessItWasJoined) {
   StartProcess(10);
   const std::vector<uint64_t> stack = {0x1010, FakeSymbolizer::kMcall, 0x1021, FakeSymbolizer::kGoRoot};

@@ -35,7 +35,8 @@ struct SpinTimes {
 
 class SpinProcess : public ChildProcess {
  public:
-  explicit SpinProcess(const std::string& mode) : ChildProcess({PILOTLIGHT_SPIN, mode}) {
+  explicit SpinProcess(const std::string& mode, const char* program = PILOTLIGHT_SPIN)
+      : ChildProcess({program, mode}) {
     const std::string ready = ReadLine();
     CHECK(std::sscanf(ready.c_str(),
                       "ready %" SCNx64 "-%" SCNx64 " %" SCNx64 "-%" SCNx64 " %" SCNx64 "-%" SCNx64,

@@ -38,7 +38,11 @@ volatile uint64_t sink;
 
 // gcc gives a leaf function no frame pointer, whatever the options, unless it asks for the frame's address;
 // an unwinder by frame pointers would then miss its caller.
+#ifdef PILOTLIGHT_NO_FRAME_POINTERS
+#define WITH_FRAME_POINTER() static_cast<void>(0)
+#else
 #define WITH_FRAME_POINTER() asm volatile("" : : "r"(__builtin_frame_address(0)))
+#endif
 
 IN_SECTION("heavy_code") void heavy(uint64_t rounds) {
   WITH_FRAME_POINTER();

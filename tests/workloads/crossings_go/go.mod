@@ -1,0 +1,3 @@
+module crossings_go
+
+go 1.18
