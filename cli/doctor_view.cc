@@ -38,6 +38,8 @@ const char* NameOf(FramePointers frame_pointers) {
       return "some";
     case FramePointers::kNone:
       return "none";
+    case FramePointers::kNotNeeded:
+      return "not needed";
     case FramePointers::kUnknown:
       return "unknown";
   }
@@ -46,7 +48,8 @@ const char* NameOf(FramePointers frame_pointers) {
 
 Style StyleOf(NameCoverage names) { return names == NameCoverage::kAll ? Style::kGreen : Style::kYellow; }
 Style StyleOf(FramePointers frame_pointers) {
-  return frame_pointers == FramePointers::kAll ? Style::kGreen : Style::kYellow;
+  const bool good = frame_pointers == FramePointers::kAll || frame_pointers == FramePointers::kNotNeeded;
+  return good ? Style::kGreen : Style::kYellow;
 }
 
 std::string Mark(bool good, bool colour) {

@@ -50,11 +50,12 @@ void AddMissing(const Recording& recording, const RecordReportOptions& options,
         " without names, of processes that ended before anybody could look at them"));
   }
   AddUnnamed(recording, lines);
-  const Profile& profile = recording.profile;
-  const uint64_t samples = Totals(profile.samples).count;
-  if (samples > 0 && profile.loss.truncated_stacks * 20 > samples) {
+  const uint64_t samples = Totals(recording.profile.samples).count;
+  if (samples > 0 && recording.broken_samples * 20 > samples) {
     lines.push_back(
-        "many stacks are cut off: code was built without frame pointers (-fno-omit-frame-pointer)");
+        absl::StrCat(Count(recording.broken_samples),
+                     " samples with [broken] stacks: of code with neither unwind tables nor frame "
+                     "pointers, or of a program that had just begun"));
   }
   if (!recording.ended_early.ok()) {
     lines.push_back(absl::StrCat("ended early: ", recording.ended_early.message()));

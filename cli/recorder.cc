@@ -196,6 +196,7 @@ class Gatherer {
     }
     samples_ += folded.samples;
     recording_.vanished_samples += folded.vanished_samples;
+    recording_.broken_samples += folded.broken_samples;
     watched_time_ += piece.duration;
     start_ = std::min(start_, piece.start);
   }

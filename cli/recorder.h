@@ -45,6 +45,7 @@ struct Recording {
   uint64_t unknown_samples = 0;
   // Of processes of the tree that ended before their mappings were read: without names.
   uint64_t vanished_samples = 0;
+  uint64_t broken_samples = 0;  // whose stacks do not reach their outermost callers
   agent::SymbolizerStats symbols;
   absl::Status kernel_symbols;  // why kernel frames have no names
   absl::Status ended_early;     // why the source gave up after it had begun

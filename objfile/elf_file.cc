@@ -61,12 +61,25 @@ absl::StatusOr<std::unique_ptr<ElfFile>> ElfFile::FromFd(UniqueFd fd, std::share
 }
 
 absl::StatusOr<std::unique_ptr<ElfFile>> ElfFile::FromBytes(absl::string_view bytes) {
+  return FromMemory(std::make_unique<MemoryBytes>(bytes));
+}
+
+absl::StatusOr<std::unique_ptr<ElfFile>> ElfFile::FromOwnedBytes(std::string bytes) {
+  const size_t size = bytes.size();
+  ASSIGN_OR_RETURN(std::unique_ptr<ElfFile> file,
+                   FromMemory(std::make_unique<MemoryBytes>(std::move(bytes))));
+  file->owned_bytes_ = size;
+  return file;
+}
+
+absl::StatusOr<std::unique_ptr<ElfFile>> ElfFile::FromMemory(std::unique_ptr<MemoryBytes> bytes) {
   InitializeLibelf();
-  if (bytes.empty()) return absl::InvalidArgumentError("not an ELF file: empty");
+  const absl::string_view image = bytes->View(0);
+  if (image.empty()) return absl::InvalidArgumentError("not an ELF file: empty");
   // libelf takes a non-const image, but writes only after elf_update().
-  const ElfHandle elf(elf_memory(const_cast<char*>(bytes.data()), bytes.size()));
+  const ElfHandle elf(elf_memory(const_cast<char*>(image.data()), image.size()));
   if (elf == nullptr) return absl::InvalidArgumentError(absl::StrCat("not an ELF file: ", elf_errmsg(-1)));
-  std::unique_ptr<ElfFile> file(new ElfFile(std::make_unique<MemoryBytes>(bytes)));
+  std::unique_ptr<ElfFile> file(new ElfFile(std::move(bytes)));
   RETURN_IF_ERROR(file->ReadHeaders(elf.get()));
   file->ReadSections(elf.get());
   file->Identify();
@@ -269,7 +282,7 @@ bool ElfFile::ReadAt(uint64_t vaddr, void* to, size_t count) const {
 }
 
 size_t ElfFile::byte_size() const {
-  size_t bytes = sizeof(*this) + sizeof(FileBytes) + build_id_.capacity() +
+  size_t bytes = sizeof(*this) + sizeof(FileBytes) + owned_bytes_ + build_id_.capacity() +
                  segments_.capacity() * sizeof(ElfSegment) + sections_.capacity() * sizeof(ElfSection);
   for (const ElfSection& section : sections_)
     bytes += section.name.capacity() > 15 ? section.name.capacity() : 0;

@@ -44,6 +44,7 @@ class ElfFile {
                                                          std::shared_ptr<BlockCache> cache = nullptr);
   // Copies nothing: `bytes` outlives the file.
   static absl::StatusOr<std::unique_ptr<ElfFile>> FromBytes(absl::string_view bytes);
+  static absl::StatusOr<std::unique_ptr<ElfFile>> FromOwnedBytes(std::string bytes);
 
   // Equal for equal binaries: the hexadecimal GNU build ID, else "go:" and Go's build ID, else "xxh3:" and a
   // hash of the headers and of blocks spread over the file.
@@ -78,6 +79,7 @@ class ElfFile {
 
  private:
   explicit ElfFile(std::unique_ptr<ByteSource> bytes) : bytes_(std::move(bytes)) {}
+  static absl::StatusOr<std::unique_ptr<ElfFile>> FromMemory(std::unique_ptr<MemoryBytes> bytes);
   // `elf` is libelf's Elf*.
   absl::Status ReadHeaders(void* elf);
   void ReadSections(void* elf);
@@ -87,6 +89,7 @@ class ElfFile {
   void Identify();
 
   const std::unique_ptr<ByteSource> bytes_;
+  size_t owned_bytes_ = 0;  // of the image in memory
   std::string build_id_;
   bool position_independent_ = false;
   bool has_go_marker_ = false;

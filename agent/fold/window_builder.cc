@@ -181,6 +181,7 @@ void Folder::AddStack(const RawStack& stack, const Process* process, FrameCache&
     series.loss.truncated_stacks += stack.count;
   } else if (broken_off_) {
     node = trie_.Child(node, broken_);
+    series.loss.truncated_stacks += stack.count;
     folded_.broken_samples += stack.count;
   }
   for (auto frame = outermost; frame != stack_.end(); ++frame) node = trie_.Child(node, *frame);

@@ -134,6 +134,7 @@ TEST_F(WindowBuilderTest, MarksAStackThatCouldNotBeWalkedToItsEnd) {
   EXPECT_THAT(Counts(folded), ElementsAre(Pair("[broken];r1021;u1010", 3), Pair("r1021;u1010", 4),
                                           Pair("runtime.mstart;u1010", 5)));
   EXPECT_EQ(folded.broken_samples, 3u);
+  EXPECT_EQ(folded.window.series.at(0).loss.truncated_stacks, 3u);
 }
 
 TEST_F(WindowBuilderTest, EndsAStackAtMcallUnlessItWasJoined) {

@@ -47,6 +47,8 @@ ProgramInspection::FramePointers Encode(FramePointers frame_pointers) {
       return ProgramInspection::FRAME_POINTERS_SOME;
     case FramePointers::kNone:
       return ProgramInspection::FRAME_POINTERS_NONE;
+    case FramePointers::kNotNeeded:
+      return ProgramInspection::FRAME_POINTERS_NOT_NEEDED;
     case FramePointers::kUnknown:
       return ProgramInspection::FRAME_POINTERS_UNKNOWN;
   }
@@ -61,6 +63,8 @@ FramePointers Decode(ProgramInspection::FramePointers frame_pointers) {
       return FramePointers::kSome;
     case ProgramInspection::FRAME_POINTERS_NONE:
       return FramePointers::kNone;
+    case ProgramInspection::FRAME_POINTERS_NOT_NEEDED:
+      return FramePointers::kNotNeeded;
     default:
       return FramePointers::kUnknown;
   }

@@ -28,7 +28,7 @@ TEST(InspectionWireTest, ComesBackAsItWas) {
                      .rights = {{"CAP_BPF", false, "sampling"}},
                      .kernel_symbols = absl::PermissionDeniedError("")};
   inspection.programs = {Program(NameCoverage::kAll, FramePointers::kSome),
-                         Program(NameCoverage::kExported, FramePointers::kAll),
+                         Program(NameCoverage::kExported, FramePointers::kNotNeeded),
                          Program(NameCoverage::kNone, FramePointers::kNone),
                          Program(NameCoverage::kUnreadable, FramePointers::kUnknown)};
   const Inspection decoded = DecodeInspection(EncodeInspection(inspection));

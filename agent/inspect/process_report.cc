@@ -16,6 +16,7 @@
 #include "absl/strings/strip.h"
 #include "agent/capture/pprof/pprof_probe.h"
 #include "agent/symbolize/binary_opener.h"
+#include "agent/symbolize/perf_map_cache.h"
 #include "base/directory.h"
 #include "base/status_macros.h"
 #include "objfile/elf_symbols.h"
@@ -30,13 +31,19 @@ struct KnownRuntime {
   bool is_library;         // any that is mapped, or else the main program
   const char* name;
   const char* advice;
+  bool has_perf_map;  // then the advice is taken
 };
 constexpr const char* kPythonAdvice = "Python functions are not shown yet, only the interpreter's own";
 constexpr KnownRuntime kRuntimes[] = {
-    {"libjvm.so", true, "JVM", "compiled Java methods have no names yet; the JVM's own functions have"},
-    {"node", false, "Node.js", "JavaScript functions have no names yet; those of Node.js itself have"},
-    {"libpython3", true, "CPython", kPythonAdvice},
-    {"python3", false, "CPython", kPythonAdvice},
+    {"libjvm.so", true, "JVM",
+     "Java methods have names when it runs with -XX:+PreserveFramePointer and writes a perf map: jcmd PID "
+     "Compiler.perfmap (JDK 17), or -XX:+DumpPerfMapAtExit",
+     true},
+    {"node", false, "Node.js",
+     "JavaScript functions have names when it runs with --perf-basic-prof --interpreted-frames-native-stack",
+     true},
+    {"libpython3", true, "CPython", kPythonAdvice, false},
+    {"python3", false, "CPython", kPythonAdvice, false},
 };
 
 absl::string_view BaseName(absl::string_view path) {
@@ -99,9 +106,16 @@ void InspectNative(const ElfFile& elf, ProcessReport& report) {
     report.names = NameCoverage::kNone;
     report.advice.emplace_back("stripped: its functions have no names; keep the symbol table");
   }
+  const ElfSection* const call_frames = elf.FindSection(".eh_frame");
+  // A static program may have those of its C library's start alone; its own come with it or not at all.
+  if (call_frames != nullptr && call_frames->size > sizeof(uint32_t)) {
+    report.frame_pointers = FramePointers::kNotNeeded;
+    return;
+  }
   report.frame_pointers = FindFramePointers(elf);
   if (report.frame_pointers == FramePointers::kNone || report.frame_pointers == FramePointers::kSome) {
-    report.advice.emplace_back("stacks are cut short: build with -fno-omit-frame-pointer");
+    report.advice.emplace_back(
+        "stacks are cut short: build with -fasynchronous-unwind-tables or -fno-omit-frame-pointer");
   }
 }
 
@@ -164,7 +178,8 @@ absl::StatusOr<ProcessReport> InspectProcess(pid_t pid, const std::string& proc_
   }
   if (const KnownRuntime* const runtime = FindRuntime(*process); runtime != nullptr) {
     report.runtime = runtime->name;
-    report.advice.emplace_back(runtime->advice);
+    if (!runtime->has_perf_map || !HasPerfMap(*process, proc_root))
+      report.advice.emplace_back(runtime->advice);
   }
   InspectNative(**elf, report);
   return report;

@@ -39,6 +39,7 @@ TEST(ProcessReportTest, TellsANativeProgram) {
   ASSERT_TRUE(report.ok()) << report.status();
   EXPECT_EQ(report->runtime, "native");
   EXPECT_EQ(report->names, NameCoverage::kAll);
+  EXPECT_EQ(report->frame_pointers, FramePointers::kNotNeeded);
   EXPECT_FALSE(report->stripped);
 }
 

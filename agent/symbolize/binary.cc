@@ -30,7 +30,9 @@ FrameKind Binary::Lookup(uint64_t vaddr, std::vector<SourceFrame>& frames) {
   }
   if (!symbols_tried_) {
     symbols_tried_ = true;
-    absl::StatusOr<std::unique_ptr<ElfSymbols>> symbols = ElfSymbols::Create(*elf_);
+    absl::StatusOr<std::unique_ptr<ElfSymbols>> symbols = absl::NotFoundError("");
+    if (debug_file_ != nullptr) symbols = ElfSymbols::Create(*debug_file_);
+    if (!symbols.ok()) symbols = ElfSymbols::Create(*elf_);
     if (symbols.ok()) symbols_ = *std::move(symbols);
   }
   if (symbols_ == nullptr) return FrameKind::kNative;
@@ -39,9 +41,18 @@ FrameKind Binary::Lookup(uint64_t vaddr, std::vector<SourceFrame>& frames) {
   return FrameKind::kNative;
 }
 
+bool Binary::wants_debug_file() const {
+  return !debug_file_tried_ && go_ == nullptr && elf_->FindSection(".symtab") == nullptr;
+}
+
+void Binary::SetDebugFile(std::unique_ptr<ElfFile> file) {
+  debug_file_tried_ = true;
+  debug_file_ = std::move(file);
+}
+
 size_t Binary::byte_size() const {
-  return sizeof(*this) + elf_->byte_size() + (go_ == nullptr ? 0 : go_->byte_size()) +
-         (symbols_ == nullptr ? 0 : symbols_->byte_size());
+  return sizeof(*this) + elf_->byte_size() + (debug_file_ == nullptr ? 0 : debug_file_->byte_size()) +
+         (go_ == nullptr ? 0 : go_->byte_size()) + (symbols_ == nullptr ? 0 : symbols_->byte_size());
 }
 
 }  // namespace pilotlight::agent

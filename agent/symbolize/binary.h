@@ -22,6 +22,12 @@ class Binary {
   // name there. Go's own tables go before the ELF symbols: those know neither lines nor inlined calls.
   FrameKind Lookup(uint64_t vaddr, std::vector<SourceFrame>& frames);
 
+  // Its ELF symbols are those that every linker can see alone, or none, and no other file was asked for more.
+  bool wants_debug_file() const;
+  // With the symbols that this binary was stripped of; nullptr when there is none. REQUIRES: Lookup() was not
+  // called.
+  void SetDebugFile(std::unique_ptr<ElfFile> file);
+
   const ElfFile& elf() const { return *elf_; }
   const GoSymbols* go() const { return go_.get(); }
   // Grows once, when the ELF symbols are first needed.
@@ -29,6 +35,8 @@ class Binary {
 
  private:
   const std::unique_ptr<ElfFile> elf_;
+  std::unique_ptr<ElfFile> debug_file_;
+  bool debug_file_tried_ = false;
   std::unique_ptr<GoSymbols> go_;
   // Read when first needed: a Go program's addresses seldom ask for it.
   std::unique_ptr<ElfSymbols> symbols_;

@@ -10,6 +10,7 @@
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "agent/symbolize/binary_opener.h"
+#include "agent/symbolize/debug_file.h"
 #include "agent/symbolize/vdso.h"
 #include "agent/targets/process_maps.h"
 
@@ -133,6 +134,9 @@ Binary* BinaryCache::Load(BinaryId id, const Process& process, const Mapping& ma
     }
     ++stats_.binaries_parsed;
     Store(id, std::make_unique<Binary>(*std::move(elf)));
+  }
+  if (entry.binary->wants_debug_file()) {
+    entry.binary->SetDebugFile(OpenDebugFile(entry.binary->elf(), process, mapping, proc_root_, blocks_));
   }
   entry.last_used = ++uses_;
   entry.last_window = windows_;

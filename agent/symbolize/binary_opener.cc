@@ -30,6 +30,8 @@ absl::StatusOr<UniqueFd> Open(const std::string& path) {
   return fd;
 }
 
+}  // namespace
+
 absl::StatusOr<UniqueFd> OpenInRoot(const std::string& root, const std::string& path) {
   const UniqueFd root_fd(::open(root.c_str(), O_PATH | O_DIRECTORY | O_CLOEXEC));
   if (!root_fd.valid()) return absl::ErrnoToStatus(errno, root);
@@ -40,6 +42,8 @@ absl::StatusOr<UniqueFd> OpenInRoot(const std::string& root, const std::string& 
   if (!fd.valid()) return absl::ErrnoToStatus(errno, absl::StrCat(root, path));
   return fd;
 }
+
+namespace {
 
 // These give another device, or inode, to stat(2) than to /proc/PID/maps.
 bool HasNumbersOfItsOwn(int fd) {

@@ -20,6 +20,10 @@ namespace pilotlight::agent {
 absl::StatusOr<UniqueFd> OpenMappedFile(const Process& process, const Mapping& mapping,
                                         const std::string& proc_root);
 
+// A file of a target, by its path as the target sees it; no link leads out of `root`, such as /proc/PID/root.
+// Opening never waits, whatever the target has put there.
+absl::StatusOr<UniqueFd> OpenInRoot(const std::string& root, const std::string& path);
+
 // The main program. NotFound when it is not among the mappings, else as above and as ElfFile::FromFd().
 absl::StatusOr<std::unique_ptr<ElfFile>> OpenMainBinary(const Process& process, const std::string& proc_root);
 

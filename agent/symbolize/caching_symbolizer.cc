@@ -5,6 +5,7 @@
 
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
+#include "objfile/demangle.h"
 #include "spdlog/spdlog.h"
 
 namespace pilotlight::agent {
@@ -13,12 +14,15 @@ namespace {
 constexpr absl::string_view kUnknownFunction = "[unknown]";
 constexpr absl::string_view kKernelMapping = "[kernel]";
 constexpr absl::string_view kVdso = "[vdso]";
+// Of a mapping without a file, and a frame in it that has no name.
+constexpr absl::string_view kJit = "[jit]";
 
 }  // namespace
 
 CachingSymbolizer::CachingSymbolizer(CachingSymbolizerOptions options)
     : options_(std::move(options)),
       binaries_(options_.binaries, options_.proc_root),
+      perf_maps_(options_.perf_maps, options_.proc_root),
       names_(std::make_unique<StackTrie>()) {}
 
 void CachingSymbolizer::SymbolizeUser(const Process& process, uint64_t address, bool is_return_address,
@@ -26,6 +30,7 @@ void CachingSymbolizer::SymbolizeUser(const Process& process, uint64_t address, 
   const uint64_t target = is_return_address && address > 0 ? address - 1 : address;
   const Mapping* mapping = process.maps.Find(target);
   const bool has_file = mapping != nullptr && (mapping->inode != 0 || mapping->path == kVdso);
+  if (mapping != nullptr && !has_file && SymbolizeJit(process, target, trie, frames)) return;
   if (!has_file) {
     const Unnamed reason = mapping == nullptr ? Unnamed::kNoMapping : Unnamed::kAnonymous;
     const AddressKey key{.place = static_cast<uint64_t>(reason), .binary = kNoBinary};
@@ -99,7 +104,20 @@ void CachingSymbolizer::MakeRoom() {
   names_ = std::make_unique<StackTrie>();
 }
 
+bool CachingSymbolizer::SymbolizeJit(const Process& process, uint64_t address, StackTrie& trie,
+                                     std::vector<FrameId>& frames) {
+  const absl::string_view name = perf_maps_.Find(process, address);
+  if (name.empty()) return false;
+  const std::string function = CleanName(std::string(name));
+  frames.push_back(trie.InternFrame(
+      FrameView{.function = function, .mapping = kJit, .kind = FrameKind::kNative, .symbolized = true}));
+  return true;
+}
+
 CachingSymbolizer::Resolved CachingSymbolizer::ResolveUnknown(Unnamed reason) {
+  if (reason == Unnamed::kAnonymous) {
+    return Add({.function = kJit, .mapping = kJit, .kind = FrameKind::kUnknown}, reason);
+  }
   return Add({.function = kUnknownFunction, .kind = FrameKind::kUnknown}, reason);
 }
 
@@ -149,6 +167,7 @@ CachingSymbolizer::Resolved CachingSymbolizer::ResolveKernel(uint64_t address) {
 
 void CachingSymbolizer::EndWindow() {
   binaries_.EndWindow();
+  perf_maps_.EndWindow();
   ++windows_since_kernel_load_;
   const bool unnamed = stats_.unnamed_kernel != unnamed_kernel_at_load_;
   if (!kernel_tried_ || !unnamed || windows_since_kernel_load_ < options_.kernel_windows) return;
@@ -218,6 +237,7 @@ void CachingSymbolizer::CountUnnamed(Unnamed reason) {
 SymbolizerStats CachingSymbolizer::stats() const {
   SymbolizerStats stats = stats_;
   binaries_.AddTo(stats);
+  perf_maps_.AddTo(stats);
   stats.cached_addresses = addresses_.size();
   constexpr size_t kControlByte = 1;
   stats.cached_bytes += names_->byte_size() + resolved_frames_.capacity() * sizeof(FrameId) +

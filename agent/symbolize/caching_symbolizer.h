@@ -13,6 +13,7 @@
 #include "absl/time/time.h"
 #include "agent/symbolize/binary_cache.h"
 #include "agent/symbolize/kernel_symbols.h"
+#include "agent/symbolize/perf_map_cache.h"
 #include "agent/symbolize/symbolizer.h"
 #include "agent/symbolize/symbolizer_stats.h"
 #include "agent/targets/address_range.h"
@@ -25,6 +26,7 @@ namespace pilotlight::agent {
 struct CachingSymbolizerOptions {
   std::string proc_root = "/proc";
   BinaryCacheLimits binaries;
+  PerfMapLimits perf_maps;
   // 7/8 of a power of two fill abseil's table exactly. When full, all are forgotten.
   size_t max_addresses = 57344;
   // Modules and BPF programs come and go: kernel symbols are read again after so many windows if any address
@@ -79,6 +81,8 @@ class CachingSymbolizer : public Symbolizer {
   const Resolved* FindCached(const AddressKey& key);
   Resolved ResolveUser(BinaryId binary, uint64_t file_offset, const Process& process, const Mapping& mapping);
   Resolved ResolveKernel(uint64_t address);
+  // JIT code that has a name; such code moves, so its addresses are not kept.
+  bool SymbolizeJit(const Process& process, uint64_t address, StackTrie& trie, std::vector<FrameId>& frames);
   Resolved ResolveUnknown(Unnamed reason);
   Resolved Add(const FrameView& frame, Unnamed unnamed);
   // Remembers `resolved` and hands its frames out.
@@ -89,6 +93,7 @@ class CachingSymbolizer : public Symbolizer {
 
   const CachingSymbolizerOptions options_;
   BinaryCache binaries_;
+  PerfMapCache perf_maps_;
   uint64_t binaries_generation_ = 0;
   std::optional<KernelSymbols> kernel_;
   bool kernel_tried_ = false;

@@ -216,7 +216,7 @@ TEST_F(CachingSymbolizerTest, WhatIsNotMappedIsUnknown) {
   EXPECT_EQ(symbolizer.stats().unnamed_no_mapping, 3);
 }
 
-TEST_F(CachingSymbolizerTest, CodeWithoutAFileIsUnknown) {
+TEST_F(CachingSymbolizerTest, CodeWithoutAFileIsOfAJitCompiler) {
   void* code = ::mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   ASSERT_NE(code, MAP_FAILED);
   const auto maps = ProcessMaps::Read(::getpid());
@@ -224,7 +224,7 @@ TEST_F(CachingSymbolizerTest, CodeWithoutAFileIsUnknown) {
   Process process = *self_;
   process.maps = *maps;
   CachingSymbolizer symbolizer;
-  EXPECT_EQ(User(symbolizer, process, reinterpret_cast<uint64_t>(code) + 8)[0].function, "[unknown]");
+  EXPECT_EQ(User(symbolizer, process, reinterpret_cast<uint64_t>(code) + 8)[0].function, "[jit]");
   EXPECT_EQ(symbolizer.stats().unnamed_anonymous, 1);
   ::munmap(code, 4096);
 }

@@ -25,14 +25,18 @@ struct SymbolizerStats {
 
   // Addresses that could not be named, by reason, each time they were asked for.
   uint64_t unnamed_no_mapping = 0;
-  uint64_t unnamed_anonymous = 0;  // JIT code, or a mapping without a file
+  uint64_t unnamed_anonymous = 0;  // JIT code without a perf map, or a mapping without a file
   uint64_t unnamed_no_file = 0;    // one of the open_… and …_elf reasons above
   uint64_t unnamed_no_symbol = 0;
   uint64_t unnamed_kernel = 0;
 
+  uint64_t perf_maps_cut_off = 0;  // times that one was larger than is read
+  uint64_t perf_maps_evicted = 0;  // dropped to stay within the byte limit
+
+  size_t cached_perf_maps = 0;
   size_t cached_addresses = 0;
   size_t cached_binaries = 0;
-  size_t cached_bytes = 0;  // of binaries, addresses and kernel symbols
+  size_t cached_bytes = 0;  // of binaries, addresses, perf maps and kernel symbols
 };
 
 }  // namespace pilotlight::agent

@@ -1,0 +1,70 @@
+// The perf maps of the processes that have one.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "agent/symbolize/perf_map.h"
+#include "agent/symbolize/symbolizer_stats.h"
+#include "agent/targets/process_table.h"
+
+namespace pilotlight::agent {
+
+struct PerfMapLimits {
+  size_t file_bytes = size_t{32} << 20;  // what is beyond is left out
+  size_t bytes = size_t{24} << 20;       // of all maps; the least recently used go first
+};
+
+// Not thread-safe.
+class PerfMapCache {
+ public:
+  explicit PerfMapCache(PerfMapLimits limits = {}, std::string proc_root = "/proc")
+      : limits_(limits), proc_root_(std::move(proc_root)) {}
+
+  // The name of JIT code; empty when there is none. Looks for the map, or for what was added to it, once per
+  // process and window. Valid until the next call.
+  absl::string_view Find(const Process& process, uint64_t address);
+  // Forgets the maps of processes that were not asked for in this window.
+  void EndWindow();
+
+  // Adds its part.
+  void AddTo(SymbolizerStats& stats) const;
+  size_t byte_size() const { return bytes_; }
+
+ private:
+  struct Entry {
+    uint64_t start_ticks = 0;
+    uint64_t inode = 0;
+    uint64_t read_bytes = 0;  // of the file
+    PerfMap map;
+    size_t bytes = 0;  // as counted in bytes_
+    bool looked_in_window = false;
+    uint64_t last_used = 0;
+  };
+
+  void Update(const Process& process, Entry& entry);
+  void Account(Entry& entry);
+  void MakeRoom(pid_t keep);
+
+  const PerfMapLimits limits_;
+  const std::string proc_root_;
+  absl::flat_hash_map<pid_t, std::unique_ptr<Entry>> entries_;
+  size_t bytes_ = 0;
+  uint64_t uses_ = 0;
+  uint64_t cut_off_ = 0;
+  uint64_t evicted_ = 0;
+};
+
+// Its path as the process sees it. The number is that of the innermost pid namespace.
+std::string PerfMapPath(const Process& process, const std::string& proc_root = "/proc");
+// There is one that belongs to the user that the process runs as.
+bool HasPerfMap(const Process& process, const std::string& proc_root = "/proc");
+
+}  // namespace pilotlight::agent
