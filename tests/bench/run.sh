@@ -9,16 +9,16 @@ while (($#)) && [[ $1 != -* ]]; do
   names+=("$1")
   shift
 done
-[[ ${names[*]:-all} == all ]] && names=(agent collector capture symbolizer uplink exporters store push)
+[[ ${names[*]:-all} == all ]] && names=(agent collector capture unwind symbolizer uplink exporters store push)
 
 for name in "${names[@]}"; do
   printf '\n== %s\n' "$name"
   case $name in
     agent) python3 tests/bench/agent_cost.py "$@" ;;
     collector) "$BENCH/collector_benchmark" "$@" ;;
-    capture | symbolizer | uplink | exporters | store | push) "$BENCH/${name}_benchmark" "$@" ;;
+    capture | unwind | symbolizer | uplink | exporters | store | push) "$BENCH/${name}_benchmark" "$@" ;;
     *)
-      echo "bench: no benchmark \"$name\"; there are: agent, collector, capture, symbolizer, uplink, exporters, store, push" >&2
+      echo "bench: no benchmark \"$name\"; there are: agent, collector, capture, unwind, symbolizer, uplink, exporters, store, push" >&2
       exit 2
       ;;
   esac
