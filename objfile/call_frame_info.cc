@@ -125,7 +125,6 @@ struct Common {
   State initial;
 };
 
-bool FitsInt16(int64_t value) { return value == static_cast<int16_t>(value); }
 bool FitsInt32(int64_t value) { return value == static_cast<int32_t>(value); }
 
 class Interpreter {
@@ -403,15 +402,15 @@ class Interpreter {
       case Saved::Where::kUnsupported:
         return false;
     }
-    rule.fp_offset = static_cast<int16_t>(state.frame_pointer.offset);
-    return FitsInt16(state.frame_pointer.offset);
+    rule.fp_offset = static_cast<int32_t>(state.frame_pointer.offset);
+    return FitsInt32(state.frame_pointer.offset);
   }
 
   bool SetReturnAddress(const State& state, UnwindRule& rule) const {
     if (state.return_address.where == Saved::Where::kRegister) return registers_.return_address == 30;
     if (state.return_address.where != Saved::Where::kAtCfa) return false;
-    rule.ra_offset = static_cast<int16_t>(state.return_address.offset);
-    return rule.ra_offset != 0 && FitsInt16(state.return_address.offset);
+    rule.ra_offset = static_cast<int32_t>(state.return_address.offset);
+    return rule.ra_offset != 0 && FitsInt32(state.return_address.offset);
   }
 
   const Registers registers_;
@@ -428,6 +427,7 @@ class SectionReader {
       : bytes_(std::move(section.bytes)),
         vaddr_(section.vaddr),
         is_eh_frame_(section.is_eh_frame),
+        registers_(registers),
         interpreter_(registers, stats_) {}
 
   absl::StatusOr<CallFrameStats> Read(absl::FunctionRef<void(uint64_t, const UnwindRule&)> visit) {
@@ -499,6 +499,8 @@ class SectionReader {
   }
 
   void AddCommon(uint64_t offset, const Dwarf_CIE& cie) {
+    // Some helpers of the dynamic linker are called with a link register of their own.
+    if (cie.return_address_register != registers_.return_address) return;
     Common common;
     common.code_alignment = cie.code_alignment_factor;
     common.data_alignment = cie.data_alignment_factor;
@@ -608,6 +610,7 @@ class SectionReader {
   std::string bytes_;
   const uint64_t vaddr_;
   const bool is_eh_frame_;
+  const Registers registers_;
   CallFrameStats stats_;
   Interpreter interpreter_;
   std::vector<Common> commons_;

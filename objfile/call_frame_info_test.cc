@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <libelf.h>
 #include <link.h>
+#include <unistd.h>
 
 #include <cstdlib>
 #include <cstring>
@@ -59,10 +60,13 @@ std::vector<std::string> LoadedLibraries() {
 // What libdw says of one place, in the words of an UnwindRule.
 class Reference {
  public:
-  explicit Reference(const std::string& path)
+  // `frame_pointer`, `stack_pointer`: as DWARF numbers the machine's.
+  explicit Reference(const std::string& path, uint64_t frame_pointer = 6, uint64_t stack_pointer = 7)
       : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)),
         elf_((elf_version(EV_CURRENT), elf_begin(fd_.get(), ELF_C_READ, nullptr)), &elf_end),
-        cfi_(dwarf_getcfi_elf(elf_.get())) {}
+        cfi_(dwarf_getcfi_elf(elf_.get())),
+        frame_pointer_(frame_pointer),
+        stack_pointer_(stack_pointer) {}
 
   UnwindRule At(uint64_t address) const {
     Dwarf_Frame* frame = nullptr;
@@ -71,18 +75,20 @@ class Reference {
     bool is_signal = false;
     const int return_register = dwarf_frame_info(frame, nullptr, nullptr, &is_signal);
     if (is_signal) return {.cfa = CfaRule::kSignalFrame};
+    if (return_register != 16 && return_register != 30) return {};
     UnwindRule rule;
     const std::vector<Dwarf_Op> return_address = Register(frame, return_register);
-    if (return_address.empty() && undefined_) return {.cfa = CfaRule::kOutermost};
+    // On arm64 it says "undefined" also of one that was never moved out of the link register.
+    if (return_address.empty() && undefined_ && return_register != 30) return {.cfa = CfaRule::kOutermost};
     Dwarf_Op* ops = nullptr;
     size_t count = 0;
     if (dwarf_frame_cfa(frame, &ops, &count) != 0) return {};
-    if (count == 1 &&
-        (ops[0].atom == DW_OP_bregx || ops[0].atom == DW_OP_breg7 || ops[0].atom == DW_OP_breg6)) {
+    const bool by_number = count == 1 && ops[0].atom >= DW_OP_breg0 && ops[0].atom <= DW_OP_breg31;
+    if (by_number || (count == 1 && ops[0].atom == DW_OP_bregx)) {
       const bool extended = ops[0].atom == DW_OP_bregx;
       const Dwarf_Word number = extended ? ops[0].number : ops[0].atom - DW_OP_breg0;
-      if (number != 6 && number != 7) return {};
-      rule.cfa = number == 7 ? CfaRule::kStackPointer : CfaRule::kFramePointer;
+      if (number != frame_pointer_ && number != stack_pointer_) return {};
+      rule.cfa = number == stack_pointer_ ? CfaRule::kStackPointer : CfaRule::kFramePointer;
       rule.cfa_offset = static_cast<int32_t>(extended ? ops[0].number2 : ops[0].number);
     } else if (count == 9) {
       rule.cfa = CfaRule::kPlt;
@@ -94,15 +100,16 @@ class Reference {
       return {};
     }
     // "call_frame_cfa, plus_uconst N"; else it is in a register.
-    if (return_address.size() != 2) return {};
-    rule.ra_offset = static_cast<int16_t>(return_address[1].number);
-    const std::vector<Dwarf_Op> frame_pointer = Register(frame, 6);
+    const bool in_link_register = return_address.empty() && return_register == 30;
+    if (return_address.size() != 2 && !in_link_register) return {};
+    if (!in_link_register) rule.ra_offset = static_cast<int32_t>(return_address[1].number);
+    const std::vector<Dwarf_Op> frame_pointer = Register(frame, static_cast<int>(frame_pointer_));
     if (frame_pointer.size() == 2 && frame_pointer[0].atom == DW_OP_call_frame_cfa) {
       rule.fp = FpRule::kAtCfa;
-      rule.fp_offset = static_cast<int16_t>(frame_pointer[1].number);
+      rule.fp_offset = static_cast<int32_t>(frame_pointer[1].number);
     } else if (frame_pointer.size() == 1 && frame_pointer[0].atom == DW_OP_breg6) {
       rule.fp = FpRule::kAtFramePointer;
-      rule.fp_offset = static_cast<int16_t>(frame_pointer[0].number);
+      rule.fp_offset = static_cast<int32_t>(frame_pointer[0].number);
     } else if (!frame_pointer.empty()) {
       return {};
     }
@@ -123,6 +130,8 @@ class Reference {
   const UniqueFd fd_;
   const std::unique_ptr<Elf, decltype(&elf_end)> elf_;
   Dwarf_CFI* const cfi_;
+  const uint64_t frame_pointer_;
+  const uint64_t stack_pointer_;
   mutable bool undefined_ = false;
 };
 
@@ -131,27 +140,35 @@ std::string Show(const UnwindRule& rule) {
                       static_cast<int>(rule.fp), " ", rule.fp_offset, " ra ", rule.ra_offset);
 }
 
+void ExpectWhatLibdwSays(const std::string& path, const Reference& reference) {
+  SCOPED_TRACE(path);
+  const auto rows = RowsOf(path);
+  ASSERT_TRUE(rows.ok()) << rows.status();
+  int wrong = 0;
+  for (size_t i = 0; i + 1 < rows->size() && wrong < 5; ++i) {
+    // A row's first place, and its last one.
+    for (const uint64_t address : {(*rows)[i].address, (*rows)[i + 1].address - 1}) {
+      const UnwindRule expected = reference.At(address);
+      if ((*rows)[i].rule == expected) continue;
+      if ((*rows)[i].rule.cfa == CfaRule::kOutermost && expected.ra_offset == 0) continue;
+      ++wrong;
+      ADD_FAILURE() << absl::StrCat(absl::Hex(address)) << ": " << Show((*rows)[i].rule) << ", libdw "
+                    << Show(expected);
+    }
+  }
+}
+
+TEST(CallFrameInfoTest, SaysOfArm64WhatLibdwSays) {
+  const std::string path = "/usr/aarch64-linux-gnu/lib/libc.so.6";
+  if (::access(path.c_str(), R_OK) != 0) GTEST_SKIP() << "needs the package libc6-arm64-cross";
+  ExpectWhatLibdwSays(path, Reference(path, /*frame_pointer=*/29, /*stack_pointer=*/31));
+}
+
 #ifdef __x86_64__
 TEST(CallFrameInfoTest, SaysWhatLibdwSays) {
   const std::vector<std::string> libraries = LoadedLibraries();
   ASSERT_FALSE(libraries.empty());
-  for (const std::string& path : libraries) {
-    SCOPED_TRACE(path);
-    const auto rows = RowsOf(path);
-    ASSERT_TRUE(rows.ok()) << rows.status();
-    const Reference reference(path);
-    int wrong = 0;
-    for (size_t i = 0; i + 1 < rows->size() && wrong < 5; ++i) {
-      // A row's first place, and its last one.
-      for (const uint64_t address : {(*rows)[i].address, (*rows)[i + 1].address - 1}) {
-        const UnwindRule expected = reference.At(address);
-        if ((*rows)[i].rule == expected) continue;
-        ++wrong;
-        ADD_FAILURE() << absl::StrCat(absl::Hex(address)) << ": " << Show((*rows)[i].rule) << ", libdw "
-                      << Show(expected);
-      }
-    }
-  }
+  for (const std::string& path : libraries) ExpectWhatLibdwSays(path, Reference(path));
 }
 
 TEST(CallFrameInfoTest, KnowsEndsSignalFramesAndThePlt) {

@@ -31,12 +31,12 @@ enum class FpRule : uint8_t {
 struct UnwindRule {
   CfaRule cfa = CfaRule::kUnknown;
   FpRule fp = FpRule::kSame;
-  int16_t fp_offset = 0;
-  int32_t cfa_offset = 0;
   int16_t cfa_addend = 0;
+  int32_t cfa_offset = 0;
+  int32_t fp_offset = 0;
   // The return address is at CFA + ra_offset; 0 says that it is still in the link register, which x86-64 does
   // not have.
-  int16_t ra_offset = 0;
+  int32_t ra_offset = 0;
 
   friend bool operator==(const UnwindRule&, const UnwindRule&) = default;
   template <typename H>
@@ -45,6 +45,6 @@ struct UnwindRule {
                       rule.ra_offset);
   }
 };
-static_assert(sizeof(UnwindRule) == 12);
+static_assert(sizeof(UnwindRule) == 16);
 
 }  // namespace pilotlight

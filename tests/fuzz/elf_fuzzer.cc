@@ -8,8 +8,10 @@
 
 #include "absl/strings/string_view.h"
 #include "base/check.h"
+#include "objfile/debug_link.h"
 #include "objfile/elf_file.h"
 #include "objfile/elf_symbols.h"
+#include "objfile/unwind_table.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const auto elf = pilotlight::ElfFile::FromBytes({reinterpret_cast<const char*>(data), size});
@@ -18,6 +20,15 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CHECK(!file.build_id().empty());
   file.DynamicValue(/*tag=*/7);
   file.FindSection(".text");
+  if (const auto link = pilotlight::ReadDebugLink(file)) CHECK(!link->name.empty());
+  if (const auto mini = pilotlight::ReadMiniDebugInfo(file, /*max_bytes=*/1 << 20); mini.ok()) {
+    pilotlight::ElfSymbols::Create(**mini, /*max_symbols=*/1000).IgnoreError();
+  }
+  uint64_t last = 0;
+  pilotlight::ReadUnwindTable(file, [&](uint64_t address, const pilotlight::UnwindRule&) {
+    CHECK(last == 0 || address > last);
+    last = address;
+  }).IgnoreError();
   std::vector<uint64_t> addresses = {0, 1, UINT64_MAX};
   for (const pilotlight::ElfSegment& segment : file.segments()) {
     CHECK(segment.file_size <= size);

@@ -111,11 +111,10 @@ PL_STATIC_ASSERT(sizeof(struct pl_page) == 8, "part of the kernel ABI");
 struct pl_rule {
   __u8 cfa;         /* agent: PL_CFA_… */
   __u8 fp;          /* agent: PL_FP_… */
-  __s16 fp_offset;  /* agent */
-  __s32 cfa_offset; /* agent */
   __s16 cfa_addend; /* agent */
-  __s16 ra_offset;  /* agent */
-  __u32 padding;
+  __s32 cfa_offset; /* agent */
+  __s32 fp_offset;  /* agent */
+  __s32 ra_offset;  /* agent */
 };
 PL_STATIC_ASSERT(sizeof(struct pl_rule) == 16, "part of the kernel ABI");
 #define PL_CFA_UNKNOWN 0
@@ -174,6 +173,7 @@ struct pl_walk {
   __u64 pc; /* in its function: for a caller, within the call instruction */
   __u64 sp;
   __u64 fp;
+  __u64 lr;                  /* arm64: the link register, 0 but in the innermost frame */
   __u64 in_mcall;            /* the frame that returns into runtime.mcall */
   struct pl_mapping mapping; /* that of pc */
 };

@@ -137,6 +137,9 @@ struct interrupted_registers {
   __u64 rip;
 };
 
+/* The others may sign a return address (FEAT_PAuth), which matters to who returns to it alone. */
+#define ADDRESS_BITS ((1ULL << 48) - 1)
+
 /* Frames that nothing describes must look like frames: farther out, and not by more than a large frame. */
 #define MAX_UNCONFIRMED_FRAME_BYTES (1 << 20)
 
@@ -222,10 +225,11 @@ __noinline int step_to_caller(__u32 cpu_number) {
     default:
       return PL_END_NO_RULE;
   }
-  if (cfa <= sp) return PL_END_IMPLAUSIBLE;
   const __u32 fp_rule = rule->fp;
   const __s64 fp_offset = rule->fp_offset;
   const __s64 ra_offset = kind == PL_CFA_PLT ? -8 : rule->ra_offset;
+  /* A function that calls none may have no frame where its return address is in a register. */
+  if (cfa < sp || (cfa == sp && ra_offset != 0)) return PL_END_IMPLAUSIBLE;
   if (fp_rule == PL_FP_AT_CFA && fp_offset == -FRAME_BYTES && ra_offset == -8) {
     __u64 frame[2];
     if (bpf_probe_read_user(frame, sizeof(frame), (const void*)(cfa - FRAME_BYTES)) != 0)
@@ -233,13 +237,21 @@ __noinline int step_to_caller(__u32 cpu_number) {
     caller_fp = frame[0];
     return_address = frame[1];
   } else {
-    if (!read_word(cfa + ra_offset, &return_address)) return PL_END_UNREADABLE;
+    if (ra_offset == 0) {
+      if (walk->lr == 0) return PL_END_NO_RULE;
+      return_address = walk->lr;
+    } else if (!read_word(cfa + ra_offset, &return_address)) {
+      return PL_END_UNREADABLE;
+    }
     if (fp_rule != PL_FP_SAME) {
       const __u64 saved = (fp_rule == PL_FP_AT_CFA ? cfa : fp) + fp_offset;
       if (!read_word(saved, &caller_fp)) return PL_END_UNREADABLE;
     }
   }
 found:
+#ifdef __TARGET_ARCH_arm64
+  return_address &= ADDRESS_BITS;
+#endif
   if (return_address == 0) return PL_END_OUTERMOST;
   if (!enter_mapping(cpu, cpu_number, return_address - 1)) {
     return kind == PL_CFA_FRAME_CHAIN_UNCONFIRMED ? PL_END_NO_RULE : PL_END_UNMAPPED;
@@ -247,6 +259,7 @@ found:
   walk->pc = return_address - 1;
   walk->sp = cfa;
   walk->fp = caller_fp;
+  walk->lr = 0;
   add_frame(cpu, return_address);
   if (walk->end == PL_END_MCALL) return PL_END_MCALL;
   return walk->n_user >= PL_MAX_USER_FRAMES ? PL_END_TRUNCATED : 0;

@@ -7,6 +7,7 @@ struct user_position {
   __u64 ip;
   __u64 fp;
   __u64 sp; /* only for the innermost frame */
+  __u64 lr; /* likewise; 0 where a call leaves the return address on the stack */
 };
 
 #define FRAME_BYTES 16 /* the caller's frame pointer, and the address to return to: x86-64, arm64 */
@@ -25,6 +26,7 @@ static __always_inline enum user_stack find_user_position(struct bpf_perf_event_
   position->ip = *(const volatile __u64*)&PT_REGS_IP(&ctx->regs);
   position->fp = *(const volatile __u64*)&PT_REGS_FP(&ctx->regs);
   position->sp = *(const volatile __u64*)&PT_REGS_SP(&ctx->regs);
+  position->lr = 0;
 #ifdef __TARGET_ARCH_x86
   __u16 cs = *(const volatile __u64*)&ctx->regs.cs;
   if (in_kernel) {
@@ -38,6 +40,7 @@ static __always_inline enum user_stack find_user_position(struct bpf_perf_event_
   if (cs == USER_CS) return WALK_HERE;
   return cs == USER32_CS ? WALK_BY_KERNEL : NO_USER_STACK; /* That of a kernel thread is 0. */
 #else
+  position->lr = *(const volatile __u64*)&PT_REGS_RET(&ctx->regs);
   return in_kernel ? WALK_BY_KERNEL : WALK_HERE;
 #endif
 }

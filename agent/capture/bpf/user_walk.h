@@ -82,6 +82,7 @@ static __always_inline __u64 walk_callers(struct pl_cpu* cpu, __u32 cpu_number, 
   cpu->walk.pc = from.ip - is_caller;
   cpu->walk.sp = from.sp;
   cpu->walk.fp = from.fp;
+  cpu->walk.lr = from.lr;
   cpu->walk.in_mcall = 0;
   cpu->walk.end = walk_by_tables(cpu, cpu_number);
   return cpu->walk.in_mcall;
@@ -98,12 +99,14 @@ static __always_inline void walk_user_stack(struct user_position from, struct pl
     if (!find_caller_in_mcall(go, from, &caller)) return;
     cpu->scratch.joined = 1;
     add_frame(cpu, caller.ip);
+    caller.lr = 0;
     is_caller = 1;
   }
   const __u64 in_mcall = walk_callers(cpu, cpu_number, caller, is_caller);
   if (in_mcall != 0 && find_caller_of_mcall(go, in_mcall, &caller)) {
     cpu->scratch.joined = 1;
     add_frame(cpu, caller.ip);
+    caller.lr = 0;
     walk_callers(cpu, cpu_number, caller, /*is_caller=*/1);
   }
 }

@@ -125,11 +125,10 @@ uint16_t UnwindMaps::NumberOf(const UnwindRule& rule) {
   const uint16_t number = static_cast<uint16_t>(rule_numbers_.size());
   rules_.elements()[number] = {.cfa = static_cast<uint8_t>(rule.cfa),
                                .fp = static_cast<uint8_t>(rule.fp),
-                               .fp_offset = rule.fp_offset,
-                               .cfa_offset = rule.cfa_offset,
                                .cfa_addend = rule.cfa_addend,
-                               .ra_offset = rule.ra_offset,
-                               .padding = 0};
+                               .cfa_offset = rule.cfa_offset,
+                               .fp_offset = rule.fp_offset,
+                               .ra_offset = rule.ra_offset};
   rule_numbers_[rule] = number;
   return number;
 }
