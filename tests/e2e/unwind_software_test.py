@@ -7,6 +7,7 @@ import contextlib
 import glob
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -27,7 +28,7 @@ def wait_for_port(port):
 
 
 class Load:
-    """Processes that run until the block ends."""
+    """Processes that run, with their children, until the block ends."""
 
     def __init__(self):
         self.processes = []
@@ -37,19 +38,31 @@ class Load:
 
     def __exit__(self, *_):
         for process in reversed(self.processes):
-            process.kill()
+            os.killpg(process.pid, signal.SIGKILL)
             process.wait()
 
     def start(self, *command, **options):
         process = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, **options)
+            command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+            start_new_session=True, **options)
         self.processes.append(process)
         return process.pid
 
 
-def children(pid):
-    with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as file:
-        return [int(child) for child in file.read().split()]
+def command_line(pid):
+    with contextlib.suppress(OSError), open(f"/proc/{pid}/cmdline", encoding="utf-8") as file:
+        return file.read()
+    return ""
+
+
+def children(pid, word, least=1):
+    """Those with this word in their command line, when there are so many."""
+    while True:
+        with open(f"/proc/{pid}/task/{pid}/children", encoding="utf-8") as file:
+            found = [int(child) for child in file.read().split() if word in command_line(child)]
+        if len(found) >= least:
+            return found
+        time.sleep(0.05)
 
 
 def redis(load, directory):
@@ -70,7 +83,7 @@ http {{ access_log off; gzip on; gzip_min_length 1; gzip_types *;
     pid = load.start("/usr/sbin/nginx", "-c", config)
     wait_for_port(7791)
     load.start("wrk", "-t1", "-c8", "-d60s", "-H", "Accept-Encoding: gzip", "http://127.0.0.1:7791/")
-    return children(pid)
+    return children(pid, "worker")
 
 
 def postgres(load, directory):
@@ -92,9 +105,7 @@ def postgres(load, directory):
         run(f"{binaries}/createdb", "-h", "localhost", "-p", "7792", "bench")
     run(f"{binaries}/pgbench", "-h", "localhost", "-p", "7792", "-i", "-q", "bench")
     load.start(*as_postgres(f"{binaries}/pgbench", "-h", "localhost", "-p", "7792", "-c", "2", "-S", "-T", "60", "bench"))
-    while len(children(pid)) < 6:
-        time.sleep(0.05)
-    return [pid, *children(pid)]
+    return children(pid, "bench", least=2)
 
 
 def xz(load, directory):
