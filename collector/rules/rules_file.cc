@@ -1,16 +1,13 @@
 #include "collector/rules/rules_file.h"
 
-#include <yaml-cpp/yaml.h>
-
 #include <algorithm>
-#include <initializer_list>
 #include <set>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_join.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "base/yaml_fields.h"
 #include "collector/ingest/window_checks.h"
 #include "collector/store/matcher.h"
 #include "profile/filter.h"
@@ -20,9 +17,9 @@ namespace {
 
 constexpr size_t kMaxNameBytes = 128;
 
-class RulesReader {
+class RulesReader : private YamlFields {
  public:
-  explicit RulesReader(absl::string_view path) : path_(path) {}
+  using YamlFields::YamlFields;
 
   absl::StatusOr<std::vector<Rule>> Read(const YAML::Node& root) const {
     std::vector<Rule> rules;
@@ -45,43 +42,7 @@ class RulesReader {
     return rules;
   }
 
-  absl::Status Error(const YAML::Mark& mark, absl::string_view what) const {
-    return absl::InvalidArgumentError(absl::StrCat(path_, ":", mark.line + 1, ": ", what));
-  }
-
  private:
-  absl::Status Error(const YAML::Node& node, absl::string_view field, absl::string_view what) const {
-    return Error(node.Mark(), absl::StrCat(field, ": ", what));
-  }
-
-  absl::Status CheckFields(const YAML::Node& map, absl::string_view what,
-                           std::initializer_list<absl::string_view> known) const {
-    const std::string fields = absl::StrJoin(known, ", ");
-    if (!map.IsMap()) return Error(map, what, absl::StrCat("must have the fields ", fields));
-    std::set<std::string> seen;
-    for (const auto& entry : map) {
-      const std::string& name = entry.first.Scalar();
-      if (std::ranges::find(known, name) == known.end()) {
-        return Error(entry.first, name, absl::StrCat("there is no such field; ", what, " has ", fields));
-      }
-      if (!seen.insert(name).second) return Error(entry.first, name, "is there twice");
-    }
-    return absl::OkStatus();
-  }
-
-  absl::StatusOr<std::string> Text(const YAML::Node& node, absl::string_view field) const {
-    if (!node.IsDefined() || node.IsNull()) return "";
-    if (!node.IsScalar()) {
-      return Error(node, field, "must be one text; put it in single quotes, such as '{namespace=\"shop\"}'");
-    }
-    return node.Scalar();
-  }
-
-  // The status of a check of this field's value.
-  absl::Status Explained(const YAML::Node& node, absl::string_view field, const absl::Status& status) const {
-    return status.ok() ? status : Error(node, field, status.message());
-  }
-
   absl::StatusOr<Rule> ReadRule(const YAML::Node& node) const {
     RETURN_IF_ERROR(CheckFields(node, "a rule", {"name", "selector", "focus", "ignore", "group_by"}));
     Rule rule;
@@ -123,19 +84,12 @@ class RulesReader {
     }
     return labels;
   }
-
-  const absl::string_view path_;
 };
 
 }  // namespace
 
 absl::StatusOr<std::vector<Rule>> ParseRules(const std::string& yaml, absl::string_view path) {
-  const RulesReader reader(path);
-  try {
-    return reader.Read(YAML::Load(yaml));
-  } catch (const YAML::Exception& error) {
-    return reader.Error(error.mark, absl::StrCat("not YAML: ", error.msg));
-  }
+  return ReadYaml(yaml, path, [path](const YAML::Node& root) { return RulesReader(path).Read(root); });
 }
 
 absl::StatusOr<std::vector<Rule>> ReadRules(const std::string& path) {

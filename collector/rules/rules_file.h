@@ -6,8 +6,6 @@
 //       focus: '^encoding/json\.'
 //       ignore: 'main\.selfTest'
 //       group_by: [service, version]
-//
-// This is yaml-cpp's only home.
 #pragma once
 
 #include <string>
