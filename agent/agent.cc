@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/capture/capture_sources.h"
 #include "agent/capture/pprof/pprof_source.h"
+#include "agent/containers/cri_runtime.h"
 #include "base/metrics.h"
 #include "base/status_macros.h"
 #include "base/version.h"
@@ -26,6 +27,11 @@ CaptureLoopOptions MakeSchedule(const AgentOptions& agent, size_t sources, int c
   return options;
 }
 
+std::unique_ptr<ContainerDirectory> MakeContainerDirectory(const std::vector<std::string>& sockets) {
+  if (sockets.empty()) return nullptr;
+  return std::make_unique<ContainerDirectory>(std::make_unique<CriRuntime>(sockets));
+}
+
 }  // namespace
 
 absl::StatusOr<std::unique_ptr<Agent>> Agent::Create(const AgentOptions& options) {
@@ -39,6 +45,8 @@ absl::StatusOr<std::unique_ptr<Agent>> Agent::Create(const AgentOptions& options
 Agent::Agent(const AgentOptions& options)
     : options_(options),
       cpus_(static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)))),
+      containers_(MakeContainerDirectory(options.container_sockets)),
+      labels_(containers_.get(), options.relabel_rules),
       builder_(processes_, symbolizer_, options.uplink.node),
       gc_pauses_([this](const Process& process) { return symbolizer_.GoData(process); }),
       node_watch_(cpus_),
@@ -48,9 +56,12 @@ Agent::Agent(const AgentOptions& options)
       uplink_metrics_(registry_),
       gc_unreadable_(AddCounters(registry_, "pilotlight_go_gc_unreadable_processes_total",
                                  "Go processes whose memory the agent may not read for their pauses.")),
+      container_lookups_(AddCounters(registry_, "pilotlight_container_lookups_total",
+                                     "Questions to the container runtime for the pods of processes.")),
       http_server_({.listen_address = options.web_listen_address, .threads = 2}) {
   AddBuildInfo(registry_, "pilotlight-agent");
   SetTotal(gc_unreadable_, {}, gc_pauses_.unreadable_processes());
+  CountContainerLookups();
 }
 
 Agent::~Agent() { http_server_.Stop(); }
@@ -161,6 +172,7 @@ void Agent::OnTurn(const TurnReport& report) {
     ReadGcPauses(*report.folded);
     if (pull_ != nullptr) {
       for (const auto& process : report.folded->go_processes) pull_->OnGoProcess(process);
+      for (const pid_t pid : report.folded->dropped_processes) pull_->OnDroppedProcess(pid);
     }
   }
   symbolizer_.EndWindow();
@@ -169,6 +181,7 @@ void Agent::OnTurn(const TurnReport& report) {
     unwind_metrics_.Update(unwind_tables_->stats());
   }
   symbol_metrics_.Update(symbolizer_.stats());
+  CountContainerLookups();
   {
     MutexLock lock(mutex_);
     last_turn_ = {.source = std::string(report.source),
@@ -196,6 +209,13 @@ void Agent::ReadGcPauses(const FoldedWindow& folded) {
   }
   gc_pauses_.EndWindow();
   SetTotal(gc_unreadable_, {}, gc_pauses_.unreadable_processes());
+}
+
+void Agent::CountContainerLookups() {
+  if (containers_ == nullptr) return;
+  for (const auto& [result, count] : containers_->lookups()) {
+    SetTotal(container_lookups_, {{"result", result}}, count);
+  }
 }
 
 AgentStatus Agent::CurrentStatus() {

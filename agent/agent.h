@@ -13,8 +13,10 @@
 #include "absl/time/time.h"
 #include "agent/capture/pprof/pprof_target.h"
 #include "agent/command_handler.h"
+#include "agent/containers/container_directory.h"
 #include "agent/fold/window_builder.h"
 #include "agent/gc/gc_pause_reader.h"
+#include "agent/labels/process_labels.h"
 #include "agent/metrics/capture_metrics.h"
 #include "agent/metrics/mirror.h"
 #include "agent/metrics/symbol_metrics.h"
@@ -45,6 +47,10 @@ struct AgentOptions {
   std::vector<PprofTarget> pprof_targets;  // asked for their own profiles when there are any
   // Kinds of profiles (kPullKinds) that are pulled from the Go programs of this node that serve them.
   std::vector<std::string> pull_kinds;
+  // Of the container runtime that knows the pods' names, of which the first that is there is asked; none asks
+  // nobody.
+  std::vector<std::string> container_sockets;
+  std::vector<RelabelRule> relabel_rules;
   CaptureLoopOptions schedule;  // its max_overhead_cores is set from:
   // Share of the node's CPU time that the agent may use in the mean, as pilotlight_capture_overhead_ratio
   // tells it: what sampling costs grows with the number of CPUs. 0 is no limit.
@@ -74,14 +80,17 @@ class Agent : private TurnObserver {
   absl::Status StartHttp();
   void OnTurn(const TurnReport& report) override;
   void ReadGcPauses(const FoldedWindow& folded);
+  void CountContainerLookups();
   AgentStatus CurrentStatus();
 
   const AgentOptions options_;
   const int cpus_;
   prometheus::Registry registry_;
   std::vector<std::unique_ptr<CaptureSource>> sources_;
-  PullSource* pull_ = nullptr;  // one of them
-  ProcessTable processes_;
+  PullSource* pull_ = nullptr;                            // one of them
+  const std::unique_ptr<ContainerDirectory> containers_;  // null when nobody is to be asked
+  ProcessLabels labels_;
+  ProcessTable processes_{"/proc", &labels_};
   std::vector<std::unique_ptr<GoProgramFinder>> go_program_finders_;  // by source
   std::unique_ptr<UnwindTableKeeper> unwind_tables_;                  // of the one that watches the node
   CachingSymbolizer symbolizer_;
@@ -90,13 +99,14 @@ class Agent : private TurnObserver {
   NodeWatch node_watch_;
   WindowWatch window_watch_;
   CaptureRequests capture_requests_;
-  CommandHandler command_handler_{capture_requests_};
+  CommandHandler command_handler_{capture_requests_, labels_};
   SystemTimer timer_;
   TargetMetrics target_metrics_;
   SymbolMetrics symbol_metrics_;
   UnwindMetrics unwind_metrics_;
   UplinkMetrics uplink_metrics_;
   CounterFamily& gc_unreadable_;
+  CounterFamily& container_lookups_;
   std::unique_ptr<CaptureMetrics> capture_metrics_;
   std::unique_ptr<Spool> spool_;
   std::unique_ptr<Uplink> uplink_;

@@ -11,8 +11,9 @@ namespace pilotlight::agent {
 
 class CommandHandler {
  public:
-  // Borrowed.
-  explicit CommandHandler(CaptureRequests& captures) : captures_(captures) {}
+  // Both are borrowed.
+  CommandHandler(CaptureRequests& captures, ProcessLabeller& labeller)
+      : captures_(captures), inspector_([&labeller] { return InspectAll(&labeller); }) {}
 
   void Handle(const v1::Command& command, CommandDone done);
 

@@ -13,8 +13,11 @@
 #include "absl/strings/str_cat.h"
 #include "agent/agent.h"
 #include "agent/capture/pprof/pprof_target.h"
+#include "agent/containers/cri_runtime.h"
+#include "agent/labels/relabel_file.h"
 #include "base/flags.h"
 #include "base/logging.h"
+#include "base/status_macros.h"
 #include "base/stop_signal.h"
 #include "base/version.h"
 
@@ -25,6 +28,8 @@ struct Configuration {
   AgentOptions agent;
   std::vector<std::string> sources = {"auto"};
   std::vector<std::string> pprof_targets;
+  std::string container_endpoint{kAutoEndpoint};
+  std::string relabel_file;
   uint64_t spool_max_bytes = 0;
   LoggingFlags logging;
 };
@@ -82,6 +87,17 @@ void AddOtherFlags(CLI::App& app, Configuration& configuration) {
   app.add_option("--web.listen-address", agent.web_listen_address, "Address for /metrics and the status page")
       ->capture_default_str();
   app.add_option("--node.name", agent.uplink.node, "Label \"node\" of the profiles")->capture_default_str();
+  app.add_option(
+         "--container.runtime-endpoint", configuration.container_endpoint,
+         "Socket of containerd or CRI-O, which knows the pods of the containers; auto looks where they "
+         "put it by themselves, an empty one asks nobody")
+      ->type_name("PATH")
+      ->capture_default_str();
+  app.add_option(
+         "--labels.relabel-config", configuration.relabel_file,
+         "YAML file with relabel_configs as Prometheus has them, for the labels of the profiles and for "
+         "what is not to be profiled")
+      ->type_name("FILE");
   app.add_option("--metrics.max-targets", agent.metrics.max_targets, "Targets that get metrics of their own")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
@@ -126,6 +142,15 @@ absl::Status Validate(Configuration& configuration) {
     return absl::InvalidArgumentError(
         absl::StrCat("--capture.duration=", absl::FormatDuration(schedule.capture.duration),
                      " is longer than --capture.interval=", absl::FormatDuration(schedule.interval)));
+  }
+  absl::StatusOr<std::vector<std::string>> sockets = RuntimeSockets(configuration.container_endpoint);
+  if (!sockets.ok()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("--container.runtime-endpoint: ", sockets.status().message()));
+  }
+  agent.container_sockets = *std::move(sockets);
+  if (!configuration.relabel_file.empty()) {
+    ASSIGN_OR_RETURN(agent.relabel_rules, ReadRelabelFile(configuration.relabel_file));
   }
   if (agent.uplink.node.empty()) return absl::InvalidArgumentError("--node.name must not be empty");
   agent.spool.max_bytes = configuration.spool_max_bytes;

@@ -5,7 +5,9 @@
 #include <memory>
 
 #include "absl/status/status.h"
+#include "agent/containers/cri_runtime.h"
 #include "agent/inspect/inspection_wire.h"
+#include "agent/labels/process_labels.h"
 #include "base/status_macros.h"
 #include "cli/commands.h"
 #include "cli/doctor_view.h"
@@ -40,8 +42,11 @@ absl::StatusOr<agent::Inspection> Inspect(const DoctorFlags& flags) {
     ASSIGN_OR_RETURN(const v1::NodeInspection inspection, client.Inspect(flags.node));
     return agent::DecodeInspection(inspection);
   }
-  if (!flags.pids.empty()) return agent::InspectThese(flags.pids);
-  return agent::InspectAll();
+  ASSIGN_OR_RETURN(const std::vector<std::string> sockets, agent::RuntimeSockets(agent::kAutoEndpoint));
+  agent::ContainerDirectory containers(std::make_unique<agent::CriRuntime>(sockets));
+  agent::ProcessLabels labels(&containers, /*rules=*/{});
+  if (!flags.pids.empty()) return agent::InspectThese(flags.pids, &labels);
+  return agent::InspectAll(&labels);
 }
 
 int RunDoctor(const CLI::App& command, const DoctorFlags& flags) {

@@ -104,9 +104,11 @@ std::string ContainerDirectory::NextPending() const {
   return next == entries_.end() ? "" : next->first;
 }
 
-void ContainerDirectory::Finish(Entry& entry, const absl::StatusOr<Container>& container) {
+void ContainerDirectory::Finish(const std::string& id, Entry& entry,
+                                const absl::StatusOr<Container>& container) {
   entry.pending = false;
   --pending_;
+  spdlog::debug("container {}: {}", id, container.ok() ? "found" : container.status().ToString());
   ++lookups_[ResultOf(container.status())];
   if (container.ok()) {
     entry.container = std::make_shared<const Container>(*container);
@@ -127,14 +129,14 @@ void ContainerDirectory::Run() {
     }
     const absl::StatusOr<Container> container = runtime_->Find(id);
     const MutexLock lock(mutex_);
-    Finish(entries_.at(id), container);
+    Finish(id, entries_.at(id), container);
     if (!container.ok() && !absl::IsNotFound(container.status())) {
       if (failure_log_.Allow()) {
         spdlog::warn("containers have no names: {}", std::string(container.status().message()));
       }
       // The others would wait as long for the same.
       for (auto& [other, entry] : entries_) {
-        if (entry.pending) Finish(entry, container);
+        if (entry.pending) Finish(other, entry, container);
       }
     }
     changed_.NotifyAll();

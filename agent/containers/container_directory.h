@@ -61,7 +61,8 @@ class ContainerDirectory {
   // The ID of one that is to be looked up; empty when there is none.
   std::string NextPending() const ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void ForgetUnused(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Finish(Entry& entry, const absl::StatusOr<Container>& container) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Finish(const std::string& id, Entry& entry, const absl::StatusOr<Container>& container)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::unique_ptr<ContainerRuntime> runtime_;
   const ContainerDirectoryOptions options_;

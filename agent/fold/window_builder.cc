@@ -133,14 +133,24 @@ bool IsVanished(const Process* process) {
   return process == nullptr || (process->start_ticks == 0 && process->maps.mappings().empty());
 }
 
+uint64_t CountOf(const ProcessSamples& samples) {
+  uint64_t count = samples.stackless_samples;
+  for (const RawStack& stack : samples.stacks) count += stack.count;
+  return count;
+}
+
 void Folder::AddProcess(const ProcessSamples& samples) {
   std::shared_ptr<const Process> process = processes_.Find(samples.pid);
+  if (process != nullptr && process->dropped) {
+    folded_.dropped_processes.push_back(samples.pid);
+    folded_.dropped_samples += CountOf(samples);
+    return;
+  }
   if (!IsVanished(process.get()) && HasUnmappedAddress(*process, samples)) {
     processes_.RefreshMaps(samples.pid);
     process = processes_.Find(samples.pid);
   }
   Series& series = SeriesOf(process == nullptr ? Labels{} : process->labels, ProfileType{}, period_ns_);
-  uint64_t count = samples.stackless_samples;
   if (samples.stackless_samples > 0) {
     series.samples.push_back({trie_.Child(StackTrie::kRoot, truncated_), samples.stackless_samples,
                               static_cast<int64_t>(samples.stackless_samples) * period_ns_});
@@ -149,8 +159,8 @@ void Folder::AddProcess(const ProcessSamples& samples) {
   FrameCache user_frames;
   for (const RawStack& stack : samples.stacks) {
     AddStack(stack, process.get(), user_frames, series);
-    count += stack.count;
   }
+  const uint64_t count = CountOf(samples);
   folded_.samples += count;
   if (user_frames.Holds(FrameKind::kGo, trie_)) folded_.go_processes.push_back(process);
   if (IsVanished(process.get())) {

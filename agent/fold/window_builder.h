@@ -30,6 +30,9 @@ struct FoldedWindow {
   uint64_t vanished_samples = 0;
   // Those whose stacks do not reach their outermost callers because the walk could not go on.
   uint64_t broken_samples = 0;
+  // Those that relabelling drops, and their samples, which are in nothing else here.
+  std::vector<pid_t> dropped_processes;
+  uint64_t dropped_samples = 0;
   // Those that Go code was seen in.
   std::vector<std::shared_ptr<const Process>> go_processes;
 };

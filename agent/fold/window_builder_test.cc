@@ -98,6 +98,35 @@ TEST_F(WindowBuilderTest, PutsTheOutermostCallerFirstAndTheKernelLast) {
   EXPECT_THAT(Counts(Build()), ElementsAre(Pair("r1031;r1021;u1010;kr2;k1", 3)));
 }
 
+// Drops what is called "noise".
+class DropNoise : public ProcessLabeller {
+ public:
+  ProcessLabelling LabelsOf(const Process& process) override {
+    const std::string name = ExecutableName(process);
+    return {.labels = {{"service_name", name}}, .dropped = name == "noise"};
+  }
+  void Settle() override {}
+};
+
+TEST_F(WindowBuilderTest, CountsSamplesOfDroppedProcessesAndKeepsNothingElseOfThem) {
+  DropNoise labeller;
+  ProcessTable processes(proc_.root(), &labeller);
+  proc_.Put({.pid = 10, .executable = "/usr/bin/app", .maps = kMaps});
+  proc_.Put({.pid = 11, .executable = "/usr/bin/noise", .maps = kMaps});
+  processes.OnProcess(10);
+  processes.OnProcess(11);
+  capture_.processes = {{.pid = 10, .stacks = {{.user = {0x1010}, .count = 3}}},
+                        {.pid = 11,
+                         .stacks = {{.user = {0x1010}, .count = 4}, {.user = {0x1020}, .count = 5}},
+                         .stackless_samples = 6}};
+  const FoldedWindow folded =
+      WindowBuilder(processes, symbolizer_, "node-1").Build(capture_, "ebpf", absl::Seconds(60));
+  EXPECT_THAT(Counts(folded), ElementsAre(Pair("u1010", 3)));
+  EXPECT_EQ(folded.samples, 3u);
+  EXPECT_EQ(folded.dropped_samples, 15u);
+  EXPECT_THAT(folded.dropped_processes, ElementsAre(11));
+}
+
 TEST_F(WindowBuilderTest, PutsInlinedCallsBelowTheirCaller) {
   StartProcess(10);
   symbolizer_.inlined = {0x1021};

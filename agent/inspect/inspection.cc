@@ -26,19 +26,19 @@ std::vector<ProgramReport> GroupByExecutable(std::vector<ProcessReport> processe
   return programs;
 }
 
-Inspection InspectAll() {
+Inspection InspectAll(ProcessLabeller* labeller) {
   std::vector<ProcessReport> processes;
   for (const pid_t pid : ListProcesses()) {
-    absl::StatusOr<ProcessReport> process = InspectProcess(pid);
+    absl::StatusOr<ProcessReport> process = InspectProcess(pid, "/proc", labeller);
     if (process.ok()) processes.push_back(*std::move(process));
   }
   return {.node = InspectNode(), .programs = GroupByExecutable(std::move(processes))};
 }
 
-absl::StatusOr<Inspection> InspectThese(const std::vector<pid_t>& pids) {
+absl::StatusOr<Inspection> InspectThese(const std::vector<pid_t>& pids, ProcessLabeller* labeller) {
   std::vector<ProcessReport> processes;
   for (const pid_t pid : pids) {
-    ASSIGN_OR_RETURN(ProcessReport process, InspectProcess(pid));
+    ASSIGN_OR_RETURN(ProcessReport process, InspectProcess(pid, "/proc", labeller));
     processes.push_back(std::move(process));
   }
   return Inspection{.node = InspectNode(), .programs = GroupByExecutable(std::move(processes))};

@@ -29,8 +29,8 @@ struct Inspection {
 std::vector<ProgramReport> GroupByExecutable(std::vector<ProcessReport> processes);
 
 // Processes that are gone meanwhile are left out. Reads the main binary of each executable.
-Inspection InspectAll();
+Inspection InspectAll(ProcessLabeller* labeller = nullptr);
 // NotFound when one of them is gone.
-absl::StatusOr<Inspection> InspectThese(const std::vector<pid_t>& pids);
+absl::StatusOr<Inspection> InspectThese(const std::vector<pid_t>& pids, ProcessLabeller* labeller = nullptr);
 
 }  // namespace pilotlight::agent

@@ -18,8 +18,7 @@ class Inspector {
  public:
   using Done = std::function<void(const Inspection&)>;
 
-  explicit Inspector(std::function<Inspection()> inspect = InspectAll,
-                     absl::Duration min_interval = absl::Seconds(10))
+  explicit Inspector(std::function<Inspection()> inspect, absl::Duration min_interval = absl::Seconds(10))
       : inspect_(std::move(inspect)), min_interval_(absl::ToChronoNanoseconds(min_interval)) {}
   // Waits for the one that is going on.
   ~Inspector();

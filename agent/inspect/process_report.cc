@@ -152,9 +152,11 @@ FramePointers FindFramePointers(const ElfFile& elf) {
   return share <= kNearlyNone ? FramePointers::kNone : FramePointers::kSome;
 }
 
-absl::StatusOr<ProcessReport> InspectProcess(pid_t pid, const std::string& proc_root) {
-  ProcessTable table(proc_root);
+absl::StatusOr<ProcessReport> InspectProcess(pid_t pid, const std::string& proc_root,
+                                             ProcessLabeller* labeller) {
+  ProcessTable table(proc_root, labeller);
   table.OnProcess(pid);
+  table.UpdateLabels();
   const std::shared_ptr<const Process> process = table.Find(pid);
   if (process == nullptr || process->kernel_thread) {
     return absl::NotFoundError(absl::StrCat("no process ", pid));

@@ -32,9 +32,12 @@ struct ProcessReport {
   std::vector<std::string> advice;  // sentences; empty when nothing is missing
 };
 
+// The labels are those of `labeller`, without one those of ProcessTable.
+//
 // NotFound when the process is gone, or is a thread of the kernel. Costs one look at its main binary, and
 // when that has net/http/pprof, a request to its ports (see FindPprofPort()).
-absl::StatusOr<ProcessReport> InspectProcess(pid_t pid, const std::string& proc_root = "/proc");
+absl::StatusOr<ProcessReport> InspectProcess(pid_t pid, const std::string& proc_root = "/proc",
+                                             ProcessLabeller* labeller = nullptr);
 
 // Judged by how functions begin, a few hundred of those that have names. kUnknown without any, and for other
 // machines than x86-64.

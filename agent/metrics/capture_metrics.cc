@@ -18,6 +18,8 @@ CaptureMetrics::CaptureMetrics(const std::vector<std::string>& sources, int cpus
                                     "Samples of such processes: without functions' names.")),
       broken_samples_(AddCounters(registry, "pilotlight_capture_broken_samples_total",
                                   "Samples whose stacks could not be walked to their outermost callers.")),
+      dropped_samples_(AddCounters(registry, "pilotlight_capture_dropped_samples_total",
+                                   "Samples of processes that --labels.relabel-config drops.")),
       triggers_(AddCounters(registry, "pilotlight_capture_triggers_total",
                             "Extra captures that were asked for: captured, too_soon after another one, "
                             "over_budget, or overloaded, when the node had no time for them.")),
@@ -45,6 +47,7 @@ CaptureMetrics::CaptureMetrics(const std::vector<std::string>& sources, int cpus
   vanished_processes_.Add({});
   vanished_samples_.Add({});
   broken_samples_.Add({});
+  dropped_samples_.Add({});
   overhead_ratio_.Add({});
   throttle_.Add({});
 }
@@ -66,6 +69,7 @@ void CaptureMetrics::OnTurn(const TurnReport& report) {
   vanished_processes_.Add({}).Increment(static_cast<double>(report.folded->vanished_processes));
   vanished_samples_.Add({}).Increment(static_cast<double>(report.folded->vanished_samples));
   broken_samples_.Add({}).Increment(static_cast<double>(report.folded->broken_samples));
+  dropped_samples_.Add({}).Increment(static_cast<double>(report.folded->dropped_samples));
   SetValue(window_end_, absl::ToDoubleSeconds(absl::Now() - absl::UnixEpoch()));
   SetValue(frequency_, report.capture.frequency_hz);
   SetValue(duration_, absl::ToDoubleSeconds(report.folded->window.duration));

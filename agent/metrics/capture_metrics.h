@@ -28,6 +28,7 @@ class CaptureMetrics : public TurnObserver {
   CounterFamily& vanished_processes_;
   CounterFamily& vanished_samples_;
   CounterFamily& broken_samples_;
+  CounterFamily& dropped_samples_;
   CounterFamily& triggers_;
   GaugeFamily& overhead_ratio_;
   GaugeFamily& throttle_;

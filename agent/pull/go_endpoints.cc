@@ -34,7 +34,14 @@ void GoEndpoints::OnGoProcess(const std::shared_ptr<const Process>& process) {
     if (states_.size() < kMaxProcesses) states_[process->pid].process = process;
   } else if (known->second.process->start_ticks != process->start_ticks) {
     known->second = State{.process = process};
+  } else {
+    known->second.process = process;  // its labels may have changed
   }
+}
+
+void GoEndpoints::Forget(pid_t pid) {
+  const MutexLock lock(mutex_);
+  states_.erase(pid);
 }
 
 void GoEndpoints::Look(State& state, absl::Duration now) const {
@@ -72,7 +79,11 @@ std::vector<GoEndpoint> GoEndpoints::Round(absl::Duration now,
       Look(state, now);
       const MutexLock lock(mutex_);
       const auto current = states_.find(pid);
-      if (current != states_.end() && current->second.process == state.process) current->second = state;
+      if (current == states_.end() || current->second.process->start_ticks != state.process->start_ticks)
+        continue;
+      const std::shared_ptr<const Process> newest = current->second.process;
+      current->second = state;
+      current->second.process = newest;
     }
     if (state.found)
       endpoints.push_back({pid, state.process->start_ticks, state.process->labels, state.port});

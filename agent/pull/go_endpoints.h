@@ -46,6 +46,8 @@ class GoEndpoints {
 
   // A Go process was seen at work. Beyond 1024 of them, further ones are ignored.
   void OnGoProcess(const std::shared_ptr<const Process>& process);
+  // It is not to be asked, if it is known.
+  void Forget(pid_t pid);
   // Those that are known now, by pid, after a look for more; `is_alive` tells the ones that are gone. Blocks
   // for the network. Called by one thread.
   std::vector<GoEndpoint> Round(absl::Duration now, const std::function<bool(const Process&)>& is_alive);

@@ -89,6 +89,25 @@ TEST_F(GoEndpointsTest, ForgetsWhatIsGoneAndKnowsAReusedPid) {
   EXPECT_EQ(Round(absl::Seconds(120)), Pids());
 }
 
+TEST_F(GoEndpointsTest, HasTheNewestLabels) {
+  endpoints_.OnGoProcess(Named(7));
+  Round(absl::Seconds(0));
+  auto labelled = std::make_shared<Process>(*Named(7));
+  labelled->labels["pod"] = "shop-1";
+  endpoints_.OnGoProcess(labelled);
+  const auto found = endpoints_.Round(absl::Seconds(60), [](const Process&) { return true; });
+  ASSERT_EQ(found.size(), 1u);
+  EXPECT_EQ(found[0].labels.at("pod"), "shop-1");
+  EXPECT_EQ(probed_, 1);
+}
+
+TEST_F(GoEndpointsTest, ForgetsWhatIsNotToBeAsked) {
+  endpoints_.OnGoProcess(Named(7));
+  Round(absl::Seconds(0));
+  endpoints_.Forget(7);
+  EXPECT_EQ(Round(absl::Seconds(60)), Pids());
+}
+
 TEST_F(GoEndpointsTest, TakesAFewNewOnesARound) {
   for (pid_t pid = 1; pid <= 5; ++pid) endpoints_.OnGoProcess(Named(pid));
   EXPECT_EQ(Round(absl::Seconds(0)), Pids({1, 2}));

@@ -38,6 +38,8 @@ class PullSource : public CaptureSource {
 
   // A Go process was seen at work. Thread-safe.
   void OnGoProcess(const std::shared_ptr<const Process>& process) { endpoints_.OnGoProcess(process); }
+  // A process is not to be profiled. Thread-safe.
+  void OnDroppedProcess(pid_t pid) { endpoints_.Forget(pid); }
 
   // How many are known to serve profiles. Thread-safe.
   size_t endpoints() { return endpoints_.found(); }

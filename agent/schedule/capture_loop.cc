@@ -101,6 +101,7 @@ void CaptureLoop::TakeTurn(size_t source, const ExtraCapture* extra, const StopS
     return;
   }
 
+  parts_.processes->UpdateLabels();
   FoldedWindow folded = parts_.builder->Build(*capture, report.source, interval);
   parts_.processes->EndWindow();
   const std::vector<SeriesInsight> insights = DeriveInsight(folded.window);

@@ -44,6 +44,13 @@ std::optional<ProcessStat> ReadStat(pid_t pid, const std::string& proc_root) {
   return stat;
 }
 
+Cgroup ReadCgroup(pid_t pid, const std::string& proc_root) {
+  constexpr size_t kMaxBytes = 64 << 10;  // a path has at most 4 KiB, and there are some 13 hierarchies
+  const absl::StatusOr<std::string> text =
+      ReadFileStart(absl::StrCat(proc_root, "/", pid, "/cgroup"), kMaxBytes);
+  return text.ok() ? ParseCgroup(*text) : Cgroup{};
+}
+
 // Empty for kernel threads, and where the right to see it is missing.
 std::string ReadExecutable(pid_t pid, const std::string& proc_root) {
   char path[PATH_MAX];
@@ -52,18 +59,29 @@ std::string ReadExecutable(pid_t pid, const std::string& proc_root) {
   return std::string(absl::StripSuffix(absl::string_view(path, static_cast<size_t>(length)), " (deleted)"));
 }
 
-std::string ServiceName(const Process& process) {
-  // One service for all of the kernel: its threads come and go, and each has a name of its own.
+}  // namespace
+
+std::string ExecutableName(const Process& process) {
   if (process.kernel_thread) return "kernel";
   const std::string name = process.executable.substr(process.executable.rfind('/') + 1);
   return name.empty() ? process.comm : name;
 }
 
-}  // namespace
-
 bool IsAlive(const Process& process, const std::string& proc_root) {
   const std::optional<ProcessStat> stat = ReadStat(process.pid, proc_root);
   return stat.has_value() && stat->start_ticks == process.start_ticks;
+}
+
+ProcessTable::Entry ProcessTable::NewEntry(std::shared_ptr<Process> process) const {
+  ProcessLabelling labelling;
+  if (labeller_ == nullptr) {
+    labelling.labels[std::string(kServiceLabel)] = ExecutableName(*process);
+  } else {
+    labelling = labeller_->LabelsOf(*process);
+  }
+  process->labels = std::move(labelling.labels);
+  process->dropped = labelling.dropped;
+  return {.process = std::move(process), .seen_in_window = true, .labels_may_change = labelling.may_change};
 }
 
 void ProcessTable::OnProcess(pid_t pid) {
@@ -97,21 +115,22 @@ void ProcessTable::OnProcess(pid_t pid) {
     // Without them its frames have no names, which is counted there; the samples are the process's all the
     // same.
     if (maps.ok()) process->maps = *std::move(maps);
+    process->cgroup = ReadCgroup(pid, proc_root_);
   }
-  process->labels[std::string(kServiceLabel)] = ServiceName(*process);
-
+  Entry entry = NewEntry(std::move(process));
   MutexLock lock(mutex_);
-  entries_[pid] = {.process = std::move(process), .seen_in_window = true, .refreshed_in_window = false};
+  entries_[pid] = std::move(entry);
 }
 
 void ProcessTable::OnNamedProcess(pid_t pid, absl::string_view comm) {
   OnProcess(pid);
+  if (Find(pid) != nullptr) return;
   auto process = std::make_shared<Process>();
   process->pid = pid;
   process->comm = std::string(comm);
-  process->labels[std::string(kServiceLabel)] = ServiceName(*process);
+  Entry entry = NewEntry(std::move(process));
   MutexLock lock(mutex_);
-  entries_.try_emplace(pid, Entry{.process = std::move(process), .seen_in_window = true});
+  entries_.try_emplace(pid, std::move(entry));
 }
 
 void ProcessTable::RefreshMaps(pid_t pid) {
@@ -136,6 +155,31 @@ void ProcessTable::SnapshotMaps(pid_t pid) {
   auto refreshed = std::make_shared<Process>(*known->second.process);
   refreshed->maps = *std::move(maps);
   known->second.process = std::move(refreshed);
+}
+
+void ProcessTable::UpdateLabels() {
+  std::vector<std::shared_ptr<const Process>> processes;
+  {
+    MutexLock lock(mutex_);
+    for (const auto& [pid, entry] : entries_) {
+      if (entry.seen_in_window && entry.labels_may_change) processes.push_back(entry.process);
+    }
+  }
+  if (processes.empty()) return;
+  labeller_->Settle();
+  for (const std::shared_ptr<const Process>& process : processes) {
+    ProcessLabelling labelling = labeller_->LabelsOf(*process);
+    MutexLock lock(mutex_);
+    const auto known = entries_.find(process->pid);
+    if (known == entries_.end() || known->second.process->start_ticks != process->start_ticks) continue;
+    Entry& entry = known->second;
+    entry.labels_may_change = labelling.may_change;
+    if (entry.process->labels == labelling.labels && entry.process->dropped == labelling.dropped) continue;
+    auto updated = std::make_shared<Process>(*entry.process);
+    updated->labels = std::move(labelling.labels);
+    updated->dropped = labelling.dropped;
+    entry.process = std::move(updated);
+  }
 }
 
 std::shared_ptr<const Process> ProcessTable::Find(pid_t pid) const {

@@ -10,6 +10,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/time/time.h"
 #include "agent/capture/capture_source.h"
+#include "agent/targets/cgroup.h"
 #include "agent/targets/process_maps.h"
 #include "base/mutex.h"
 #include "profile/profile.h"
@@ -22,8 +23,30 @@ struct Process {
   std::string comm;
   std::string executable;  // path as the process sees it; empty for kernel threads
   bool kernel_thread = false;
+  Cgroup cgroup;
   ProcessMaps maps;
-  Labels labels;  // service_name and what else is known
+  Labels labels;         // service_name and what else is known
+  bool dropped = false;  // by relabelling: it is not to be profiled
+};
+
+// The base name of its executable, or what the kernel calls it; "kernel" for the threads of the kernel, as
+// they come and go and each has a name of its own.
+std::string ExecutableName(const Process& process);
+
+struct ProcessLabelling {
+  Labels labels;
+  bool dropped = false;
+  bool may_change = false;  // more may be known later
+};
+
+// Thread-safe. Called when a process is seen for the first time, perhaps in the middle of a capture, so it
+// does not wait.
+class ProcessLabeller {
+ public:
+  virtual ~ProcessLabeller() = default;
+  virtual ProcessLabelling LabelsOf(const Process& process) = 0;
+  // Waits, for a second at most, for what is about to be known.
+  virtual void Settle() = 0;
 };
 
 // False also when its pid is another's by now.
@@ -33,7 +56,9 @@ bool IsAlive(const Process& process, const std::string& proc_root = "/proc");
 // its samples can still be named.
 class ProcessTable : public ProcessObserver {
  public:
-  explicit ProcessTable(std::string proc_root = "/proc") : proc_root_(std::move(proc_root)) {}
+  // `labeller` is borrowed; without one processes are labelled with the names of their executables.
+  explicit ProcessTable(std::string proc_root = "/proc", ProcessLabeller* labeller = nullptr)
+      : proc_root_(std::move(proc_root)), labeller_(labeller) {}
 
   // Snapshots a process that is not known, or whose pid has been reused.
   void OnProcess(pid_t pid) override;
@@ -44,6 +69,9 @@ class ProcessTable : public ProcessObserver {
   void RefreshMaps(pid_t pid);
   // The same, as often as it is called: for whoever watches a process that may end any moment.
   void SnapshotMaps(pid_t pid);
+  // Asks again for the labels of those seen in this window that may have others by now. Blocks as
+  // ProcessLabeller::Settle() does.
+  void UpdateLabels();
   // The last snapshot, or nullptr when the process was gone before it could be looked at.
   std::shared_ptr<const Process> Find(pid_t pid) const;
   // Forgets what was not seen in the window that ends now and is gone.
@@ -55,8 +83,13 @@ class ProcessTable : public ProcessObserver {
     std::shared_ptr<const Process> process;
     bool seen_in_window = false;
     bool refreshed_in_window = false;
+    bool labels_may_change = false;
   };
+
+  Entry NewEntry(std::shared_ptr<Process> process) const;
+
   const std::string proc_root_;
+  ProcessLabeller* const labeller_;
   mutable Mutex mutex_;
   absl::flat_hash_map<pid_t, Entry> entries_ ABSL_GUARDED_BY(mutex_);
 };

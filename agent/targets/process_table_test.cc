@@ -95,6 +95,64 @@ TEST_F(ProcessTableTest, KeepsAnIdleProcessThatLives) {
   EXPECT_NE(table_.Find(10), nullptr);
 }
 
+// Knows more from the second question on.
+class LateLabeller : public ProcessLabeller {
+ public:
+  ProcessLabelling LabelsOf(const Process& process) override {
+    seen = process.cgroup;
+    if (++questions == 1)
+      return {.labels = {{"service_name", "early"}}, .dropped = false, .may_change = true};
+    return {.labels = {{"service_name", "late"}}, .dropped = true, .may_change = false};
+  }
+  void Settle() override { ++settled; }
+
+  Cgroup seen;
+  int questions = 0;
+  int settled = 0;
+};
+
+class LabelledProcessTableTest : public testing::Test {
+ protected:
+  FakeProc proc_;
+  LateLabeller labeller_;
+  ProcessTable table_{proc_.root(), &labeller_};
+};
+
+TEST_F(LabelledProcessTableTest, ShowsTheLabellerTheControlGroup) {
+  proc_.Put({.pid = 10, .cgroup = "0::/system.slice/nginx.service\n"});
+  table_.OnProcess(10);
+  EXPECT_EQ(labeller_.seen.systemd_unit, "nginx.service");
+}
+
+TEST_F(LabelledProcessTableTest, AsksAgainForLabelsThatMayChangeUntilTheyDoNot) {
+  proc_.Put({.pid = 10, .maps = kMaps});
+  table_.OnProcess(10);
+  EXPECT_EQ(table_.Find(10)->labels, (Labels{{"service_name", "early"}}));
+  for (int i = 0; i < 3; ++i) table_.UpdateLabels();
+  EXPECT_EQ(table_.Find(10)->labels, (Labels{{"service_name", "late"}}));
+  EXPECT_TRUE(table_.Find(10)->dropped);
+  EXPECT_NE(table_.Find(10)->maps.Find(0x1000), nullptr);
+  EXPECT_EQ(labeller_.questions, 2);
+  EXPECT_EQ(labeller_.settled, 1);
+}
+
+TEST_F(LabelledProcessTableTest, DoesNotAskForTheLabelsOfIdleProcesses) {
+  proc_.Put({.pid = 10});
+  table_.OnProcess(10);
+  table_.EndWindow();
+  table_.UpdateLabels();
+  EXPECT_EQ(labeller_.questions, 1);
+  table_.OnProcess(10);
+  table_.UpdateLabels();
+  EXPECT_EQ(labeller_.questions, 2);
+}
+
+TEST_F(LabelledProcessTableTest, AsksOnceForAProcessThatIsKnown) {
+  proc_.Put({.pid = 10});
+  for (int i = 0; i < 3; ++i) table_.OnNamedProcess(10, "app");
+  EXPECT_EQ(labeller_.questions, 1);
+}
+
 TEST_F(ProcessTableTest, RefreshesMapsOncePerWindow) {
   proc_.Put({.pid = 10, .maps = kMaps});
   table_.OnProcess(10);

@@ -47,6 +47,18 @@ class UsageTest(unittest.TestCase):
     def test_an_unknown_log_level(self):
         self.check("--log.level", "--log.level=loud")
 
+    def test_a_container_runtime_that_is_no_path(self):
+        self.check("--container.runtime-endpoint", "--container.runtime-endpoint=localhost:1234")
+
+    def test_rules_of_relabelling_that_make_no_sense(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write("relabel_configs:\n  - action: drop\n    regex: '('\n")
+            file.flush()
+            self.check(f"{file.name}:3: regex: missing )", f"--labels.relabel-config={file.name}")
+
+    def test_rules_of_relabelling_that_are_not_there(self):
+        self.check("/nowhere.yaml", "--labels.relabel-config=/nowhere.yaml")
+
     def test_help_and_version_are_no_errors(self):
         self.assertEqual(run("--help").returncode, 0)
         version = run("--version")

@@ -20,6 +20,7 @@ struct FakeProcess {
   std::string comm = "app";
   std::string executable = "/usr/bin/app";  // empty: a kernel thread
   std::string maps = "";
+  std::string cgroup = "0::/\n";
   std::string memory = "";  // from address 0 on
   uint64_t start_ticks = 1000;
   pid_t parent = 1;
@@ -40,6 +41,7 @@ class FakeProc {
                                        process.start_ticks, " 1000 100 0\n"));
     Write(path + "/comm", process.comm + "\n");
     Write(path + "/maps", process.maps);
+    Write(path + "/cgroup", process.cgroup);
     Write(path + "/mem", process.memory);
     if (!kernel_thread) CHECK(symlink(process.executable.c_str(), (path + "/exe").c_str()) == 0);
   }
