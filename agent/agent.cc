@@ -10,7 +10,6 @@
 #include "absl/strings/str_cat.h"
 #include "agent/capture/capture_sources.h"
 #include "agent/capture/pprof/pprof_source.h"
-#include "agent/containers/cri_runtime.h"
 #include "base/metrics.h"
 #include "base/status_macros.h"
 #include "base/version.h"
@@ -27,9 +26,9 @@ CaptureLoopOptions MakeSchedule(const AgentOptions& agent, size_t sources, int c
   return options;
 }
 
-std::unique_ptr<ContainerDirectory> MakeContainerDirectory(const std::vector<std::string>& sockets) {
-  if (sockets.empty()) return nullptr;
-  return std::make_unique<ContainerDirectory>(std::make_unique<CriRuntime>(sockets));
+std::unique_ptr<ContainerDirectory> MakeContainerDirectory(const RuntimeSockets& sockets) {
+  std::unique_ptr<ContainerRuntime> runtime = MakeContainerRuntime(sockets);
+  return runtime == nullptr ? nullptr : std::make_unique<ContainerDirectory>(std::move(runtime));
 }
 
 }  // namespace

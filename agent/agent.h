@@ -14,6 +14,7 @@
 #include "agent/capture/pprof/pprof_target.h"
 #include "agent/command_handler.h"
 #include "agent/containers/container_directory.h"
+#include "agent/containers/container_runtimes.h"
 #include "agent/fold/window_builder.h"
 #include "agent/gc/gc_pause_reader.h"
 #include "agent/labels/process_labels.h"
@@ -47,9 +48,7 @@ struct AgentOptions {
   std::vector<PprofTarget> pprof_targets;  // asked for their own profiles when there are any
   // Kinds of profiles (kPullKinds) that are pulled from the Go programs of this node that serve them.
   std::vector<std::string> pull_kinds;
-  // Of the container runtime that knows the pods' names, of which the first that is there is asked; none asks
-  // nobody.
-  std::vector<std::string> container_sockets;
+  RuntimeSockets container_sockets;  // of those who know names of containers and pods
   std::vector<RelabelRule> relabel_rules;
   CaptureLoopOptions schedule;  // its max_overhead_cores is set from:
   // Share of the node's CPU time that the agent may use in the mean, as pilotlight_capture_overhead_ratio

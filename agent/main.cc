@@ -13,7 +13,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/agent.h"
 #include "agent/capture/pprof/pprof_target.h"
-#include "agent/containers/cri_runtime.h"
+#include "agent/containers/container_runtimes.h"
 #include "agent/labels/relabel_file.h"
 #include "base/flags.h"
 #include "base/logging.h"
@@ -87,10 +87,10 @@ void AddOtherFlags(CLI::App& app, Configuration& configuration) {
   app.add_option("--web.listen-address", agent.web_listen_address, "Address for /metrics and the status page")
       ->capture_default_str();
   app.add_option("--node.name", agent.uplink.node, "Label \"node\" of the profiles")->capture_default_str();
-  app.add_option(
-         "--container.runtime-endpoint", configuration.container_endpoint,
-         "Socket of containerd or CRI-O, which knows the pods of the containers; auto looks where they "
-         "put it by themselves, an empty one asks nobody")
+  app.add_option("--container.runtime-endpoint", configuration.container_endpoint,
+                 "Socket of containerd or CRI-O, which knows the pods of the containers, or docker:///PATH; "
+                 "auto looks "
+                 "where they put it by themselves, an empty one asks nobody")
       ->type_name("PATH")
       ->capture_default_str();
   app.add_option(
@@ -143,7 +143,7 @@ absl::Status Validate(Configuration& configuration) {
         absl::StrCat("--capture.duration=", absl::FormatDuration(schedule.capture.duration),
                      " is longer than --capture.interval=", absl::FormatDuration(schedule.interval)));
   }
-  absl::StatusOr<std::vector<std::string>> sockets = RuntimeSockets(configuration.container_endpoint);
+  absl::StatusOr<RuntimeSockets> sockets = ParseRuntimeEndpoint(configuration.container_endpoint);
   if (!sockets.ok()) {
     return absl::InvalidArgumentError(
         absl::StrCat("--container.runtime-endpoint: ", sockets.status().message()));

@@ -2,6 +2,7 @@
 
 #include <httplib.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include <algorithm>
 #include <atomic>
@@ -66,7 +67,8 @@ struct OneAnswer {
 
 absl::StatusOr<OneAnswer> GetOnce(const HttpUrl& url, const HttpGetOptions& options,
                                   steady_clock::time_point deadline, const StopSignal& stop) {
-  httplib::Client client(url.origin);
+  httplib::Client client(options.unix_socket.empty() ? url.origin : options.unix_socket);
+  if (!options.unix_socket.empty()) client.set_address_family(AF_UNIX);
   if (!client.is_valid()) return absl::InvalidArgumentError("the URL's host or port is wrong");
   client.set_connection_timeout(absl::ToChronoMicroseconds(options.connect_timeout));
   // The watchdog limits the whole; this is only never to end earlier.
@@ -76,13 +78,14 @@ absl::StatusOr<OneAnswer> GetOnce(const HttpUrl& url, const HttpGetOptions& opti
   OneAnswer answer;
   bool too_large = false;
   const Watchdog watchdog(client, deadline, stop);
-  const httplib::Result result =
-      client.Get(url.target, {{"User-Agent", "pilotlight/" PILOTLIGHT_VERSION}, {"Connection", "close"}},
-                 [&](const char* data, size_t size) {
-                   too_large = size > options.max_body_bytes - answer.result.body.size();
-                   if (!too_large) answer.result.body.append(data, size);
-                   return !too_large;
-                 });
+  const httplib::Result result = client.Get(
+      url.target,
+      {{"Host", url.authority}, {"User-Agent", "pilotlight/" PILOTLIGHT_VERSION}, {"Connection", "close"}},
+      [&](const char* data, size_t size) {
+        too_large = size > options.max_body_bytes - answer.result.body.size();
+        if (!too_large) answer.result.body.append(data, size);
+        return !too_large;
+      });
   if (too_large) {
     return absl::OutOfRangeError(absl::StrCat("the answer has more than ", options.max_body_bytes, " bytes"));
   }

@@ -26,6 +26,7 @@ struct HttpGetOptions {
   absl::Duration connect_timeout = absl::Seconds(5);
   absl::Duration timeout = absl::Seconds(30);  // of the whole request
   size_t max_body_bytes = size_t{64} << 20;    // after decompression
+  std::string unix_socket;                     // path of one to connect to, in place of the URL's host
 };
 
 struct HttpGetResult {

@@ -1,9 +1,16 @@
 #include "base/http_client.h"
 
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
 #include <thread>
 
 #include "absl/strings/str_cat.h"
+#include "base/check.h"
+#include "base/file.h"
 #include "base/http_server.h"
+#include "base/unique_fd.h"
 #include "gmock/gmock.h"
 #include "gtest/gtest.h"
 
@@ -103,6 +110,44 @@ TEST(HttpUrlTest, RefusesWhatIsNone) {
   const absl::Status password = ParseHttpUrl("http://me:secret@host/").status();
   EXPECT_FALSE(password.ok());
   EXPECT_THAT(password.message(), ::testing::Not(HasSubstr("secret")));
+}
+
+// What one request says that comes to a socket, and an answer for it.
+std::string AnswerOne(int listener) {
+  const UniqueFd connection(::accept(listener, nullptr, nullptr));
+  std::string request;
+  while (request.find("\r\n\r\n") == std::string::npos) {
+    char buffer[1024];
+    const ssize_t size = ::read(connection.get(), buffer, sizeof(buffer));
+    if (size <= 0) break;
+    request.append(buffer, static_cast<size_t>(size));
+  }
+  constexpr absl::string_view kAnswer = "HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello";
+  CHECK(::write(connection.get(), kAnswer.data(), kAnswer.size()) == static_cast<ssize_t>(kAnswer.size()));
+  return request;
+}
+
+TEST_F(HttpClientTest, AsksOverAUnixSocket) {
+  const TemporaryDirectory directory;
+  const std::string path = directory.path() + "/http.sock";
+  const UniqueFd listener(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{.sun_family = AF_UNIX};
+  path.copy(address.sun_path, sizeof(address.sun_path) - 1);
+  ASSERT_EQ(::bind(listener.get(), reinterpret_cast<const sockaddr*>(&address), sizeof(address)), 0);
+  ASSERT_EQ(::listen(listener.get(), 1), 0);
+  std::string request;
+  std::thread server([&] { request = AnswerOne(listener.get()); });
+  const auto result = HttpGet("http://docker/list?all=1", {.unix_socket = path}, stop_);
+  server.join();
+  ASSERT_TRUE(result.ok()) << result.status();
+  EXPECT_EQ(result->body, "hello");
+  EXPECT_THAT(request, testing::StartsWith("GET /list?all=1 HTTP/1.1\r\n"));
+  EXPECT_THAT(request, HasSubstr("Host: docker\r\n"));
+}
+
+TEST_F(HttpClientTest, FailsWithoutTheUnixSocket) {
+  EXPECT_EQ(HttpGet("http://docker/", {.unix_socket = "/nowhere/http.sock"}, stop_).status().code(),
+            absl::StatusCode::kUnavailable);
 }
 
 }  // namespace

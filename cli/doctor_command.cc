@@ -5,7 +5,7 @@
 #include <memory>
 
 #include "absl/status/status.h"
-#include "agent/containers/cri_runtime.h"
+#include "agent/containers/container_runtimes.h"
 #include "agent/inspect/inspection_wire.h"
 #include "agent/labels/process_labels.h"
 #include "base/status_macros.h"
@@ -42,8 +42,8 @@ absl::StatusOr<agent::Inspection> Inspect(const DoctorFlags& flags) {
     ASSIGN_OR_RETURN(const v1::NodeInspection inspection, client.Inspect(flags.node));
     return agent::DecodeInspection(inspection);
   }
-  ASSIGN_OR_RETURN(const std::vector<std::string> sockets, agent::RuntimeSockets(agent::kAutoEndpoint));
-  agent::ContainerDirectory containers(std::make_unique<agent::CriRuntime>(sockets));
+  ASSIGN_OR_RETURN(const agent::RuntimeSockets sockets, agent::ParseRuntimeEndpoint(agent::kAutoEndpoint));
+  agent::ContainerDirectory containers(agent::MakeContainerRuntime(sockets));
   agent::ProcessLabels labels(&containers, /*rules=*/{});
   if (!flags.pids.empty()) return agent::InspectThese(flags.pids, &labels);
   return agent::InspectAll(&labels);

@@ -1,16 +1,14 @@
 #include "agent/containers/cri_runtime.h"
 
 #include <grpcpp/grpcpp.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <chrono>
 #include <utility>
 
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
-#include "absl/strings/strip.h"
+#include "agent/containers/runtime_socket.h"
 #include "base/status_macros.h"
 #include "cri/runtime/v1/runtime.grpc.pb.h"
 
@@ -18,11 +16,6 @@ namespace pilotlight::agent {
 namespace {
 
 namespace cri = ::runtime::v1;
-
-bool IsSocket(const std::string& path) {
-  struct stat status {};
-  return ::stat(path.c_str(), &status) == 0 && S_ISSOCK(status.st_mode);
-}
 
 absl::Status ToStatus(const grpc::Status& status) {
   return {static_cast<absl::StatusCode>(status.error_code()), status.error_message()};
@@ -82,20 +75,6 @@ Pod PodOf(const cri::PodSandbox& sandbox) {
 }
 
 }  // namespace
-
-absl::StatusOr<std::vector<std::string>> RuntimeSockets(absl::string_view endpoint) {
-  if (endpoint.empty()) return std::vector<std::string>{};
-  if (endpoint == kAutoEndpoint) {
-    return std::vector<std::string>{"/run/containerd/containerd.sock", "/run/crio/crio.sock",
-                                    "/run/k3s/containerd/containerd.sock"};
-  }
-  const absl::string_view path = absl::StripPrefix(endpoint, "unix://");
-  if (!absl::StartsWith(path, "/")) {
-    return absl::InvalidArgumentError(absl::StrCat("\"", endpoint, "\" is not auto, a path such as ",
-                                                   "/run/containerd/containerd.sock, or unix:// before one"));
-  }
-  return std::vector<std::string>{std::string(path)};
-}
 
 absl::StatusOr<std::shared_ptr<grpc::Channel>> CriRuntime::Connect() {
   const auto socket = std::ranges::find_if(sockets_, IsSocket);

@@ -6,7 +6,6 @@
 #include <vector>
 
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "agent/containers/container.h"
 
@@ -15,13 +14,6 @@ class Channel;
 }
 
 namespace pilotlight::agent {
-
-inline constexpr absl::string_view kAutoEndpoint = "auto";
-
-// The paths of the sockets that `endpoint` stands for: those that runtimes use by themselves for "auto", none
-// for an empty one, else the one that it is, also as "unix:///path". InvalidArgument when it is no absolute
-// path.
-absl::StatusOr<std::vector<std::string>> RuntimeSockets(absl::string_view endpoint);
 
 // Uses the first of its sockets that is there at the moment.
 class CriRuntime : public ContainerRuntime {

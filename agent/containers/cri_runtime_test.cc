@@ -147,20 +147,5 @@ TEST_F(CriRuntimeTest, GivesUpOnARuntimeThatHangs) {
   EXPECT_EQ(runtime.Find("c").status().code(), absl::StatusCode::kDeadlineExceeded);
 }
 
-TEST(RuntimeSocketsTest, TakesPathsAndWellKnownPlaces) {
-  EXPECT_THAT(*RuntimeSockets("auto"),
-              testing::ElementsAre("/run/containerd/containerd.sock", "/run/crio/crio.sock",
-                                   "/run/k3s/containerd/containerd.sock"));
-  EXPECT_THAT(*RuntimeSockets("/run/x.sock"), testing::ElementsAre("/run/x.sock"));
-  EXPECT_THAT(*RuntimeSockets("unix:///run/x.sock"), testing::ElementsAre("/run/x.sock"));
-  EXPECT_THAT(*RuntimeSockets(""), testing::IsEmpty());
-}
-
-TEST(RuntimeSocketsTest, RefusesWhatIsNoPath) {
-  for (const char* endpoint : {"x.sock", "localhost:1234", "tcp://localhost:1", "unix://x.sock", "Auto"}) {
-    EXPECT_EQ(RuntimeSockets(endpoint).status().code(), absl::StatusCode::kInvalidArgument) << endpoint;
-  }
-}
-
 }  // namespace
 }  // namespace pilotlight::agent

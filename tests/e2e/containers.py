@@ -71,6 +71,14 @@ def write_image(path, name, program):
             tar.addfile(info, io.BytesIO(data))
 
 
+def unmount_below(directory):
+    with open("/proc/mounts", encoding="utf-8") as file:
+        mounts = [line.split()[1] for line in file]
+    for mount in reversed(mounts):
+        if mount.startswith(directory + "/"):
+            subprocess.run(["umount", "--lazy", mount], check=False)
+
+
 class Containerd(Daemon):
     """Touches nothing of one that runs already. Its pods must be gone when it ends."""
 
@@ -104,11 +112,7 @@ class Containerd(Daemon):
                         children = file.read().split()
                     for process in [*children, pid]:
                         os.kill(int(process), signal.SIGKILL)
-        with open("/proc/mounts", encoding="utf-8") as file:
-            mounts = [line.split()[1] for line in file]
-        for mount in reversed(mounts):
-            if mount.startswith(self.directory + "/"):
-                subprocess.run(["umount", "--lazy", mount], check=False)
+        unmount_below(self.directory)
 
     def ctr(self, *arguments, check=False):
         return subprocess.run(["ctr", "--address", self.socket, "--namespace", "k8s.io", *arguments], check=check,
@@ -145,3 +149,40 @@ class PodOfOne:
             parent = os.path.join("/sys/fs/cgroup", hierarchy, self.cgroup_parent[1:])
             with contextlib.suppress(OSError):  # not there, or in use by others
                 os.removedirs(parent)
+
+
+class Docker(Daemon):
+    """Touches nothing of one that runs already. Its containers must be gone when it ends."""
+
+    def __init__(self, directory):
+        self.directory = os.path.join(directory, "docker")
+        os.makedirs(self.directory)
+        self.socket = f"{self.directory}/docker.sock"
+        super().__init__(
+            self.directory, "dockerd", f"--host=unix://{self.socket}", f"--data-root={self.directory}/data",
+            f"--exec-root={self.directory}/exec", f"--pidfile={self.directory}/pid", "--bridge=none", "--iptables=false",
+            "--ip6tables=false")
+        wait_for("dockerd", lambda: subprocess.run(
+            self.command("version"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0)
+
+    def __exit__(self, *_):
+        self.terminate()
+        unmount_below(self.directory)  # the network namespace of its own, which it leaves
+
+    def command(self, *arguments):
+        return ["docker", "--host", f"unix://{self.socket}", *arguments]
+
+    @contextlib.contextmanager
+    def container(self, name, image, program, *flags):
+        """A running container of an image that has the program alone; yields its ID."""
+        path = os.path.join(self.directory, "root.tar")
+        with tarfile.open(path, "w") as tar:
+            tar.add(program, "program")
+        subprocess.run(self.command("import", "--change", 'ENTRYPOINT ["/program"]', path, image), check=True,
+                       stdout=subprocess.DEVNULL)
+        started = subprocess.run(self.command("run", "--detach", "--network=host", f"--name={name}", *flags, image), check=True,
+                                 capture_output=True, text=True)
+        try:
+            yield started.stdout.strip()
+        finally:
+            subprocess.run(self.command("rm", "--force", name), check=True, stdout=subprocess.DEVNULL)
