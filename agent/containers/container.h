@@ -1,6 +1,7 @@
 // What is known of a container, and who knows it.
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "absl/status/statusor.h"
@@ -8,12 +9,17 @@
 
 namespace pilotlight::agent {
 
+// Longer ones are documents that nobody matches: the last configuration of kubectl.
+inline constexpr size_t kMaxAnnotationBytes = 512;
+
 // Of Kubernetes; empty when the container is in no pod.
 struct Pod {
   std::string name;
   std::string namespace_name;
   std::string uid;
-  Labels labels;  // "app.kubernetes.io/name", …, as they were when the pod was started
+  // As they were when the pod was started: "app.kubernetes.io/name", …
+  Labels labels;
+  Labels annotations;  // those of up to kMaxAnnotationBytes
 };
 
 struct Container {

@@ -118,6 +118,12 @@ void ContainerDirectory::Finish(const std::string& id, Entry& entry,
   entry.next_try = now_() + entry.wait;
 }
 
+void ContainerDirectory::LogFailure(const absl::Status& status) {
+  const bool log =
+      absl::IsFailedPrecondition(status) ? !std::exchange(no_runtime_logged_, true) : failure_log_.Allow();
+  if (log) spdlog::warn("containers have no names: {}", std::string(status.message()));
+}
+
 void ContainerDirectory::Run() {
   while (true) {
     std::string id;
@@ -131,9 +137,7 @@ void ContainerDirectory::Run() {
     const MutexLock lock(mutex_);
     Finish(id, entries_.at(id), container);
     if (!container.ok() && !absl::IsNotFound(container.status())) {
-      if (failure_log_.Allow()) {
-        spdlog::warn("containers have no names: {}", std::string(container.status().message()));
-      }
+      LogFailure(container.status());
       // The others would wait as long for the same.
       for (auto& [other, entry] : entries_) {
         if (entry.pending) Finish(other, entry, container);

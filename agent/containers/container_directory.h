@@ -63,6 +63,7 @@ class ContainerDirectory {
   void ForgetUnused(absl::Duration now) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Finish(const std::string& id, Entry& entry, const absl::StatusOr<Container>& container)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void LogFailure(const absl::Status& status) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 
   const std::unique_ptr<ContainerRuntime> runtime_;
   const ContainerDirectoryOptions options_;
@@ -75,7 +76,8 @@ class ContainerDirectory {
   size_t pending_ ABSL_GUARDED_BY(mutex_) = 0;  // of them
   std::map<std::string, uint64_t> lookups_ ABSL_GUARDED_BY(mutex_);
   LogLimit failure_log_ ABSL_GUARDED_BY(mutex_);
-  std::thread thread_ ABSL_GUARDED_BY(mutex_);  // from the first look-up on
+  bool no_runtime_logged_ ABSL_GUARDED_BY(mutex_) = false;  // many nodes have none
+  std::thread thread_ ABSL_GUARDED_BY(mutex_);              // from the first look-up on
 };
 
 }  // namespace pilotlight::agent

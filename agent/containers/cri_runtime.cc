@@ -65,7 +65,11 @@ Pod PodOf(const cri::PodSandbox& sandbox) {
   Pod pod{.name = sandbox.metadata().name(),
           .namespace_name = sandbox.metadata().namespace_(),
           .uid = sandbox.metadata().uid(),
-          .labels = {sandbox.labels().begin(), sandbox.labels().end()}};
+          .labels = {sandbox.labels().begin(), sandbox.labels().end()},
+          .annotations = {}};
+  for (const auto& [name, value] : sandbox.annotations()) {
+    if (value.size() <= kMaxAnnotationBytes) pod.annotations[name] = value;
+  }
   // The kubelet's own, which say the same again.
   for (const char* own : {"io.kubernetes.pod.name", "io.kubernetes.pod.namespace", "io.kubernetes.pod.uid",
                           "io.kubernetes.container.name"}) {

@@ -55,6 +55,9 @@ class CriRuntimeTest : public testing::Test {
     sandbox.mutable_metadata()->set_uid("u-1");
     (*sandbox.mutable_labels())["app"] = "shop";
     (*sandbox.mutable_labels())["io.kubernetes.pod.name"] = "shop-7f9-x";
+    (*sandbox.mutable_annotations())["profiles.example/port"] = "6060";
+    (*sandbox.mutable_annotations())["kubectl.kubernetes.io/last-applied-configuration"] =
+        std::string(513, '{');
     cri::Container& container = service_.containers["c"];
     container.set_pod_sandbox_id("sandbox");
     container.mutable_metadata()->set_name("web");
@@ -86,6 +89,7 @@ TEST_F(CriRuntimeTest, FindsAContainerAndItsPod) {
   EXPECT_EQ(container->pod.namespace_name, "prod");
   EXPECT_EQ(container->pod.uid, "u-1");
   EXPECT_EQ(container->pod.labels, (Labels{{"app", "shop"}}));
+  EXPECT_EQ(container->pod.annotations, (Labels{{"profiles.example/port", "6060"}}));
 }
 
 TEST_F(CriRuntimeTest, PrefersTheImageAsThePodNamesIt) {

@@ -68,6 +68,14 @@ std::string NamePart(absl::string_view text) {
   return part;
 }
 
+void AddAll(const Labels& of_pod, absl::string_view prefix, Labels& labels) {
+  for (const auto& [name, value] : of_pod) {
+    const std::string part = NamePart(name);
+    Add(labels, absl::StrCat(prefix, "_", part), value);
+    Add(labels, absl::StrCat(prefix, "present_", part), "true");
+  }
+}
+
 void AddMetaLabels(const Facts& facts, Labels& labels) {
   const Process& process = facts.process;
   Add(labels, "__meta_process_pid", absl::StrCat(process.pid));
@@ -86,11 +94,8 @@ void AddMetaLabels(const Facts& facts, Labels& labels) {
   Add(labels, "__meta_kubernetes_pod_container_image", facts.container.image);
   Add(labels, "__meta_kubernetes_workload_kind", facts.workload.kind);
   Add(labels, "__meta_kubernetes_workload_name", facts.workload.name);
-  for (const auto& [name, value] : pod.labels) {
-    const std::string part = NamePart(name);
-    Add(labels, absl::StrCat("__meta_kubernetes_pod_label_", part), value);
-    labels[absl::StrCat("__meta_kubernetes_pod_labelpresent_", part)] = "true";
-  }
+  AddAll(pod.labels, "__meta_kubernetes_pod_label", labels);
+  AddAll(pod.annotations, "__meta_kubernetes_pod_annotation", labels);
 }
 
 // What may be sent of them.

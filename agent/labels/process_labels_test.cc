@@ -30,7 +30,8 @@ Container ShopContainer() {
           .pod = {.name = "shop-7f9c6d5b8-x2x7k",
                   .namespace_name = "prod",
                   .uid = "2f9a1c3e-7b4d-4e5f-8a6b-1234567890ab",
-                  .labels = {{"pod-template-hash", "7f9c6d5b8"}, {"team.example/name", "blue"}}}};
+                  .labels = {{"pod-template-hash", "7f9c6d5b8"}, {"team.example/name", "blue"}},
+                  .annotations = {{"profiles.example/port", "6060"}}}};
 }
 
 Process InContainer() {
@@ -111,6 +112,8 @@ relabel_configs:
                                       {"meta_container_image", "registry.example/shop:1.4"},
                                       {"meta_container_name", "web"},
                                       {"meta_kubernetes_namespace", "prod"},
+                                      {"meta_kubernetes_pod_annotation_profiles_example_port", "6060"},
+                                      {"meta_kubernetes_pod_annotationpresent_profiles_example_port", "true"},
                                       {"meta_kubernetes_pod_container_image", "registry.example/shop:1.4"},
                                       {"meta_kubernetes_pod_container_name", "web"},
                                       {"meta_kubernetes_pod_label_pod_template_hash", "7f9c6d5b8"},

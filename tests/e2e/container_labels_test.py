@@ -3,10 +3,10 @@
 Also where the runtime hangs when the agent starts: capturing goes on meanwhile, and the labels come later.
 """
 
+import contextlib
 import json
 import os
 import re
-import signal
 import subprocess
 import tempfile
 
@@ -19,7 +19,7 @@ GOROUTINES = "goroutine:goroutine:count:goroutine:count"
 IMAGE = "localhost/waiters:1.4"
 LABELS = ["service_name", "namespace", "pod", "container", "image", "workload", "team", "shard", "executable"]
 RELABEL = """relabel_configs:
-  - source_labels: [__meta_kubernetes_pod_label_profiles_example_skip]
+  - source_labels: [__meta_kubernetes_pod_annotation_profiles_example_skip]
     regex: "true"
     action: drop
   - action: labelmap
@@ -40,7 +40,7 @@ SHOP = {
 }
 QUIET = {
     "Name": "quiet-0", "Namespace": "quiets", "UID": "3f9a1c3e-7b4d-4e5f-8a6b-1234567890ab",
-    "Labels": {"apps.kubernetes.io/pod-index": "0", "profiles.example/skip": "true"},
+    "Labels": {"apps.kubernetes.io/pod-index": "0"}, "Annotations": {"profiles.example/skip": "true"},
     "Container": {"Name": "quiet", "Image": IMAGE},
 }
 
@@ -59,39 +59,44 @@ def metric(agent, name):
     return float(found.group(1)) if found else None
 
 
+def check_labels(agent, collector):
+    expected = {"service_name": "shop", "namespace": "shops", "pod": SHOP["Name"], "container": "web", "image": IMAGE,
+                "workload": "shop-web", "team": "blue", "shard": "0", "executable": "/program"}
+    for profile_type in (CPU, GOROUTINES):
+        wait_for(f"the pod's labels on {profile_type}", lambda kind=profile_type: expected in series(collector, kind))
+    print(expected, flush=True)
+    target = 'container="web",namespace="shops",pod="shop-web-7f9c6d5b8-x2x7k",service="shop"'
+    assert metric(agent, f"pilotlight_cpu_samples_total{{{target}}}"), get(f"http://{agent.http}/metrics")
+    assert metric(agent, 'pilotlight_container_lookups_total{result="found"}')
+    wait_for("samples that are dropped", lambda: metric(agent, "pilotlight_capture_dropped_samples_total"))
+    names = [labels for kind in (CPU, GOROUTINES) for labels in series(collector, kind)]
+    assert all(labels.get("namespace") != "quiets" for labels in names), names
+
+
 def main():
     waiters = programs.build_go("waiters", "1.26.8")
-    with tempfile.TemporaryDirectory() as directory, Containerd(directory) as containerd:
-        containerd.add_image(IMAGE, waiters)
+    with contextlib.ExitStack() as running:
+        directory = running.enter_context(tempfile.TemporaryDirectory())
         relabel = os.path.join(directory, "relabel.yaml")
         with open(relabel, "w", encoding="utf-8") as file:
             file.write(RELABEL)
-        with PodOfOne(containerd, SHOP) as shop, PodOfOne(containerd, QUIET), Collector(directory) as collector:
-            containerd.process.send_signal(signal.SIGSTOP)
-            with Agent(directory, collector.grpc, "--capture.duration=1s", "--capture.interval=3s", "--trigger.interval=0s",
-                       "--capture.max-overhead=0", "--pprof.discover=goroutine", f"--labels.relabel-config={relabel}",
-                       f"--container.runtime-endpoint=unix://{containerd.socket}") as agent:
-                wait_for("a look-up that is given up",
-                         lambda: metric(agent, 'pilotlight_container_lookups_total{result="timeout"}'))
-                early = wait_for("windows meanwhile", lambda: [
-                    labels for labels in series(collector, CPU) if labels["service_name"] == "program"])
-                assert all("pod" not in labels for labels in early), early
-
-                containerd.process.send_signal(signal.SIGCONT)
-                expected = {"service_name": "shop", "namespace": "shops", "pod": SHOP["Name"], "container": "web", "image": IMAGE,
-                            "workload": "shop-web", "team": "blue", "shard": "0", "executable": "/program"}
-                for profile_type in (CPU, GOROUTINES):
-                    wait_for(f"the pod's labels on {profile_type}",
-                             lambda kind=profile_type: expected in series(collector, kind))
-                print(f"labels of {shop.id[:12]}: {expected}", flush=True)
-
-                target = 'container="web",namespace="shops",pod="shop-web-7f9c6d5b8-x2x7k",service="shop"'
-                assert metric(agent, f"pilotlight_cpu_samples_total{{{target}}}"), get(f"http://{agent.http}/metrics")
-                assert metric(agent, 'pilotlight_container_lookups_total{result="found"}') >= 2
-                wait_for("samples that are dropped", lambda: metric(agent, "pilotlight_capture_dropped_samples_total"))
-                names = [labels for kind in (CPU, GOROUTINES) for labels in series(collector, kind)]
-                assert all(labels.get("namespace") != "quiets" for labels in names), names
-                assert agent.terminate() == 0, agent.output()
+        containerd = running.enter_context(Containerd(directory))
+        containerd.add_image(IMAGE, waiters)
+        running.enter_context(PodOfOne(containerd, SHOP))
+        collector = running.enter_context(Collector(directory))
+        wait_for("the collector", lambda: get(f"http://{collector.http}/-/ready"))
+        with containerd.hanging():
+            agent = running.enter_context(Agent(
+                directory, collector.grpc, "--capture.duration=1s", "--capture.interval=3s", "--trigger.interval=0s",
+                "--capture.max-overhead=0", "--pprof.discover=goroutine", f"--labels.relabel-config={relabel}",
+                f"--container.runtime-endpoint=unix://{containerd.socket}"))
+            early = wait_for("windows while the runtime hangs", lambda: [
+                labels for labels in series(collector, CPU) if labels["service_name"] == "program"])
+            assert all("pod" not in labels for labels in early), early
+            wait_for("a look-up that is given up", lambda: metric(agent, 'pilotlight_container_lookups_total{result="timeout"}'))
+        running.enter_context(PodOfOne(containerd, QUIET))
+        check_labels(agent, collector)
+        assert agent.terminate() == 0, agent.output()
 
 
 if __name__ == "__main__":

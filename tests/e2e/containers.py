@@ -98,9 +98,16 @@ class Containerd(Daemon):
         self.add_image("localhost/pause:1", pause)
 
     def __exit__(self, *_):
-        self.process.send_signal(signal.SIGCONT)
         self.terminate()
         self.take_away_what_failed_tests_leave()
+
+    @contextlib.contextmanager
+    def hanging(self):
+        self.process.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.process.send_signal(signal.SIGCONT)
 
     def take_away_what_failed_tests_leave(self):
         for pid in filter(str.isdigit, os.listdir("/proc")):

@@ -25,6 +25,7 @@ def main():
             docker.container("shop-web", IMAGE, waiters, "--env=PASSWORD=hush"), \
             Agent(directory, collector.grpc, "--capture.duration=1s", "--capture.interval=3s", "--trigger.interval=0s",
                   "--capture.max-overhead=0", "--log.level=debug", f"--container.runtime-endpoint=docker://{docker.socket}") as agent:
+        wait_for("the collector", lambda: get(f"http://{collector.http}/-/ready"))
         wait_for("the container's labels", lambda: expected in series(collector))
         assert 'container_lookups_total{result="found"} 0' not in get(f"http://{agent.http}/metrics")
         assert "hush" not in agent.output() and "hush" not in json.dumps(series(collector))

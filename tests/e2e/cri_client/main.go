@@ -19,7 +19,7 @@ import (
 
 type pod struct {
 	Name, Namespace, UID, CgroupParent, LogDirectory string
-	Labels                                           map[string]string
+	Labels, Annotations                              map[string]string
 	Container                                        struct {
 		Name, Image string
 		Command     []string
@@ -49,6 +49,7 @@ func run(runtime cri.RuntimeServiceClient, p pod) error {
 	sandboxConfig := &cri.PodSandboxConfig{
 		Metadata:     &cri.PodSandboxMetadata{Name: p.Name, Namespace: p.Namespace, Uid: p.UID},
 		Labels:       withKubeletLabels(p.Labels, p, ""),
+		Annotations:  p.Annotations,
 		LogDirectory: p.LogDirectory,
 		Linux: &cri.LinuxPodSandboxConfig{
 			CgroupParent:    p.CgroupParent,
