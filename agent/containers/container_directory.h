@@ -23,7 +23,7 @@ struct ContainerDirectoryOptions {
   // yet stays so, and is counted as "full".
   size_t max_containers = 1024;
   // A look-up without a container is tried again after this, twice this, and so on, up to ten minutes.
-  absl::Duration retry = absl::Seconds(15);
+  absl::Duration retry = absl::Seconds(2);
 };
 
 // Thread-safe.

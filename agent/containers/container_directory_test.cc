@@ -50,7 +50,7 @@ class ScriptedRuntime : public ContainerRuntime {
 
 class ContainerDirectoryTest : public testing::Test {
  protected:
-  explicit ContainerDirectoryTest(const ContainerDirectoryOptions& options = {})
+  explicit ContainerDirectoryTest(const ContainerDirectoryOptions& options = {.retry = absl::Seconds(15)})
       : directory_(std::unique_ptr<ContainerRuntime>(runtime_), options,
                    [this] { return absl::Milliseconds(now_ms_.load()); }) {}
 

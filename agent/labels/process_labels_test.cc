@@ -163,5 +163,21 @@ TEST(ProcessLabelsTest, ReachAProcessThatWasSeenBeforeItsContainerWasKnown) {
   EXPECT_EQ(table.Find(10)->executable, "/app/server");
 }
 
+TEST(ProcessLabelsTest, AreAskedForAgainBeforeTheWindowEnds) {
+  FakeProc proc;
+  proc.Put({.pid = 10, .executable = "/app/server", .cgroup = "0::/docker/" + kId + "\n"});
+  auto owned = std::make_unique<MapRuntime>();
+  MapRuntime& runtime = *owned;
+  ContainerDirectory directory(std::move(owned), {.retry = absl::ZeroDuration()});
+  ProcessLabels labels(&directory, {});
+  ProcessTable table(proc.root(), &labels);
+  table.OnProcess(10);
+  directory.Settle(absl::Minutes(1));
+  EXPECT_EQ(directory.lookups().at("unknown"), 1u);
+  runtime.containers[kId] = ShopContainer();  // its thread waits for the next question
+  table.UpdateLabels();
+  EXPECT_EQ(table.Find(10)->labels.at("pod"), "shop-7f9c6d5b8-x2x7k");
+}
+
 }  // namespace
 }  // namespace pilotlight::agent

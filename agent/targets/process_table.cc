@@ -166,6 +166,8 @@ void ProcessTable::UpdateLabels() {
     }
   }
   if (processes.empty()) return;
+  // Begins to find out what is not known yet.
+  for (const std::shared_ptr<const Process>& process : processes) labeller_->LabelsOf(*process);
   labeller_->Settle();
   for (const std::shared_ptr<const Process>& process : processes) {
     ProcessLabelling labelling = labeller_->LabelsOf(*process);

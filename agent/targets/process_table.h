@@ -45,7 +45,7 @@ class ProcessLabeller {
  public:
   virtual ~ProcessLabeller() = default;
   virtual ProcessLabelling LabelsOf(const Process& process) = 0;
-  // Waits, for a second at most, for what is about to be known.
+  // Waits, for a second at most, for what is being found out since LabelsOf() was asked.
   virtual void Settle() = 0;
 };
 
