@@ -105,6 +105,23 @@ class Recorder : public TurnObserver {
   double cpu_cores = 0;
 };
 
+// With `late_pod`, the pod is known only to those who have waited for it.
+class Labeller : public ProcessLabeller {
+ public:
+  ProcessLabelling LabelsOf(const Process& process) override {
+    ProcessLabelling labelling{.labels = {{"service_name", ExecutableName(process)}}};
+    if (late_pod && settled_) labelling.labels["pod"] = "app-1";
+    labelling.may_change = late_pod && !settled_;
+    return labelling;
+  }
+  void Settle() override { settled_ = true; }
+
+  bool late_pod = false;
+
+ private:
+  bool settled_ = false;
+};
+
 class CaptureLoopTest : public testing::Test {
  protected:
   CaptureLoopTest() {
@@ -140,7 +157,8 @@ class CaptureLoopTest : public testing::Test {
 
   FakeProc proc_;
   TemporaryDirectory directory_;
-  ProcessTable processes_{proc_.root()};
+  Labeller labeller_;
+  ProcessTable processes_{proc_.root(), &labeller_};
   NameByAddress symbolizer_;
   WindowBuilder builder_{processes_, symbolizer_, "node-1"};
   std::unique_ptr<Spool> spool_;
@@ -179,6 +197,15 @@ TEST_F(CaptureLoopTest, SpoolsNamedWindows) {
   const Series& series = windows[0].series[0];
   EXPECT_EQ(series.labels, (Labels{{"node", "node-1"}, {"service_name", "app"}}));
   EXPECT_THAT(FoldedCounts(windows[0].trie, series.samples), ElementsAre(Pair("f4112", 5)));
+}
+
+TEST_F(CaptureLoopTest, LabelsTheFirstWindowByWhatIsKnownWhenItEnds) {
+  labeller_.late_pod = true;
+  Run({&source_});
+  const std::vector<Window> windows = Spooled();
+  ASSERT_EQ(windows.size(), 3u);
+  EXPECT_EQ(windows[0].series.at(0).labels,
+            (Labels{{"node", "node-1"}, {"pod", "app-1"}, {"service_name", "app"}}));
 }
 
 TEST_F(CaptureLoopTest, ReportsEachWindow) {
