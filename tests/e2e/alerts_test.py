@@ -14,7 +14,7 @@ from daemons import Agent, Collector, get, wait_for
 from prometheus import Alertmanager, Prometheus
 
 GO_VERSION = "1.26.8"
-RULES = os.path.join(os.environ["PILOTLIGHT_SOURCE"], "helm", "prometheus", "rules.yaml")
+RULES = os.path.join(os.environ["PILOTLIGHT_SOURCE"], "helm", "pilotlight", "prometheus", "rules.yaml")
 
 
 def hasty_rules(directory):

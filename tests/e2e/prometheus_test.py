@@ -11,7 +11,7 @@ import unittest
 from daemons import BUILD, Agent, Collector, Daemon, get, post_json, wait_for
 from prometheus import Prometheus
 
-HELM = os.path.join(os.environ["PILOTLIGHT_SOURCE"], "helm")
+HELM = os.path.join(os.environ["PILOTLIGHT_SOURCE"], "helm", "pilotlight")
 
 
 def dashboard_panels():
