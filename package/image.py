@@ -46,8 +46,11 @@ def read(path):
 
 def shared_libraries(program):
     """Paths as the dynamic linker looks for them."""
-    output = run("ldd", program)
-    assert "not found" not in output, output
+    ldd = subprocess.run(["ldd", program], capture_output=True, text=True, check=False)
+    if "not a dynamic executable" in ldd.stderr:
+        return set()
+    output = ldd.stdout
+    assert ldd.returncode == 0 and "not found" not in output, output + ldd.stderr
     return set(re.findall(r"(/\S+) \(0x", output))
 
 
