@@ -1,0 +1,255 @@
+"""The chart on a real Kubernetes, with the images of this build: what agent and collector may and may not do there.
+
+There is no DNS in that cluster, so agents are given the address of the collector's pod.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+import unittest
+import urllib.parse
+
+from cluster import NODE, SOURCE, Cluster, run
+from daemons import BUILD, Daemon, get, wait_for
+
+CHART = os.path.join(SOURCE, "helm", "pilotlight")
+CAPABILITIES = {"DAC_READ_SEARCH": 2, "SYS_PTRACE": 19, "SYS_ADMIN": 21, "SYSLOG": 34, "PERFMON": 38, "BPF": 39,
+                "CHECKPOINT_RESTORE": 40}
+DEFAULT_CAPABILITIES = ["BPF", "PERFMON", "SYS_PTRACE", "SYSLOG"]
+HASTY = "--set-json=agent.extraArgs=" + json.dumps(
+    ["--capture.interval=2s", "--capture.duration=1s", "--capture.max-overhead=0"])
+SHOP = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "shop"}, "spec": {"containers": [{
+    "name": "shop", "image": "webshop:1", "imagePullPolicy": "Never", "args": ["--busy=0.4"],
+    "securityContext": {"runAsUser": 1234}}]}}
+LIBRARY = "__attribute__((noinline)) void in_the_library(void) { for (volatile int i = 0; i < 1000000; ++i) {} }\n"
+PROGRAM = "void in_the_library(void);\nint main(void) { for (;;) in_the_library(); }\n"
+
+
+def volume(cluster, name):
+    path = cluster.path(name)
+    os.mkdir(path)
+    return {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": {"name": name}, "spec": {
+        "capacity": {"storage": "20Gi"}, "accessModes": ["ReadWriteOnce"], "local": {"path": path},
+        "persistentVolumeReclaimPolicy": "Retain",
+        "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [
+            {"key": "kubernetes.io/hostname", "operator": "In", "values": [NODE]}]}]}}}}
+
+
+def status(pid):
+    with open(f"/proc/{pid}/status", encoding="ascii") as file:
+        return dict(line.rstrip().split(":\t", 1) for line in file if ":\t" in line)
+
+
+def mask(capabilities):
+    return sum(1 << CAPABILITIES[name] for name in capabilities)
+
+
+def without(capability):
+    left = [name for name in DEFAULT_CAPABILITIES if name != capability]
+    return "--set-json=agent.securityContext=" + json.dumps({"capabilities": {"drop": ["ALL"], "add": left}})
+
+
+class Release:
+    """Of the chart, in a namespace of its own."""
+
+    def __init__(self, cluster, namespace):
+        self.cluster = cluster
+        self.namespace = namespace
+
+    def install(self, *flags):
+        self.cluster.helm("install", "pilotlight", CHART, "--namespace", self.namespace, "--create-namespace", "--wait",
+                          "--timeout=120s", *flags)
+
+    def upgrade(self, *flags, wait=True):
+        """To the values of these flags, with hasty agents that know the address of the collector's pod."""
+        self.cluster.helm("upgrade", "pilotlight", CHART, "--namespace", self.namespace, HASTY,
+                          f"--set=agent.collectorAddress={self.collector_address(7171)}", *flags)
+        if wait:
+            self.wait_for("daemonset/pilotlight-agent")
+
+    def collector_address(self, port):
+        return f"{self.cluster.pod(self.namespace, 'collector')['status']['podIP']}:{port}"
+
+    def wait_for(self, what):
+        self.cluster.kubectl("rollout", "status", "-n", self.namespace, what, "--timeout=120s")
+
+    def agent_log(self):
+        return self.cluster.log(self.namespace, self.cluster.pod(self.namespace, "agent")["metadata"]["name"])
+
+    def stacks(self, **parameters):
+        query = urllib.parse.urlencode({"from": "now-10m"} | parameters)
+        return get(f"http://{self.collector_address(4040)}/folded?{query}")
+
+    def agent_metric(self, name):
+        address = self.cluster.pod(self.namespace, "agent")["status"]["podIP"]
+        return sum(float(line.rsplit(" ", 1)[1]) for line in get(f"http://{address}:9177/metrics").splitlines()
+                   if re.match(name + r"[ {]", line))
+
+    def wait_for_windows(self, count=2):
+        """So many more at the collector."""
+        acknowledged = "pilotlight_uplink_acknowledged_windows_total"
+        begin = self.agent_metric(acknowledged)
+        wait_for(f"{count} windows", lambda: self.agent_metric(acknowledged) >= begin + count)
+
+
+class KubernetesTest(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.cluster = cls.enterClassContext(Cluster())
+        images = cls.enterClassContext(tempfile.TemporaryDirectory())
+        run(os.path.join(SOURCE, "package", "run.sh"), "--out", images, "images")
+        for name in os.listdir(images):
+            if name.endswith(".oci.tar"):
+                cls.cluster.import_image(os.path.join(images, name))
+        cls.cluster.import_program("webshop:1", os.path.join(BUILD, "workloads", "webshop"))
+        cls.cluster.apply(SHOP, *(volume(cls.cluster, f"volume{i}") for i in range(3)))
+        cls.cluster.kubectl("wait", "--for=condition=Ready", "pod/shop", "--timeout=120s")
+        cls.release = Release(cls.cluster, "profiling")
+        cls.release.install("--set=agent.enabled=false")
+        cls.release.upgrade()
+
+    def run_on_the_node(self, *command, **options):
+        directory = self.enterContext(tempfile.TemporaryDirectory())
+        return self.enterContext(Daemon(directory, *command, **options))
+
+    def assert_shown(self, name, stacks):
+        self.assertTrue(name in stacks, f"{name} is not among {len(stacks.splitlines())} stacks")
+
+    def assert_not_shown(self, name, stacks):
+        self.assertFalse(name in stacks, f"{name} is among {len(stacks.splitlines())} stacks")
+
+    def stacks_with(self, *flags):
+        """Those of the first windows of an agent with these values."""
+        self.addCleanup(self.release.upgrade)
+        self.release.upgrade(*flags)
+        begin = int(time.time()) + 1
+        self.release.wait_for_windows(3)  # The first one may have begun before.
+        return self.release.stacks(**{"from": str(begin)})
+
+    def stacks_without(self, capability):
+        return self.stacks_with(without(capability))
+
+    def test_the_agent_has_the_rights_that_the_chart_names_and_no_more(self):
+        process = status(self.cluster.pid(self.cluster.pod("profiling", "agent")))
+        for kind in ("CapPrm", "CapEff", "CapBnd"):
+            self.assertEqual(int(process[kind], 16), mask(DEFAULT_CAPABILITIES), kind)
+        self.assertEqual((process["NoNewPrivs"], process["Seccomp"]), ("1", "2"))
+
+    def test_the_collector_is_a_user_without_rights(self):
+        process = status(self.cluster.pid(self.cluster.pod("profiling", "collector")))
+        self.assertEqual(process["Uid"].split(), ["65532"] * 4)
+        for kind in ("CapPrm", "CapEff", "CapBnd"):
+            self.assertEqual(int(process[kind], 16), 0, kind)
+        self.assertEqual((process["NoNewPrivs"], process["Seccomp"]), ("1", "2"))
+
+    def test_another_container_is_profiled_within_two_windows(self):
+        self.release.wait_for_windows()
+        self.assert_shown("main.hashCart", self.release.stacks())
+
+    def test_helm_test_passes(self):
+        self.assertIn("Succeeded", self.cluster.helm("test", "pilotlight", "--namespace", "profiling"))
+
+    def test_a_restarted_collector_has_its_profiles(self):
+        self.release.wait_for_windows()
+        end = str(int(time.time()))
+        before = self.release.stacks(to=end)
+        self.assert_shown("main.hashCart", before)
+        self.cluster.kubectl("delete", "-n", "profiling", "pod/pilotlight-collector-0")
+        self.release.wait_for("statefulset/pilotlight-collector")
+        after = self.release.stacks(to=end)
+        self.assertTrue(sorted(after.splitlines()) == sorted(before.splitlines()), "other stacks than before")
+        self.release.upgrade()  # It has another address now.
+
+    def test_without_bpf_it_samples_by_perf_events(self):
+        self.assert_shown("main.hashCart", self.stacks_without("BPF"))
+        self.assertIn("capturing with perf instead: ebpf: eBPF needs CAP_BPF", self.release.agent_log())
+
+    def test_without_perfmon_it_ends_and_says_why(self):
+        self.addCleanup(self.release.upgrade)
+        self.release.upgrade(without("PERFMON"), wait=False)
+        wait_for("its last words", lambda: "no capture source works: ebpf: eBPF needs CAP_PERFMON; perf: "
+                 in self.release.agent_log())
+
+    def test_without_sys_ptrace_programs_have_no_names(self):
+        stacks = self.stacks_without("SYS_PTRACE")
+        self.assert_not_shown("main.hashCart", stacks)
+        self.assert_shown("[unknown]", stacks)
+
+    def test_without_syslog_the_kernel_has_no_names(self):
+        self.release.wait_for_windows()
+        self.assert_shown("entry_SYSCALL_64", self.release.stacks())
+        stacks = self.stacks_with("--set=agent.kernelNames=false")
+        self.assert_shown("main.hashCart", stacks)
+        self.assert_not_shown("entry_SYSCALL_64", stacks)
+        self.assertIn("kernel frames will have no names", self.release.agent_log())
+
+    def test_private_binaries_have_names_with_dac_read_search(self):
+        directory = self.enterContext(tempfile.TemporaryDirectory())
+        os.chmod(directory, 0o755)
+        private = shutil.copy(os.path.join(BUILD, "workloads", "webshop"), os.path.join(directory, "private"))
+        os.chown(private, 1234, 1234)
+        os.chmod(private, 0o700)
+        self.run_on_the_node("setpriv", "--reuid=1234", "--clear-groups", private)
+        self.assert_names_come("private", "main.hashCart", "agent.privateBinaries")
+
+    def test_deleted_libraries_have_names_with_checkpoint_restore(self):
+        directory = self.enterContext(tempfile.TemporaryDirectory())
+        for name, text, flags in (("libhot.so", LIBRARY, ["-shared", "-fPIC"]),
+                                  ("deleter", PROGRAM, ["-L.", "-lhot", "-Wl,-rpath,$ORIGIN"])):
+            subprocess.run(["gcc", "-O1", "-fno-omit-frame-pointer", "-o", name, "-x", "c", "-", "-x", "none", *flags],
+                           input=text, text=True, cwd=directory, check=True)
+        process = self.run_on_the_node(os.path.join(directory, "deleter"))
+        wait_for("the library", lambda: "libhot.so" in maps(process.process.pid))
+        os.remove(os.path.join(directory, "libhot.so"))
+        self.assert_names_come("deleter", "in_the_library", "agent.deletedLibraries")
+
+    def assert_names_come(self, service, name, value):
+        """With the value set, and not before."""
+        selector = f'{{service_name="{service}"}}'
+        self.release.wait_for_windows()
+        self.assert_not_shown(
+            name, wait_for(f"stacks of {service}", lambda: self.release.stacks(selector=selector)))
+        self.addCleanup(self.release.upgrade)
+        self.release.upgrade(f"--set={value}=true")
+        wait_for(f"{name} in {service}", lambda: name in self.release.stacks(selector=selector))
+
+    def objects(self, namespace):
+        """Names of all objects of the namespace and of those that are in none; not what the cluster makes by itself."""
+        names = set()
+        for where in (["--namespaced=true"], ["--namespaced=false"]):
+            kinds = set(self.cluster.kubectl("api-resources", "--verbs=list", "-o", "name", *where).split())
+            kinds = ",".join(sorted(kinds - {"events", "events.events.k8s.io", "componentstatuses"}))
+            names |= set(self.cluster.kubectl("get", kinds, "-n", namespace, "-o", "name").split())
+        return names
+
+    def test_an_uninstalled_release_leaves_its_volume_and_nothing_else(self):
+        self.cluster.kubectl("create", "namespace", "short")
+        wait_for("what each namespace has", lambda: "serviceaccount/default" in self.objects("short"))
+        before = self.objects("short")
+        release = Release(self.cluster, "short")
+        for flags, left in ((["--set=collector.persistence.whenDeleted=Delete"], set()),
+                            ([], {"persistentvolumeclaim/data-pilotlight-collector-0"})):
+            release.install(*flags)
+            release.wait_for("daemonset/pilotlight-agent")
+            self.assertIn("persistentvolumeclaim/data-pilotlight-collector-0", self.objects("short"))
+            self.cluster.helm("uninstall", "pilotlight", "--namespace", "short", "--wait")
+            wait_for("the end of the release", lambda expected=before | left: self.objects("short") == expected, every=0.5)
+
+    def test_pprof_endpoints_on_the_localhost_of_a_pod_are_pulled(self):
+        self.addCleanup(self.release.upgrade)
+        self.release.upgrade('--set-json=agent.pprofDiscover=["goroutine"]')
+        goroutines = {"type": "goroutine:goroutine:count:goroutine:count"}
+        wait_for("goroutines of the shop", lambda: "net/http.(*Server).Serve" in self.release.stacks(**goroutines))
+
+
+def maps(pid):
+    with open(f"/proc/{pid}/maps", encoding="utf-8") as file:
+        return file.read()
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
