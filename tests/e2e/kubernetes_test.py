@@ -150,6 +150,10 @@ class KubernetesTest(unittest.TestCase):
         self.release.wait_for_windows()
         self.assert_shown("main.hashCart", self.release.stacks())
 
+    def test_gc_pauses_of_other_users_programs_can_be_read(self):
+        self.release.wait_for_windows()
+        self.assertEqual(self.release.agent_metric("pilotlight_go_gc_unreadable_processes_total"), 0)
+
     def test_helm_test_passes(self):
         self.assertIn("Succeeded", self.cluster.helm("test", "pilotlight", "--namespace", "profiling"))
 
