@@ -3,6 +3,7 @@
 There is no DNS in that cluster, so agents are given the address of the collector's pod.
 """
 
+import glob
 import json
 import os
 import re
@@ -100,13 +101,12 @@ class KubernetesTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.cluster = cls.enterClassContext(Cluster())
-        images = cls.enterClassContext(tempfile.TemporaryDirectory())
-        run(os.path.join(SOURCE, "package", "run.sh"), "--out", images, "images")
-        for name in os.listdir(images):
-            if name.endswith(".oci.tar"):
-                cls.cluster.import_image(os.path.join(images, name))
+        cls.packages = cls.enterClassContext(tempfile.TemporaryDirectory())
+        run(os.path.join(SOURCE, "package", "run.sh"), "--out", cls.packages, "images", "manifests")
+        for archive in glob.glob(cls.packages + "/*.oci.tar"):
+            cls.cluster.import_image(archive)
         cls.cluster.import_program("webshop:1", os.path.join(BUILD, "workloads", "webshop"))
-        cls.cluster.apply(SHOP, *(volume(cls.cluster, f"volume{i}") for i in range(3)))
+        cls.cluster.apply(SHOP, *(volume(cls.cluster, f"volume{i}") for i in range(4)))
         cls.cluster.kubectl("wait", "--for=condition=Ready", "pod/shop", "--timeout=120s")
         cls.release = Release(cls.cluster, "profiling")
         cls.release.install("--set=agent.enabled=false")
@@ -153,6 +153,13 @@ class KubernetesTest(unittest.TestCase):
     def test_gc_pauses_of_other_users_programs_can_be_read(self):
         self.release.wait_for_windows()
         self.assertEqual(self.release.agent_metric("pilotlight_go_gc_unreadable_processes_total"), 0)
+
+    def test_the_plain_manifests_make_a_ready_agent_and_collector(self):
+        manifests = glob.glob(self.packages + "/*.yaml")
+        self.cluster.kubectl("apply", "-f", *manifests)
+        self.cluster.kubectl("rollout", "status", "-n", "pilotlight", "daemonset/pilotlight-agent", "--timeout=120s")
+        self.cluster.kubectl("rollout", "status", "-n", "pilotlight", "statefulset/pilotlight-collector", "--timeout=120s")
+        self.cluster.kubectl("delete", "-f", *manifests)
 
     def test_helm_test_passes(self):
         self.assertIn("Succeeded", self.cluster.helm("test", "pilotlight", "--namespace", "profiling"))

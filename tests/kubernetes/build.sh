@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds into build/kubernetes what the tests of the chart use: helm, helm-unittest, kubeconform, kube-score and a real
-# Kubernetes. Minutes at first, seconds when they are there: Go knows whether anything has changed.
+# Kubernetes; with the argument helm, that alone. Minutes at first, seconds when they are there: Go knows whether anything has
+# changed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")"
 
@@ -15,8 +16,14 @@ flags="-s -w -X k8s.io/component-base/version.gitVersion=v$KUBERNETES -X helm.sh
 for package in lint/rules chartutil; do
   flags+=" -X helm.sh/helm/v3/pkg/$package.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/$package.k8sVersionMinor=${minor%.*}"
 done
-go build -buildvcs=false -ldflags "$flags" -o "$OUT/" helm.sh/helm/v3/cmd/helm github.com/helm-unittest/helm-unittest/cmd/helm-unittest \
-  github.com/yannh/kubeconform/cmd/kubeconform .
+# build PACKAGE…
+build() { go build -buildvcs=false -ldflags "$flags" -o "$OUT/" "$@"; }
+readonly HELM_PACKAGE=helm.sh/helm/v3/cmd/helm
+if [[ ${1:-} == helm ]]; then
+  build $HELM_PACKAGE
+  exit
+fi
+build $HELM_PACKAGE github.com/helm-unittest/helm-unittest/cmd/helm-unittest github.com/yannh/kubeconform/cmd/kubeconform .
 for name in kube-apiserver kube-controller-manager kube-scheduler kubelet kubectl; do ln -sf kubernetes "$OUT/$name"; done
 # Does not build beside this Kubernetes's modules.
 [[ -x $OUT/kube-score ]] || GOBIN=$OUT go install github.com/zegl/kube-score/cmd/kube-score@v1.20.0

@@ -1,9 +1,14 @@
-"""Images of the agent and the collector: made twice they are the same, hold no shell, and their programs start."""
+"""What operators install: made twice it is the same, and its programs start.
+
+Images hold no shell; the Debian package names what it needs; its units keep to their rights.
+"""
 
 import gzip
 import io
 import json
 import os
+import re
+import shutil
 import subprocess
 import tarfile
 import tempfile
@@ -14,11 +19,13 @@ from daemons import BUILD
 SOURCE = os.environ["PILOTLIGHT_SOURCE"]
 
 
+def run(*command):
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
+
+
 def make(directory):
-    """The digests, by name:tag."""
-    output = subprocess.run([os.path.join(SOURCE, "package", "run.sh"), "--out", directory, "images"], check=True,
-                            capture_output=True, text=True).stdout
-    return dict(line.split() for line in output.splitlines())
+    """What it says it has made."""
+    return run(os.path.join(SOURCE, "package", "run.sh"), "--out", directory)
 
 
 class Image:
@@ -47,35 +54,73 @@ class Image:
             layer.extractall(directory)
 
 
-class ImagesTest(unittest.TestCase):
+class PackageTest(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
         cls.directory = cls.enterClassContext(tempfile.TemporaryDirectory())
-        cls.digests = make(cls.directory)
-        cls.version = subprocess.run([os.path.join(BUILD, "bin", "pilotlight"), "--version"], check=True,
-                                     capture_output=True, text=True).stdout.split()[1]
+        cls.made = make(cls.directory)
+        cls.version = run(os.path.join(BUILD, "bin", "pilotlight"), "--version").split()[1]
         cls.images = {name: Image(os.path.join(cls.directory, f"{name}-{cls.version}.oci.tar"))
                       for name in ("pilotlight-agent", "pilotlight-collector")}
 
-    def test_made_twice_they_are_the_same(self):
+    def unpacked_deb(self):
+        root = self.enterContext(tempfile.TemporaryDirectory())
+        run("dpkg-deb", "-x", os.path.join(self.directory, f"pilotlight_{self.version}_amd64.deb"), root)
+        return root
+
+    def assert_starts(self, program, *command):
+        self.assertEqual(run(*command, "--version"), f"{program} {self.version}\n")
+
+    def test_made_twice_it_is_the_same(self):
         with tempfile.TemporaryDirectory() as again:
-            self.assertEqual(make(again), self.digests)
+            self.assertEqual(make(again), self.made)
             self.assertEqual(sorted(os.listdir(again)), sorted(os.listdir(self.directory)))
             for name in os.listdir(again):
                 with open(os.path.join(again, name), "rb") as one, open(os.path.join(self.directory, name), "rb") as two:
                     self.assertEqual(one.read(), two.read(), name)
 
-    def test_their_programs_start(self):
+    def test_programs_of_the_images_start(self):
         for name, programs in (("pilotlight-agent", ["pilotlight-agent"]),
                                ("pilotlight-collector", ["pilotlight-collector", "pilotlight"])):
             with tempfile.TemporaryDirectory() as root:
                 self.images[name].unpack(root)
                 for program in programs:
-                    output = subprocess.run(["/usr/sbin/chroot", root, f"/usr/bin/{program}", "--version"], check=True,
-                                            capture_output=True, text=True).stdout
-                    self.assertEqual(output, f"{program} {self.version}\n")
+                    self.assert_starts(program, "/usr/sbin/chroot", root, f"/usr/bin/{program}")
 
-    def test_they_hold_programs_libraries_and_no_shell(self):
+    def test_programs_of_the_debian_package_and_the_tarball_start(self):
+        with tempfile.TemporaryDirectory() as tarball:
+            name = f"pilotlight-{self.version}-linux-amd64"
+            run("tar", "-C", tarball, "-xf", os.path.join(self.directory, name + ".tar.gz"))
+            for usr in (os.path.join(self.unpacked_deb(), "usr"), os.path.join(tarball, name)):
+                for program in ("pilotlight-agent", "pilotlight-collector", "pilotlight"):
+                    self.assert_starts(program, os.path.join(usr, "bin", program))
+
+    def test_the_debian_package_needs_what_its_programs_are_linked_with(self):
+        root = self.unpacked_deb()
+        needed = set(run("dpkg-deb", "-f", os.path.join(self.directory, f"pilotlight_{self.version}_amd64.deb"),
+                         "Depends").replace(",", " ").split())
+        libraries = set()
+        for program in os.listdir(os.path.join(root, "usr", "bin")):
+            dynamic = run("readelf", "--dynamic", os.path.join(root, "usr", "bin", program))
+            libraries |= set(re.findall(r"NEEDED.*\[(\S+)\]", dynamic))
+        self.assertIn("libgrpc++.so.1.51", libraries)
+        for library in libraries:
+            owners = {line.split(":")[0] for line in run("dpkg-query", "-S", "*/" + library).splitlines()}
+            provides = {name for owner in owners for name in [owner, *re.findall(
+                r"[a-z0-9.+-]+", run("dpkg-query", "-W", "-f", "${Provides}", owner))]}
+            self.assertTrue(provides & needed, f"{library} of {owners}")
+
+    @unittest.skipUnless(shutil.which("systemd-analyze"), "there is no systemd")
+    def test_the_units_are_right_and_keep_to_their_rights(self):
+        root = self.unpacked_deb()
+        for unit, exposure in (("pilotlight-agent.service", 30), ("pilotlight-collector.service", 15)):
+            path = os.path.join(root, "usr", "lib", "systemd", "system", unit)
+            complaints = subprocess.run(["systemd-analyze", "verify", "--man=no", path], capture_output=True, text=True,
+                                        check=False).stderr.splitlines()
+            self.assertEqual([line for line in complaints if "is not executable" not in line], [])
+            run("systemd-analyze", "security", "--offline=yes", f"--threshold={exposure}", path)
+
+    def test_images_hold_programs_libraries_and_no_shell(self):
         for name, image in self.images.items():
             executables = {member.name for member in image.members()
                            if member.isfile() and member.mode & 0o111 and ".so" not in member.name}
