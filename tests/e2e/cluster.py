@@ -1,6 +1,6 @@
 """A real single-node Kubernetes on loopback: etcd, API server, controller manager, scheduler, containerd, kubelet.
 
-It has no registry, no DNS and no kube-proxy: images are imported, and pods are reached by their addresses. Root only.
+It has no registry and no kube-proxy: images are imported, and the names of services lead to their pods. Root only.
 """
 
 import contextlib
@@ -11,10 +11,12 @@ import subprocess
 import tempfile
 
 from daemons import Daemon, free_port, wait_for
+from service_names import ServiceNames
 
 SOURCE = os.environ["PILOTLIGHT_SOURCE"]
 TOOLS = os.path.join(SOURCE, "build", "kubernetes")
-NODE = "node1"
+NODE = "localhost"  # The API server reaches the kubelet by this name.
+GATEWAY = "10.244.0.1"
 PAUSE = """
 #include <signal.h>
 #include <unistd.h>
@@ -110,7 +112,8 @@ class Cluster(contextlib.ExitStack):
             f"--service-account-signing-key-file={self.path('sa.key')}",
             "--service-account-issuer=https://kubernetes.default.svc", f"--token-auth-file={self.path('tokens.csv')}",
             "--authorization-mode=Node,RBAC", "--service-cluster-ip-range=10.96.0.0/16",
-            "--endpoint-reconciler-type=none", "--allow-privileged=false")
+            "--endpoint-reconciler-type=none", "--allow-privileged=false",
+            "--kubelet-preferred-address-types=Hostname")
         wait_for("the API server", lambda: self.is_ready("/readyz"), seconds=120)
         self.daemon(tool("kube-controller-manager"), f"--kubeconfig={self.path('kubeconfig')}",
                     "--bind-address=127.0.0.1", f"--secure-port={free_port()}", "--leader-elect=false",
@@ -124,6 +127,10 @@ class Cluster(contextlib.ExitStack):
                               check=False).returncode == 0
 
     def start_containerd(self):
+        run("ip", "link", "add", self.bridge, "type", "bridge")
+        run("ip", "address", "add", GATEWAY + "/24", "dev", self.bridge)
+        run("ip", "link", "set", self.bridge, "up")
+        self.callback(ServiceNames(GATEWAY, self.pods_of).close)
         os.mkdir(self.path("cni"))
         with open(self.path("cni/10-bridge.conflist"), "w", encoding="utf-8") as file:
             json.dump({"cniVersion": "0.4.0", "name": "test", "plugins": [{
@@ -143,11 +150,17 @@ class Cluster(contextlib.ExitStack):
         with open(self.path("kubelet.yaml"), "w", encoding="utf-8") as file:
             json.dump(KUBELET | {"containerRuntimeEndpoint": f"unix://{self.path('containerd.sock')}",
                                  "port": free_port(), "healthzPort": free_port(),
-                                 "podLogsDir": self.path("pod-logs")}, file)
+                                 "podLogsDir": self.path("pod-logs"),
+                                 "clusterDNS": [GATEWAY], "clusterDomain": "cluster.local"}, file)
         self.daemon(tool("kubelet"), f"--kubeconfig={self.path('kubeconfig')}", f"--config={self.path('kubelet.yaml')}",
                     f"--root-dir={self.path('kubelet')}", f"--hostname-override={NODE}")
         wait_for("the node", lambda: self.kubectl_json("get", "nodes")["items"], seconds=120)
         self.kubectl("wait", "--for=condition=Ready", f"node/{NODE}", "--timeout=120s")
+
+    def pods_of(self, namespace, service):
+        slices = self.kubectl_json("get", "endpointslices", "-n", namespace, "-l", f"kubernetes.io/service-name={service}")
+        return [address for one in slices["items"] for endpoint in one["endpoints"] or []
+                if endpoint["conditions"]["ready"] for address in endpoint["addresses"]]
 
     def import_image(self, archive):
         run("ctr", "--address", self.path("containerd.sock"), "--namespace", "k8s.io", "images", "import", archive)

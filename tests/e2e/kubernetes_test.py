@@ -1,7 +1,4 @@
-"""The chart on a real Kubernetes, with the images of this build: what agent and collector may and may not do there.
-
-There is no DNS in that cluster, so agents are given the address of the collector's pod.
-"""
+"""The chart on a real Kubernetes, with the images of this build: what agent and collector may and may not do there."""
 
 import glob
 import json
@@ -14,7 +11,7 @@ import time
 import unittest
 import urllib.parse
 
-from cluster import NODE, SOURCE, Cluster, run
+from cluster import NODE, SOURCE, TOOLS, Cluster, run
 from daemons import BUILD, Daemon, get, wait_for
 
 CHART = os.path.join(SOURCE, "helm", "pilotlight")
@@ -63,12 +60,12 @@ class Release:
 
     def install(self, *flags):
         self.cluster.helm("install", "pilotlight", CHART, "--namespace", self.namespace, "--create-namespace", "--wait",
-                          "--timeout=120s", *flags)
+                          "--timeout=120s", HASTY, *flags)
+        self.wait_for("daemonset/pilotlight-agent")
 
     def upgrade(self, *flags, wait=True):
-        """To the values of these flags, with hasty agents that know the address of the collector's pod."""
-        self.cluster.helm("upgrade", "pilotlight", CHART, "--namespace", self.namespace, HASTY,
-                          f"--set=agent.collectorAddress={self.collector_address(7171)}", *flags)
+        """To the values of these flags, with hasty agents."""
+        self.cluster.helm("upgrade", "pilotlight", CHART, "--namespace", self.namespace, HASTY, *flags)
         if wait:
             self.wait_for("daemonset/pilotlight-agent")
 
@@ -106,11 +103,10 @@ class KubernetesTest(unittest.TestCase):
         for archive in glob.glob(cls.packages + "/*.oci.tar"):
             cls.cluster.import_image(archive)
         cls.cluster.import_program("webshop:1", os.path.join(BUILD, "workloads", "webshop"))
-        cls.cluster.apply(SHOP, *(volume(cls.cluster, f"volume{i}") for i in range(4)))
+        cls.cluster.apply(SHOP, *(volume(cls.cluster, f"volume{i}") for i in range(5)))
         cls.cluster.kubectl("wait", "--for=condition=Ready", "pod/shop", "--timeout=120s")
         cls.release = Release(cls.cluster, "profiling")
-        cls.release.install("--set=agent.enabled=false")
-        cls.release.upgrade()
+        cls.release.install()
 
     def run_on_the_node(self, *command, **options):
         directory = self.enterContext(tempfile.TemporaryDirectory())
@@ -157,12 +153,31 @@ class KubernetesTest(unittest.TestCase):
     def test_the_plain_manifests_make_a_ready_agent_and_collector(self):
         manifests = glob.glob(self.packages + "/*.yaml")
         self.cluster.kubectl("apply", "-f", *manifests)
+        self.addCleanup(self.cluster.kubectl, "delete", "-f", *manifests)
         self.cluster.kubectl("rollout", "status", "-n", "pilotlight", "daemonset/pilotlight-agent", "--timeout=120s")
         self.cluster.kubectl("rollout", "status", "-n", "pilotlight", "statefulset/pilotlight-collector", "--timeout=120s")
-        self.cluster.kubectl("delete", "-f", *manifests)
 
-    def test_helm_test_passes(self):
-        self.assertIn("Succeeded", self.cluster.helm("test", "pilotlight", "--namespace", "profiling"))
+    def test_the_commands_of_the_readme_lead_to_profiles(self):
+        with open(os.path.join(SOURCE, "README.md"), encoding="utf-8") as file:
+            section = file.read().split("## Install on Kubernetes\n")[1].split("```")[1]
+        commands = [line for line in section.splitlines() if line.startswith(("helm ", "kubectl "))]
+        self.assertEqual(len(commands), 3)
+        # The images are on the node already.
+        commands[0] = commands[0].replace("--set imageRegistry=registry.example.com/team", f"'{HASTY}'")
+        self.addCleanup(self.cluster.helm, "uninstall", "pilotlight", "--namespace", "pilotlight", "--wait")
+        environment = self.cluster.environment | {"PATH": f"{TOOLS}:{os.environ['PATH']}"}
+
+        def answer(command):
+            return run("bash", "-c", command, cwd=SOURCE, env=environment)
+        answer(commands[0])
+        self.assertIn("Succeeded", answer(commands[1]))
+        wait_for("profiles", lambda: "main.mix" in answer(commands[2]))
+
+    def test_it_says_after_installation_what_to_type_next(self):
+        self.release.wait_for_windows()
+        notes = self.cluster.helm("get", "notes", "pilotlight", "--namespace", "profiling")
+        command = re.search(r"kubectl (.* exec .*)", notes)[1]
+        self.assertIn("main.mix", self.cluster.kubectl(*command.split()))
 
     def test_a_restarted_collector_has_its_profiles(self):
         self.release.wait_for_windows()
@@ -173,7 +188,7 @@ class KubernetesTest(unittest.TestCase):
         self.release.wait_for("statefulset/pilotlight-collector")
         after = self.release.stacks(to=end)
         self.assertTrue(sorted(after.splitlines()) == sorted(before.splitlines()), "other stacks than before")
-        self.release.upgrade()  # It has another address now.
+        self.release.wait_for_windows()  # The agent finds it again.
 
     def test_without_bpf_it_samples_by_perf_events(self):
         self.assert_shown("main.hashCart", self.stacks_without("BPF"))
@@ -245,7 +260,6 @@ class KubernetesTest(unittest.TestCase):
         for flags, left in ((["--set=collector.persistence.whenDeleted=Delete"], set()),
                             ([], {"persistentvolumeclaim/data-pilotlight-collector-0"})):
             release.install(*flags)
-            release.wait_for("daemonset/pilotlight-agent")
             self.assertIn("persistentvolumeclaim/data-pilotlight-collector-0", self.objects("short"))
             self.cluster.helm("uninstall", "pilotlight", "--namespace", "short", "--wait")
             wait_for("the end of the release", lambda expected=before | left: self.objects("short") == expected, every=0.5)
