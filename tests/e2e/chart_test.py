@@ -3,17 +3,15 @@
 import json
 import os
 import re
-import subprocess
 import tempfile
 import unittest
 
-from daemons import program
+from cluster import SOURCE, tool
+from daemons import program, run
 
-SOURCE = os.environ["PILOTLIGHT_SOURCE"]
 CHART = os.path.join(SOURCE, "helm", "pilotlight")
-TOOLS = os.path.join(SOURCE, "build", "kubernetes")
 # Kinds whose schemas do not come with Kubernetes.
-FOREIGN_KINDS = "HTTPRoute,PodMonitor,PrometheusRule,ServiceMonitor"
+FOREIGN_KINDS = ["HTTPRoute", "PodMonitor", "PrometheusRule", "ServiceMonitor"]
 EVERYTHING = {
     "imageRegistry": "registry.example.com/team", "imagePullSecrets": [{"name": "pull"}],
     "agent": {"privateBinaries": True, "deletedLibraries": True, "pprofDiscover": ["goroutine", "heap"],
@@ -54,22 +52,15 @@ MATRIX = {
 }
 
 
-def run(*command, **options):
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
-    if done.returncode != 0:
-        raise AssertionError(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
-def tool(name, *arguments, **options):
-    return run(os.path.join(TOOLS, name), *arguments, **options)
+def run_tool(name, *arguments, **options):
+    return run(tool(name), *arguments, **options)
 
 
 def render(values, *flags):
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         json.dump(values, file)
         file.flush()
-        return tool("helm", "template", "pilotlight", CHART, "--namespace", "profiling", "--values", file.name, *flags)
+        return run_tool("helm", "template", "pilotlight", CHART, "--namespace", "profiling", "--values", file.name, *flags)
 
 
 def indented_below(text, line):
@@ -87,16 +78,19 @@ def indented_below(text, line):
 
 class ChartTest(unittest.TestCase):
     def test_lint_has_nothing_to_say(self):
-        tool("helm", "lint", "--strict", CHART)
+        run_tool("helm", "lint", "--strict", CHART)
 
     def test_its_own_tests_pass(self):
-        tool("helm-unittest", "--strict", CHART)
+        run_tool("helm-unittest", "--strict", CHART)
 
     def test_what_is_rendered_is_valid(self):
         for name, values in MATRIX.items():
             with self.subTest(name):
-                tool("kubeconform", "-strict", "-skip", FOREIGN_KINDS, "-schema-location",
-                     TOOLS + "/schemas/{{.ResourceKind}}{{.KindSuffix}}.json", input=render(values))
+                run_tool("kubeconform", "-strict", "-skip", ",".join(FOREIGN_KINDS), "-schema-location",
+                     tool("schemas/{{.ResourceKind}}{{.KindSuffix}}.json"), input=render(values))
+
+    def test_objects_of_the_prometheus_operator_and_the_gateway_api_have_no_strange_fields(self):
+        self.assertEqual(sorted(run_tool("foreign", input=render(EVERYTHING)).split()), FOREIGN_KINDS)
 
     def test_kube_score_has_nothing_critical(self):
         # How images are pulled is a value; a CPU limit would only delay windows; what is written goes to volumes; and
@@ -105,7 +99,7 @@ class ChartTest(unittest.TestCase):
                    "container-security-context-user-group-id"]
         for name in ("nothing set", "everything set"):
             with self.subTest(name):
-                tool("kube-score", "score", "--kubernetes-version=v1.35", "--ignore-container-cpu-limit",
+                run_tool("kube-score", "score", "--kubernetes-version=v1.35", "--ignore-container-cpu-limit",
                      "--enable-optional-test=container-seccomp-profile", *(f"--ignore-test={one}" for one in ignored),
                      "-", input=render(MATRIX[name] | {"networkPolicy": {"enabled": True}}, "--skip-tests"))
 

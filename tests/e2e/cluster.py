@@ -10,11 +10,10 @@ import signal
 import subprocess
 import tempfile
 
-from daemons import Daemon, free_port, wait_for
+from daemons import Daemon, free_port, run, wait_for
 from service_names import ServiceNames
 
 SOURCE = os.environ["PILOTLIGHT_SOURCE"]
-TOOLS = os.path.join(SOURCE, "build", "kubernetes")
 NODE = "localhost"  # The API server reaches the kubelet by this name.
 GATEWAY = "10.244.0.1"
 PAUSE = """
@@ -46,16 +45,9 @@ KUBELET = {
 }
 
 
-def run(*command, **options):
-    """Its standard output; the error says what it printed."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
-    if done.returncode != 0:
-        raise AssertionError(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
-    return done.stdout
-
-
 def tool(name):
-    return os.path.join(TOOLS, name)
+    """Of those that tests/kubernetes/build.sh builds."""
+    return os.path.join(SOURCE, "build", "kubernetes", name)
 
 
 class Cluster(contextlib.ExitStack):

@@ -17,6 +17,14 @@ def program(name):
     return os.path.join(BUILD, "bin", name)
 
 
+def run(*command, **options):
+    """Its standard output; the error says what it printed."""
+    done = subprocess.run(command, capture_output=True, text=True, check=False, **options)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
 def free_port():
     with contextlib.closing(socket.socket()) as listener:
         listener.bind(("127.0.0.1", 0))

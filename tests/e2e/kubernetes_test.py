@@ -11,8 +11,8 @@ import time
 import unittest
 import urllib.parse
 
-from cluster import NODE, SOURCE, TOOLS, Cluster, run
-from daemons import BUILD, Daemon, get, wait_for
+from cluster import NODE, SOURCE, Cluster, tool
+from daemons import BUILD, Daemon, get, run, wait_for
 
 CHART = os.path.join(SOURCE, "helm", "pilotlight")
 CAPABILITIES = {"DAC_READ_SEARCH": 2, "SYS_PTRACE": 19, "SYS_ADMIN": 21, "SYSLOG": 34, "PERFMON": 38, "BPF": 39,
@@ -142,6 +142,15 @@ class KubernetesTest(unittest.TestCase):
             self.assertEqual(int(process[kind], 16), 0, kind)
         self.assertEqual((process["NoNewPrivs"], process["Seccomp"]), ("1", "2"))
 
+    def test_the_collector_keeps_to_the_restricted_standard_and_the_agent_does_not(self):
+        # Says of the pods that are there which ones would break it.
+        complaints = subprocess.run(
+            [tool("kubectl"), "label", "--dry-run=server", "--overwrite", "namespace", "profiling",
+             "pod-security.kubernetes.io/enforce=restricted"], env=self.cluster.environment, capture_output=True,
+            text=True, check=True).stderr
+        self.assertIn("pilotlight-agent", complaints)
+        self.assertNotIn("pilotlight-collector", complaints)
+
     def test_another_container_is_profiled_within_two_windows(self):
         self.release.wait_for_windows()
         self.assert_shown("main.hashCart", self.release.stacks())
@@ -165,7 +174,7 @@ class KubernetesTest(unittest.TestCase):
         # The images are on the node already.
         commands[0] = commands[0].replace("--set imageRegistry=registry.example.com/team", f"'{HASTY}'")
         self.addCleanup(self.cluster.helm, "uninstall", "pilotlight", "--namespace", "pilotlight", "--wait")
-        environment = self.cluster.environment | {"PATH": f"{TOOLS}:{os.environ['PATH']}"}
+        environment = self.cluster.environment | {"PATH": f"{tool('')}:{os.environ['PATH']}"}
 
         def answer(command):
             return run("bash", "-c", command, cwd=SOURCE, env=environment)

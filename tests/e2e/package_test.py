@@ -14,13 +14,9 @@ import tarfile
 import tempfile
 import unittest
 
-from daemons import BUILD
+from daemons import BUILD, run
 
 SOURCE = os.environ["PILOTLIGHT_SOURCE"]
-
-
-def run(*command):
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
 
 def make(directory):
