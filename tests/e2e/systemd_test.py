@@ -20,20 +20,20 @@ SuccessAction=poweroff-force
 FailureAction=poweroff-force
 [Service]
 Type=oneshot
-ExecStart=/bin/bash -eux /root/steps
-StandardOutput=append:/root/log
-StandardError=append:/root/log
+ExecStart=/bin/bash -eux /opt/steps
+StandardOutput=append:/opt/log
+StandardError=append:/opt/log
 """
 STEPS = """
-note() { echo "$*" >>/root/notes; }
+note() { echo "$*" >>/opt/notes; }
 states() { note "$1: $(systemctl is-active pilotlight-agent pilotlight-collector | tr '\\n' ' ')"; }
 # until_there WHAT COMMAND…: tries for a minute whether it prints that.
 until_there() { for _ in $(seq 60); do "${@:2}" 2>&1 | grep -q "$1" && return; sleep 1; done; "${@:2}"; false; }
 
-dpkg -i /root/*.deb
+dpkg -i /opt/*.deb
 states installed
 sed -i 's/^FLAGS="/&--capture.interval=2s --capture.duration=1s --capture.max-overhead=0 /' /etc/default/pilotlight-agent
-/root/webshop &
+/opt/webshop &
 systemctl enable --now pilotlight-collector pilotlight-agent
 until_there main.mix pilotlight top --since 5m
 note profiled
@@ -44,7 +44,7 @@ done
 systemctl reload pilotlight-collector
 states reloaded
 before=$(systemctl show --property=MainPID --value pilotlight-agent)
-dpkg -i /root/*.deb
+dpkg -i /opt/*.deb
 [[ $before != "$(systemctl show --property=MainPID --value pilotlight-agent)" ]] && note restarted
 states upgraded
 dpkg -r pilotlight
@@ -72,18 +72,18 @@ class SystemdTest(unittest.TestCase):
         except AssertionError as error:
             raise unittest.SkipTest(f"no layer over /: {error}") from error
         cls.addClassCleanup(run, "umount", root)
-        for path, text in (("etc/systemd/system/steps.service", UNIT), ("root/steps", STEPS)):
+        for path, text in (("etc/systemd/system/steps.service", UNIT), ("opt/steps", STEPS)):
             with open(os.path.join(root, path), "w", encoding="utf-8") as file:
                 file.write(text)
-        shutil.copy(glob.glob(directory + "/*.deb")[0], root + "/root")
-        shutil.copy(os.path.join(BUILD, "workloads", "webshop"), root + "/root")
+        shutil.copy(glob.glob(directory + "/*.deb")[0], root + "/opt")
+        shutil.copy(os.path.join(BUILD, "workloads", "webshop"), root + "/opt")
         subprocess.run(
             ["systemd-nspawn", "--quiet", "--directory", root, "--keep-unit", "--register=no", "--private-network",
              "--capability=all", "--system-call-filter=bpf perf_event_open", "--boot", "--", "--unit=steps.service"],
             stdin=subprocess.DEVNULL, capture_output=True, timeout=300, check=False)
-        with open(root + "/root/log", encoding="utf-8") as file:
+        with open(root + "/opt/log", encoding="utf-8") as file:
             log = file.read()
-        with open(root + "/root/notes", encoding="utf-8") as file:
+        with open(root + "/opt/notes", encoding="utf-8") as file:
             cls.notes = file.read().splitlines()
         assert cls.notes[-1].startswith("left:"), log
 
