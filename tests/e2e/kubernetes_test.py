@@ -252,6 +252,21 @@ class KubernetesTest(unittest.TestCase):
         self.release.upgrade(f"--set={value}=true")
         wait_for(f"{name} in {service}", lambda: name in self.release.stacks(selector=selector))
 
+    def test_with_a_spool_on_the_node_an_agent_stays_the_same_one(self):
+        def names():
+            return [agent["agent"] for agent in json.loads(self.cluster.kubectl(
+                "exec", "-n", "profiling", "pilotlight-collector-0", "--", "pilotlight", "agents", "-o", "json"))]
+        spool = self.enterContext(tempfile.TemporaryDirectory())
+        self.addCleanup(self.release.upgrade)
+        self.release.upgrade(f"--set=agent.spool.hostPath={spool}")
+        self.release.wait_for_windows(1)
+        before = names()
+        self.assertEqual(len(before), 1)
+        self.cluster.kubectl("rollout", "restart", "-n", "profiling", "daemonset/pilotlight-agent")
+        self.release.wait_for("daemonset/pilotlight-agent")
+        self.release.wait_for_windows(1)
+        self.assertEqual(names(), before)
+
     def objects(self, namespace):
         """Names of all objects of the namespace and of those that are in none; not what the cluster makes by itself."""
         names = set()
