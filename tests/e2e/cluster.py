@@ -160,8 +160,9 @@ class Cluster(contextlib.ExitStack):
     def import_program(self, name, path):
         """As the image `name`, NAME:VERSION."""
         name, version = name.split(":")
-        run(os.path.join(SOURCE, "package", "image.py"), "--name", name, "--version", version, "--revision", "test", "--title", name, "--user",
-            "0:0", "--out", self.directory, path, env=self.environment | {"SOURCE_DATE_EPOCH": "0"})
+        run(os.path.join(SOURCE, "package", "image.py"), "--name", name, "--version", version, "--revision", "test",
+            "--title", name, "--user", "0:0", "--out", self.directory, path,
+            env=self.environment | {"SOURCE_DATE_EPOCH": "0"})
         self.import_image(self.path(f"{name}-{version}.oci.tar"))
 
     def kubectl(self, *arguments, **options):
