@@ -24,12 +24,12 @@ def references(schema):
 
 
 def closure(name, definitions):
-    needed, todo = {}, [name]
-    while todo:
-        one = todo.pop()
+    needed, open_ones = {}, [name]
+    while open_ones:
+        one = open_ones.pop()
         if one not in needed:
             needed[one] = definitions[one]
-            todo += references(definitions[one])
+            open_ones += references(definitions[one])
     return needed
 
 
