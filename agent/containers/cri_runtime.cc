@@ -17,15 +17,19 @@ namespace {
 
 namespace cri = ::runtime::v1;
 
-absl::Status ToStatus(const grpc::Status& status) {
-  return {static_cast<absl::StatusCode>(status.error_code()), status.error_message()};
+// The error of whoever listens there.
+absl::Status ToStatus(const std::string& socket, const grpc::Status& status) {
+  return {static_cast<absl::StatusCode>(status.error_code()),
+          absl::StrCat(socket, ": ", status.error_message())};
 }
 
 // The questions of one look-up, which end by one deadline.
 class Questions {
  public:
-  Questions(const std::shared_ptr<grpc::Channel>& channel, absl::Duration timeout)
-      : runtime_(channel),
+  // `socket` is borrowed, for errors.
+  Questions(const std::string& socket, const std::shared_ptr<grpc::Channel>& channel, absl::Duration timeout)
+      : socket_(socket),
+        runtime_(channel),
         deadline_(std::chrono::system_clock::now() +
                   std::chrono::microseconds(absl::ToInt64Microseconds(timeout))) {}
 
@@ -53,10 +57,11 @@ class Questions {
     context.set_deadline(deadline_);
     Response response;
     const grpc::Status status = (runtime_.*method)(&context, request, &response);
-    if (!status.ok()) return ToStatus(status);
+    if (!status.ok()) return ToStatus(socket_, status);
     return response;
   }
 
+  const std::string& socket_;
   cri::RuntimeService::Stub runtime_;
   const std::chrono::system_clock::time_point deadline_;
 };
@@ -98,7 +103,7 @@ absl::StatusOr<std::shared_ptr<grpc::Channel>> CriRuntime::Connect() {
 
 absl::StatusOr<Container> CriRuntime::Find(const std::string& id) {
   ASSIGN_OR_RETURN(const std::shared_ptr<grpc::Channel> channel, Connect());
-  Questions questions(channel, timeout_);
+  Questions questions(socket_, channel, timeout_);
   ASSIGN_OR_RETURN(const cri::ListContainersResponse found, questions.ListContainers(id));
   Container container;
   std::string sandbox_id = id;  // of a pod without the container: its own process

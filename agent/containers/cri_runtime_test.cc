@@ -148,7 +148,9 @@ TEST_F(CriRuntimeTest, FailsWhereARuntimeHasDied) {
 TEST_F(CriRuntimeTest, GivesUpOnARuntimeThatHangs) {
   const UniqueFd hanging = Bind(socket(), /*backlog=*/1);
   CriRuntime runtime({socket()}, absl::Milliseconds(50));
-  EXPECT_EQ(runtime.Find("c").status().code(), absl::StatusCode::kDeadlineExceeded);
+  const absl::Status status = runtime.Find("c").status();
+  EXPECT_EQ(status.code(), absl::StatusCode::kDeadlineExceeded);
+  EXPECT_THAT(std::string(status.message()), testing::StartsWith(socket() + ": "));
 }
 
 }  // namespace

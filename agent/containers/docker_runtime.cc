@@ -6,7 +6,6 @@
 #include "absl/strings/strip.h"
 #include "agent/containers/runtime_socket.h"
 #include "base/http_client.h"
-#include "base/status_macros.h"
 
 namespace pilotlight::agent {
 namespace {
@@ -39,6 +38,10 @@ absl::StatusOr<Container> ParseDockerContainers(absl::string_view json) {
       .name = std::string(absl::StripPrefix(name, "/")), .image = Field(first, "Image"), .pod = {}};
 }
 
+absl::Status DockerRuntime::Error(const absl::Status& status) const {
+  return {status.code(), absl::StrCat(socket_, ": ", status.message())};
+}
+
 absl::StatusOr<Container> DockerRuntime::Find(const std::string& id) {
   if (!IsSocket(socket_)) return absl::FailedPreconditionError(absl::StrCat("no socket at ", socket_));
   // {"id":["…"]}
@@ -46,11 +49,14 @@ absl::StatusOr<Container> DockerRuntime::Find(const std::string& id) {
       absl::StrCat("http://docker/containers/json?filters=%7B%22id%22%3A%5B%22", id, "%22%5D%7D");
   const HttpGetOptions options = {
       .connect_timeout = timeout_, .timeout = timeout_, .max_body_bytes = kMaxBytes, .unix_socket = socket_};
-  ASSIGN_OR_RETURN(const HttpGetResult answer, HttpGet(url, options, never_));
-  if (answer.status != 200) {
-    return absl::UnavailableError(absl::StrCat(socket_, ": status ", answer.status));
+  const absl::StatusOr<HttpGetResult> answer = HttpGet(url, options, never_);
+  if (!answer.ok()) return Error(answer.status());
+  if (answer->status != 200) {
+    return Error(absl::UnavailableError(absl::StrCat("it answers with status ", answer->status)));
   }
-  return ParseDockerContainers(answer.body);
+  absl::StatusOr<Container> container = ParseDockerContainers(answer->body);
+  if (!container.ok()) return Error(container.status());
+  return container;
 }
 
 }  // namespace pilotlight::agent

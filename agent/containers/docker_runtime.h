@@ -25,6 +25,9 @@ class DockerRuntime : public ContainerRuntime {
   absl::StatusOr<Container> Find(const std::string& id) override;
 
  private:
+  // Names who says so.
+  absl::Status Error(const absl::Status& status) const;
+
   const std::string socket_;
   const absl::Duration timeout_;
   const StopSignal never_;

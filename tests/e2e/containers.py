@@ -79,6 +79,19 @@ def unmount_below(directory):
             subprocess.run(["umount", "--lazy", mount], check=False)
 
 
+def wait_until_it_answers(daemon, question):
+    def answers():
+        if daemon.process.poll() is not None:
+            raise AssertionError(f"it has ended: {daemon.output()[-2000:]}")
+        return subprocess.run(question, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+    try:
+        wait_for(question[0], answers)
+    except BaseException:
+        daemon.__exit__()
+        raise
+
+
 class Containerd(Daemon):
     """Touches nothing of one that runs already. Its pods must be gone when it ends."""
 
@@ -92,7 +105,7 @@ class Containerd(Daemon):
         self.client = os.path.join(self.directory, "cri_client")
         subprocess.run(["go", "build", "-o", self.client, "."], cwd=CLIENT, check=True)
         super().__init__(self.directory, "containerd", "--config", configuration)
-        wait_for("containerd", lambda: self.ctr("version").returncode == 0)
+        wait_until_it_answers(self, ["ctr", "--address", self.socket, "version"])
         pause = os.path.join(self.directory, "pause")
         subprocess.run(["cc", "-static", "-Os", "-x", "c", "-", "-o", pause], input=PAUSE, text=True, check=True)
         self.add_image("localhost/pause:1", pause)
@@ -121,14 +134,11 @@ class Containerd(Daemon):
                         os.kill(int(process), signal.SIGKILL)
         unmount_below(self.directory)
 
-    def ctr(self, *arguments, check=False):
-        return subprocess.run(["ctr", "--address", self.socket, "--namespace", "k8s.io", *arguments], check=check,
-                              stdout=subprocess.DEVNULL, stderr=None if check else subprocess.DEVNULL)
-
     def add_image(self, name, program):
         path = os.path.join(self.directory, "image.tar")
         write_image(path, name, program)
-        self.ctr("images", "import", path, check=True)
+        subprocess.run(["ctr", "--address", self.socket, "--namespace", "k8s.io", "images", "import", path], check=True,
+                       stdout=subprocess.DEVNULL)
 
 
 class PodOfOne:
@@ -168,9 +178,8 @@ class Docker(Daemon):
         super().__init__(
             self.directory, "dockerd", f"--host=unix://{self.socket}", f"--data-root={self.directory}/data",
             f"--exec-root={self.directory}/exec", f"--pidfile={self.directory}/pid", "--bridge=none", "--iptables=false",
-            "--ip6tables=false")
-        wait_for("dockerd", lambda: subprocess.run(
-            self.command("version"), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0)
+            "--ip6tables=false", "--containerd-namespace=pilotlight-test", "--containerd-plugins-namespace=pilotlight-test-plugins")
+        wait_until_it_answers(self, self.command("version"))
 
     def __exit__(self, *_):
         self.terminate()
