@@ -4,6 +4,7 @@ import glob
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import tempfile
@@ -18,8 +19,6 @@ CHART = os.path.join(SOURCE, "helm", "pilotlight")
 CAPABILITIES = {"DAC_READ_SEARCH": 2, "SYS_PTRACE": 19, "SYS_ADMIN": 21, "SYSLOG": 34, "PERFMON": 38, "BPF": 39,
                 "CHECKPOINT_RESTORE": 40}
 DEFAULT_CAPABILITIES = ["BPF", "PERFMON", "SYS_PTRACE", "SYSLOG"]
-HASTY = "--set-json=agent.extraArgs=" + json.dumps(
-    ["--capture.interval=2s", "--capture.duration=1s", "--capture.max-overhead=0"])
 SHOP = {"apiVersion": "v1", "kind": "Pod", "metadata": {"name": "shop"}, "spec": {"containers": [{
     "name": "shop", "image": "webshop:1", "imagePullPolicy": "Never", "args": ["--busy=0.4"],
     "securityContext": {"runAsUser": 1234}}]}}
@@ -46,6 +45,14 @@ def mask(capabilities):
     return sum(1 << CAPABILITIES[name] for name in capabilities)
 
 
+def hasty(cluster):
+    """Agents that capture all the time, and know where this cluster's runtime listens."""
+    return ["--set-json=agent.extraArgs=" + json.dumps(
+        ["--capture.interval=2s", "--capture.duration=1s", "--capture.max-overhead=0",
+         "--container.runtime-endpoint=" + cluster.path("containerd.sock")]),
+            "--set=agent.containerRuntime.socketDirectory=" + cluster.path("")]
+
+
 def without(capability):
     left = [name for name in DEFAULT_CAPABILITIES if name != capability]
     return "--set-json=agent.securityContext=" + json.dumps({"capabilities": {"drop": ["ALL"], "add": left}})
@@ -60,12 +67,12 @@ class Release:
 
     def install(self, *flags):
         self.cluster.helm("install", "pilotlight", CHART, "--namespace", self.namespace, "--create-namespace", "--wait",
-                          "--timeout=120s", HASTY, *flags)
+                          "--timeout=120s", *hasty(self.cluster), *flags)
         self.wait_for("daemonset/pilotlight-agent")
 
     def upgrade(self, *flags, wait=True):
         """To the values of these flags, with hasty agents."""
-        self.cluster.helm("upgrade", "pilotlight", CHART, "--namespace", self.namespace, HASTY, *flags)
+        self.cluster.helm("upgrade", "pilotlight", CHART, "--namespace", self.namespace, *hasty(self.cluster), *flags)
         if wait:
             self.wait_for("daemonset/pilotlight-agent")
 
@@ -155,6 +162,16 @@ class KubernetesTest(unittest.TestCase):
         self.release.wait_for_windows()
         self.assert_shown("main.hashCart", self.release.stacks())
 
+    def test_its_profiles_have_the_labels_of_its_pod(self):
+        of_the_pod = '{namespace="default",pod="shop",container="shop",service_name="shop"}'
+        wait_for("stacks of the pod", lambda: "main.hashCart" in self.release.stacks(selector=of_the_pod))
+        of_the_agent = '{namespace="profiling",workload="pilotlight-agent",service_name="pilotlight"}'
+        wait_for("stacks of the agent", lambda: self.release.stacks(selector=of_the_agent))
+
+    def test_relabelling_leaves_a_pod_out(self):
+        rules = [{"source_labels": ["pod"], "regex": "shop", "action": "drop"}]
+        self.assert_not_shown("main.hashCart", self.stacks_with("--set-json=agent.relabelConfigs=" + json.dumps(rules)))
+
     def test_gc_pauses_of_other_users_programs_can_be_read(self):
         self.release.wait_for_windows()
         self.assertEqual(self.release.agent_metric("pilotlight_go_gc_unreadable_processes_total"), 0)
@@ -172,7 +189,7 @@ class KubernetesTest(unittest.TestCase):
         commands = [line for line in section.splitlines() if line.startswith(("helm ", "kubectl "))]
         self.assertEqual(len(commands), 3)
         # The images are on the node already.
-        commands[0] = commands[0].replace("--set imageRegistry=registry.example.com/team", f"'{HASTY}'")
+        commands[0] = commands[0].replace("--set imageRegistry=registry.example.com/team", shlex.join(hasty(self.cluster)))
         self.addCleanup(self.cluster.helm, "uninstall", "pilotlight", "--namespace", "pilotlight", "--wait")
         environment = self.cluster.environment | {"PATH": f"{tool('')}:{os.environ['PATH']}"}
 
