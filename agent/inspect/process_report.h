@@ -15,8 +15,8 @@ namespace pilotlight::agent {
 
 // Which functions of the main program have names.
 enum class NameCoverage { kAll, kExported, kNone, kUnreadable };
-// Which functions of the main program an unwinder by frame pointers sees. They are not needed where the program
-// has unwind tables, which the source ebpf goes by.
+// Which functions of the main program an unwinder by frame pointers sees. They are not needed where the
+// program has unwind tables, which the source ebpf goes by.
 enum class FramePointers { kAll, kSome, kNone, kUnknown, kNotNeeded };
 
 struct ProcessReport {
