@@ -13,8 +13,11 @@ LEAST_SHARE = 0.99
 
 
 def check(name, stacks, chain, least=LEAST_SHARE, leaf="burn"):
-    """`chain` follows one another in the stacks that have `leaf`, which are not broken. "*" is any one function."""
-    pattern = re.compile(";".join("[^;]+" if function == "*" else re.escape(function) for function in chain))
+    """`chain` follows one another in the stacks that have `leaf`, which are not broken. "*" is any one function, "..."
+    any number of them."""
+    any_function = "[^;]+;"
+    pattern = re.compile("".join(
+        {"*": any_function, "...": f"({any_function})*"}.get(function, re.escape(function) + ";") for function in chain))
     samples = whole = 0
     odd = {}
     for frames, count in stacks:
@@ -22,7 +25,7 @@ def check(name, stacks, chain, least=LEAST_SHARE, leaf="burn"):
             continue
         samples += count
         text = ";".join(frames)
-        if pattern.search(text) and "[broken]" not in frames:
+        if pattern.search(text + ";") and "[broken]" not in frames:
             whole += count
         else:
             odd[text] = odd.get(text, 0) + count
@@ -58,11 +61,22 @@ def crossings(directory):
     return ok
 
 
-def go_and_c():
-    # Stripped: C's functions have no names, but are there.
-    chain = ["runtime.goexit", "runtime.main", "main.main", "main.outer", "main._Cfunc_c_outer", "runtime.cgocall",
-             "runtime.asmcgocall", "*", "*"]
-    return check("go to c", record(programs.workload("crossings_go")), chain, leaf="runtime.asmcgocall")
+def go_and_c(directory):
+    """Stripped, so C's functions have no names, but are there."""
+    ok = True
+    # Go 1.18 switches stacks without a frame for runtime.cgocall.
+    to_c = ["runtime.goexit", "runtime.main", "main.main", "main.outer", "main._Cfunc_c_outer", "...", "runtime.asmcgocall",
+            "*"]
+    for version in ("1.18.10", "1.22.12", "1.26.8"):
+        program = os.path.join(directory, f"crossings_go-{version}")
+        subprocess.run(
+            ["go", "build", "-trimpath", "-ldflags=-s -w", "-o", program, "."], check=True,
+            env=dict(os.environ, CGO_ENABLED="1", GOTOOLCHAIN=f"go{version}"),
+            cwd=os.path.join(os.environ["PILOTLIGHT_SOURCE"], "tests", "workloads", "crossings_go"))
+        ok &= check(f"Go {version} to C", record(program), to_c, leaf="runtime.asmcgocall")
+        ok &= check(f"Go {version} to C to Go", record(program, "back"), [*to_c, "goBurn", "crosscall2", "...", "main.burn"],
+                    leaf="main.burn")
+    return ok
 
 
 def dwarf_stacks(pid):
@@ -106,7 +120,7 @@ def same_as_dwarf():
 def main():
     with tempfile.TemporaryDirectory() as directory:
         ok = crossings(directory)
-    ok &= go_and_c()
+        ok &= go_and_c(directory)
     ok &= same_as_dwarf()
     sys.exit(0 if ok else 1)
 
