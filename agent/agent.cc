@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "agent/capture/capture_sources.h"
 #include "agent/capture/pprof/pprof_source.h"
+#include "agent/targets/process_list.h"
 #include "base/metrics.h"
 #include "base/status_macros.h"
 #include "base/version.h"
@@ -156,7 +157,7 @@ void Agent::Run(const StopSignal& stop) {
     parts.process_observers.push_back(observer);
   }
   uplink_->Start();
-  if (unwind_tables_ != nullptr) unwind_tables_->AddProcesses(RunningProcesses());
+  if (unwind_tables_ != nullptr) unwind_tables_->AddProcesses(ListProcesses());
   CaptureLoop loop(schedule, std::move(parts));
   ready_ = true;
   loop.Run(stop);

@@ -16,6 +16,7 @@
 #include "agent/fold/window_builder.h"
 #include "agent/symbolize/caching_symbolizer.h"
 #include "agent/symbolize/go_program_finder.h"
+#include "agent/targets/process_list.h"
 #include "agent/targets/process_table.h"
 #include "agent/unwind/unwind_table_keeper.h"
 #include "base/mutex.h"
@@ -126,7 +127,7 @@ class CaptureThread {
 
  private:
   void Run() {
-    unwind_tables_.AddProcesses(options_.pids.empty() ? agent::RunningProcesses() : options_.pids);
+    unwind_tables_.AddProcesses(options_.pids.empty() ? agent::ListProcesses() : options_.pids);
     const Stopwatch stopwatch;
     absl::Status status;
     while (status.ok() && !stop_.stopped()) {

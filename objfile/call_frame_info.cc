@@ -471,10 +471,7 @@ class SectionReader {
   };
 
   void FindFunctions() {
-    unsigned char identity[EI_NIDENT] = {};
-    std::memcpy(identity, ELFMAG, SELFMAG);
-    identity[EI_CLASS] = ELFCLASS64;
-    identity[EI_DATA] = ELFDATA2LSB;
+    const unsigned char identity[EI_NIDENT] = {ELFMAG0, ELFMAG1, ELFMAG2, ELFMAG3, ELFCLASS64, ELFDATA2LSB};
     Elf_Data data{};
     data.d_buf = bytes_.data();
     data.d_size = bytes_.size();
@@ -487,11 +484,9 @@ class SectionReader {
       // Below 0 for an entry that is broken, which may still say where the next one is.
       const int result = dwarf_next_cfi(identity, &data, is_eh_frame_, offset, &next, &entry);
       if (result > 0 || next == static_cast<Dwarf_Off>(-1) || next <= offset) return;
-      if (result < 0) {
-        ++stats_.skipped_functions;
-      } else if (dwarf_cfi_cie_p(&entry)) {
+      if (result == 0 && dwarf_cfi_cie_p(&entry)) {
         AddCommon(offset, entry.cie);
-      } else if (!AddFunction(entry.fde)) {
+      } else if (result < 0 || !AddFunction(entry.fde)) {
         ++stats_.skipped_functions;
       }
       offset = next;
@@ -536,7 +531,7 @@ class SectionReader {
     }
     if (!augmentation.ok() || !interpreter_.Initialize(common)) return;
     common_by_offset_[offset] = static_cast<uint32_t>(commons_.size());
-    commons_.push_back(std::move(common));
+    commons_.push_back(common);
   }
 
   bool AddFunction(const Dwarf_FDE& fde) {

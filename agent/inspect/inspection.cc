@@ -5,6 +5,7 @@
 #include <string>
 #include <utility>
 
+#include "agent/targets/process_list.h"
 #include "base/status_macros.h"
 
 namespace pilotlight::agent {

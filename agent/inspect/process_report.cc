@@ -11,13 +11,11 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/status/status.h"
 #include "absl/strings/match.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "agent/capture/pprof/pprof_probe.h"
 #include "agent/symbolize/binary_opener.h"
 #include "agent/symbolize/perf_map_cache.h"
-#include "base/directory.h"
 #include "base/status_macros.h"
 #include "objfile/elf_symbols.h"
 #include "objfile/go_symbols.h"
@@ -185,15 +183,6 @@ absl::StatusOr<ProcessReport> InspectProcess(pid_t pid, const std::string& proc_
   }
   InspectNative(**elf, report);
   return report;
-}
-
-std::vector<pid_t> ListProcesses(const std::string& proc_root) {
-  std::vector<pid_t> pids;
-  for (const std::string& name : ListDirectory(proc_root)) {
-    pid_t pid = 0;
-    if (absl::SimpleAtoi(name, &pid)) pids.push_back(pid);
-  }
-  return pids;
 }
 
 }  // namespace pilotlight::agent

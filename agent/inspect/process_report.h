@@ -43,7 +43,4 @@ absl::StatusOr<ProcessReport> InspectProcess(pid_t pid, const std::string& proc_
 // machines than x86-64.
 FramePointers FindFramePointers(const ElfFile& elf);
 
-// The processes of the node, threads of the kernel too.
-std::vector<pid_t> ListProcesses(const std::string& proc_root = "/proc");
-
 }  // namespace pilotlight::agent

@@ -4,12 +4,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <filesystem>
-#include <system_error>
 #include <utility>
 
 #include "absl/status/status.h"
-#include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "agent/symbolize/binary_opener.h"
@@ -28,16 +25,6 @@ constexpr uint64_t kWindowsBetweenClears = 60;
 constexpr int kMaxRefreshesOfWindow = 8;
 
 }  // namespace
-
-std::vector<pid_t> RunningProcesses(const std::string& proc_root) {
-  std::vector<pid_t> pids;
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(proc_root, error)) {
-    pid_t pid = 0;
-    if (absl::SimpleAtoi(entry.path().filename().string(), &pid)) pids.push_back(pid);
-  }
-  return pids;
-}
 
 UnwindTableKeeper::UnwindTableKeeper(ProcessObserver& next, ProcessTable& processes, CaptureSource& source,
                                      UnwindTableKeeperOptions options)

@@ -90,7 +90,4 @@ class UnwindTableKeeper : public ProcessObserver {
   UnwindStats stats_;
 };
 
-// All that run now.
-std::vector<pid_t> RunningProcesses(const std::string& proc_root = "/proc");
-
 }  // namespace pilotlight::agent
