@@ -11,7 +11,7 @@ import sys
 import programs
 
 WINDOWS = 40
-SECONDS = "2s"
+SECONDS = "1s"
 
 
 def window(load, source):
