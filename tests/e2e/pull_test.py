@@ -4,6 +4,7 @@ What is there (goroutines, memory in use) is not added up over windows; what hap
 """
 
 import json
+import re
 import subprocess
 import tempfile
 
@@ -48,7 +49,9 @@ def main():
         blocked, _ = value_of(collector, BLOCK, "main.contend")
         assert blocked > 1e9, blocked
         status = get(f"http://{agent.http}/")
-        assert "GC pauses of 1 processes, from their memory" in status and "from 1 pprof endpoints" in status, status
+        # Others may run on this machine.
+        found = re.search(r"GC pauses of (\d+) processes, from their memory", status)
+        assert found and int(found[1]) >= 1 and re.search(r"from [1-9]\d* pprof endpoints", status), status
         more = wait_for("more of it", lambda: value_of(collector, ALLOCATED, "main.allocate")[0] > 1.5 * allocated)
         assert more and value_of(collector, GOROUTINES, "main.waitForEver")[0] == 25
 
