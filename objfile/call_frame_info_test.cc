@@ -64,13 +64,13 @@ class Reference {
   explicit Reference(const std::string& path, uint64_t frame_pointer = 6, uint64_t stack_pointer = 7)
       : fd_(::open(path.c_str(), O_RDONLY | O_CLOEXEC)),
         elf_((elf_version(EV_CURRENT), elf_begin(fd_.get(), ELF_C_READ, nullptr)), &elf_end),
-        cfi_(dwarf_getcfi_elf(elf_.get())),
+        cfi_(dwarf_getcfi_elf(elf_.get()), &dwarf_cfi_end),
         frame_pointer_(frame_pointer),
         stack_pointer_(stack_pointer) {}
 
   UnwindRule At(uint64_t address) const {
     Dwarf_Frame* frame = nullptr;
-    if (dwarf_cfi_addrframe(cfi_, address, &frame) != 0) return {};
+    if (dwarf_cfi_addrframe(cfi_.get(), address, &frame) != 0) return {};
     const std::unique_ptr<Dwarf_Frame, decltype(&std::free)> owned(frame, &std::free);
     bool is_signal = false;
     const int return_register = dwarf_frame_info(frame, nullptr, nullptr, &is_signal);
@@ -129,7 +129,7 @@ class Reference {
 
   const UniqueFd fd_;
   const std::unique_ptr<Elf, decltype(&elf_end)> elf_;
-  Dwarf_CFI* const cfi_;
+  const std::unique_ptr<Dwarf_CFI, decltype(&dwarf_cfi_end)> cfi_;
   const uint64_t frame_pointer_;
   const uint64_t stack_pointer_;
   mutable bool undefined_ = false;
