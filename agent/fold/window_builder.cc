@@ -226,7 +226,7 @@ void Folder::AppendUser(const RawStack& stack, const Process* process, FrameCach
     if (frames.is_root || (frames.is_mcall && !(stack.joined_at_mcall && reaches_root))) {
       stack_.clear();
       unsymbolized_ = 0;
-      broken_off_ = broken_off_ && !frames.is_root;
+      broken_off_ = false;
     }
     Append(frames);
   }

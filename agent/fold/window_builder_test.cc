@@ -157,11 +157,12 @@ TEST_F(WindowBuilderTest, MarksAStackThatCouldNotBeWalkedToItsEnd) {
       {.pid = 10,
        .stacks = {{.user = {0x1010, 0x1021}, .count = 3, .broken = true},
                   {.user = {0x1010, 0x1021}, .count = 4},
-                  // Its root was reached: what lies beyond does not matter.
-                  {.user = {0x1010, FakeSymbolizer::kGoRoot, 0x1021}, .count = 5, .broken = true}}}};
+                  // What lies beyond a root, or beyond mcall, does not matter.
+                  {.user = {0x1010, FakeSymbolizer::kGoRoot, 0x1021}, .count = 5, .broken = true},
+                  {.user = {0x1010, FakeSymbolizer::kMcall, 0x1021}, .count = 6, .broken = true}}}};
   const FoldedWindow folded = Build();
   EXPECT_THAT(Counts(folded), ElementsAre(Pair("[broken];r1021;u1010", 3), Pair("r1021;u1010", 4),
-                                          Pair("runtime.mstart;u1010", 5)));
+                                          Pair("runtime.mcall;u1010", 6), Pair("runtime.mstart;u1010", 5)));
   EXPECT_EQ(folded.broken_samples, 3u);
   EXPECT_EQ(folded.window.series.at(0).loss.truncated_stacks, 3u);
 }

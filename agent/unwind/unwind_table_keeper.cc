@@ -86,7 +86,10 @@ void UnwindTableKeeper::Register(const Process& process, Known& known, bool buil
     unwind.start = mapping.start;
     unwind.end = mapping.end;
     const bool is_vdso = mapping.path == "[vdso]";
-    if (mapping.inode == 0 && !is_vdso) continue;  // a JIT compiler's
+    if (mapping.inode == 0 && !is_vdso) {
+      unwind.table = UnwindMaps::JitCode();
+      continue;
+    }
     const std::optional<Binary> binary = BinaryOf(process, mapping, build);
     unwind.table = UnwindMaps::NoTable();
     if (!binary.has_value()) {

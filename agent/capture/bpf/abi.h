@@ -36,7 +36,7 @@ PL_STATIC_ASSERT(sizeof(struct pl_new_process) == 24, "part of the kernel ABI");
 #define PL_END_NO_RULE 4     /* code that no rule describes */
 #define PL_END_UNREADABLE 5  /* the stack's memory */
 #define PL_END_IMPLAUSIBLE 6 /* what was found is no frame */
-#define PL_END_MCALL 7       /* while walking: the frame returns into runtime.mcall */
+#define PL_END_MCALL 7       /* the frame returns into runtime.mcall, whose caller is not known */
 
 /* One sample. Its repeats on the same CPU come in `slot`, when it has one. A record is as long as its frames.
  */
@@ -136,9 +136,10 @@ struct pl_mapping {
   __u64 start;
   __u64 end;        /* exclusive */
   __u64 base;       /* where the begin of the binary's first page is in the process */
-  __u32 first_page; /* of `pages` */
+  __u32 first_page; /* of `pages`; without any, PL_JIT_CODE or 0 */
   __u32 pages;      /* 0: the code there keeps frame pointers */
 };
+#define PL_JIT_CODE 1 /* made by the process: it always has a caller */
 PL_STATIC_ASSERT(sizeof(struct pl_mapping) == 32, "part of the kernel ABI");
 
 /* Value of the map `unwound`, by process: those whose stacks are walked by tables. */

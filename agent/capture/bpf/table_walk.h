@@ -168,12 +168,16 @@ __noinline int step_to_caller(__u32 cpu_number) {
   __u64 cfa;
   __u64 caller_fp = fp;
   __u64 return_address = 0;
+  int without_caller = PL_END_OUTERMOST;
   switch (kind) {
     case PL_CFA_OUTERMOST:
       return PL_END_OUTERMOST;
     case PL_CFA_FRAME_CHAIN:
     case PL_CFA_FRAME_CHAIN_UNCONFIRMED: {
-      if (fp == 0) return PL_END_OUTERMOST;
+      /* Code that was to keep frame pointers, and does not, has anything there. */
+      if (walk->mapping.pages == 0 && walk->mapping.first_page == PL_JIT_CODE)
+        without_caller = PL_END_IMPLAUSIBLE;
+      if (fp == 0) return without_caller;
       if (fp % sizeof(__u64) != 0) return PL_END_IMPLAUSIBLE;
       const int is_confirmed = kind == PL_CFA_FRAME_CHAIN;
       if (!is_confirmed && fp - sp >= MAX_UNCONFIRMED_FRAME_BYTES) return PL_END_NO_RULE;
@@ -252,7 +256,7 @@ found:
 #ifdef __TARGET_ARCH_arm64
   return_address &= ADDRESS_BITS;
 #endif
-  if (return_address == 0) return PL_END_OUTERMOST;
+  if (return_address == 0) return without_caller;
   if (!enter_mapping(cpu, cpu_number, return_address - 1)) {
     return kind == PL_CFA_FRAME_CHAIN_UNCONFIRMED ? PL_END_NO_RULE : PL_END_UNMAPPED;
   }

@@ -63,6 +63,7 @@ __noinline __u64 walk_frames(__u64 fp, __u32 cpu_number) {
     hash = mix(hash, return_address);
     if (return_address - mcall_start < mcall_bytes) {
       in_mcall = fp;
+      end = PL_END_MCALL;
       break;
     }
     if (chunk[word] == fp) break;

@@ -144,7 +144,7 @@ class EbpfSource::Window {
                          .truncated = stack.end == PL_END_TRUNCATED || stack.n_user >= PL_MAX_USER_FRAMES ||
                                       stack.n_kernel >= max_kernel_frames_,
                          .joined_at_mcall = stack.joined != 0,
-                         .broken = stack.end >= PL_END_UNMAPPED},
+                         .broken = stack.end >= PL_END_UNMAPPED && stack.end != PL_END_MCALL},
                         /*count=*/1);
     if (stack.end == PL_END_UNMAPPED) observer_.OnUnmappedCode(static_cast<pid_t>(stack.tgid));
     if (stack.slot != PL_NO_SLOT) positions_[stack.slot] = position;

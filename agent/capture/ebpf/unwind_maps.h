@@ -51,6 +51,8 @@ class UnwindMaps {
   absl::StatusOr<UnwindTable> AddTable(absl::FunctionRef<absl::Status(RowSink)> read);
   // Of code of which nothing is known: stacks break there.
   static UnwindTable NoTable() { return {.base = 0, .first_page = 0, .pages = 1}; }
+  // Of code that a JIT compiler has made: it keeps frame pointers, or its stacks break.
+  static UnwindTable JitCode() { return {.base = 0, .first_page = PL_JIT_CODE, .pages = 0}; }
   // From now on `pid` is unwound by these mappings, which are sorted by their start. ResourceExhausted when
   // there is no room: then it is unwound as before.
   absl::Status SetProcess(pid_t pid, absl::Span<const UnwindMapping> mappings);
