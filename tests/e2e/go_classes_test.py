@@ -80,7 +80,7 @@ def check(collector, version, kind, seconds):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--seconds", type=int, default=6)
+    parser.add_argument("--seconds", type=int, default=4)
     parser.add_argument("--kind", action="append")
     parser.add_argument("versions", nargs="+")
     arguments = parser.parse_args()

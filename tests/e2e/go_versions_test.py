@@ -12,7 +12,7 @@ import sys
 
 import programs
 
-SECONDS = 8
+SECONDS = 5
 # Standard errors: of 200 comparisons of twenty functions in ten programs, chance alone makes one exceed it in
 # one run of a thousand.
 NOISE = 4.5
