@@ -128,7 +128,8 @@ def node(load, directory):
     return [load.start(
         "node", "--perf-basic-prof", "--interpreted-frames-native-stack", "-e",
         "function fib(n) { return n < 2 ? n : fib(n - 1) + fib(n - 2) };"
-        "for (;;) { fib(20); JSON.parse(JSON.stringify({a: [1, 2, 3]})); 'abcabc'.replace(/b/g, 'x') }")]
+        "for (;;) { fib(20); JSON.parse(JSON.stringify({a: [1, 2, 3]})); 'abcabc'.replace(/b/g, 'x') }",
+        cwd=directory)]  # where it leaves a log
 
 
 def java(load, directory):
