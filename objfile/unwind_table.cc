@@ -100,14 +100,12 @@ GoCode FindGoCode(const ElfFile& elf) {
 class GapFiller {
  public:
   GapFiller(const ElfFile& elf, absl::FunctionRef<void(uint64_t, const UnwindRule&)> visit)
-      : visit_(visit), go_(FindGoCode(elf)) {
-    begin_ = UINT64_MAX;
+      : elf_(elf), visit_(visit) {
     for (const ElfSegment& segment : elf.segments()) {
       if (!segment.executable) continue;
-      begin_ = std::min(begin_, segment.vaddr);
+      unknown_since_ = std::min(unknown_since_, segment.vaddr);
       end_ = std::max(end_, segment.vaddr + segment.file_size);
     }
-    unknown_since_ = begin_;
   }
 
   void Add(uint64_t address, const UnwindRule& rule) {
@@ -128,8 +126,10 @@ class GapFiller {
  private:
   void Fill(uint64_t begin, uint64_t end) {
     if (begin >= end) return;
-    const uint64_t go_begin = std::clamp(go_.text.begin, begin, end);
-    const uint64_t go_end = std::clamp(go_.text.end, go_begin, end);
+    // Only now: a Go program without C has no call frames, and needs no look at its functions.
+    if (!go_.has_value()) go_ = FindGoCode(elf_);
+    const uint64_t go_begin = std::clamp(go_->text.begin, begin, end);
+    const uint64_t go_end = std::clamp(go_->text.end, go_begin, end);
     FillOther(begin, go_begin);
     if (go_begin < go_end) FillGo(go_begin, go_end);
     FillOther(go_end, end);
@@ -137,11 +137,11 @@ class GapFiller {
   void FillGo(uint64_t begin, uint64_t end) {
     constexpr UnwindRule kChain{.cfa = CfaRule::kFrameChain};
     Emit(begin, kChain);
-    if (!go_.call_from_c.has_value()) return;
+    if (!go_->call_from_c.has_value()) return;
     // Whoever looks a caller up does so by the last byte of its call.
-    const uint64_t after = go_.call_from_c->return_address;
+    const uint64_t after = go_->call_from_c->return_address;
     if (after <= begin + 1 || after >= end) return;
-    Emit(after - 1, go_.call_from_c->rule);
+    Emit(after - 1, go_->call_from_c->rule);
     Emit(after, kChain);
   }
   void FillOther(uint64_t begin, uint64_t end) {
@@ -155,11 +155,11 @@ class GapFiller {
     last_ = rule;
   }
 
+  const ElfFile& elf_;
   const absl::FunctionRef<void(uint64_t, const UnwindRule&)> visit_;
-  const GoCode go_;
-  uint64_t begin_ = 0;
+  std::optional<GoCode> go_;
   uint64_t end_ = 0;
-  uint64_t unknown_since_ = 0;
+  uint64_t unknown_since_ = UINT64_MAX;
   bool is_unknown_ = true;
   UnwindRule last_;
 };

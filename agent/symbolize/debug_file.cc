@@ -1,6 +1,5 @@
 #include "agent/symbolize/debug_file.h"
 
-#include <sys/stat.h>
 #include <zlib.h>
 
 #include <optional>
@@ -60,9 +59,10 @@ std::unique_ptr<ElfFile> OpenDebugFile(const ElfFile& elf, const Process& proces
                                        const std::string& proc_root,
                                        const std::shared_ptr<BlockCache>& blocks) {
   const std::optional<DebugLink> link = ReadDebugLink(elf);
+  const std::vector<std::string> candidates = Candidates(elf, link, mapping.path);
   for (const std::string& root : {absl::StrCat(proc_root, "/", process.pid, "/root"),
                                   absl::StrCat(proc_root, "/1/root"), std::string("/")}) {
-    for (const std::string& path : Candidates(elf, link, mapping.path)) {
+    for (const std::string& path : candidates) {
       absl::StatusOr<UniqueFd> fd = OpenInRoot(root, path);
       if (!fd.ok()) continue;
       absl::StatusOr<std::unique_ptr<ElfFile>> file = ElfFile::FromFd(*std::move(fd), blocks);

@@ -20,12 +20,9 @@ namespace {
 
 constexpr size_t kReadBytes = size_t{1} << 20;
 
-// A field of /proc/PID/status (proc(5)), as its words.
-std::vector<std::string> StatusField(const Process& process, absl::string_view name,
-                                     const std::string& proc_root) {
-  const absl::StatusOr<std::string> status = ReadFile(absl::StrCat(proc_root, "/", process.pid, "/status"));
-  if (!status.ok()) return {};
-  for (absl::string_view line : absl::StrSplit(*status, '\n')) {
+// A field of the text of /proc/PID/status (proc(5)), as its words.
+std::vector<std::string> StatusField(absl::string_view status, absl::string_view name) {
+  for (absl::string_view line : absl::StrSplit(status, '\n')) {
     if (absl::ConsumePrefix(&line, name)) {
       return absl::StrSplit(line, absl::ByAnyChar("\t "), absl::SkipEmpty());
     }
@@ -33,25 +30,25 @@ std::vector<std::string> StatusField(const Process& process, absl::string_view n
   return {};
 }
 
-// /tmp belongs to all: what another user has put there is not the process's own.
+// By the number that the process has in the innermost pid namespace. /tmp belongs to all: what another user
+// has put there is not the process's own.
 UniqueFd OpenOwn(const Process& process, const std::string& proc_root) {
-  absl::StatusOr<UniqueFd> fd =
-      OpenInRoot(absl::StrCat(proc_root, "/", process.pid, "/root"), PerfMapPath(process, proc_root));
-  struct stat file {};
-  if (!fd.ok() || ::fstat(fd->get(), &file) != 0 || !S_ISREG(file.st_mode)) return {};
-  const std::vector<std::string> users = StatusField(process, "Uid:", proc_root);  // real, effective, …
+  const std::string directory = absl::StrCat(proc_root, "/", process.pid);
+  const absl::StatusOr<std::string> status = ReadFile(directory + "/status");
+  if (!status.ok()) return {};
+  const std::vector<std::string> numbers = StatusField(*status, "NSpid:");
+  const std::vector<std::string> users = StatusField(*status, "Uid:");  // real, effective, …
   uint64_t user = 0;
   if (users.size() < 2 || !absl::SimpleAtoi(users[1], &user)) return {};
+  const std::string pid = numbers.empty() ? absl::StrCat(process.pid) : numbers.back();
+  absl::StatusOr<UniqueFd> fd = OpenInRoot(directory + "/root", absl::StrCat("/tmp/perf-", pid, ".map"));
+  struct stat file {};
+  if (!fd.ok() || ::fstat(fd->get(), &file) != 0 || !S_ISREG(file.st_mode)) return {};
   if (file.st_uid != user && file.st_uid != 0) return {};
   return *std::move(fd);
 }
 
 }  // namespace
-
-std::string PerfMapPath(const Process& process, const std::string& proc_root) {
-  const std::vector<std::string> numbers = StatusField(process, "NSpid:", proc_root);
-  return absl::StrCat("/tmp/perf-", numbers.empty() ? absl::StrCat(process.pid) : numbers.back(), ".map");
-}
 
 bool HasPerfMap(const Process& process, const std::string& proc_root) {
   return OpenOwn(process, proc_root).valid();

@@ -62,8 +62,6 @@ class PerfMapCache {
   uint64_t evicted_ = 0;
 };
 
-// Its path as the process sees it. The number is that of the innermost pid namespace.
-std::string PerfMapPath(const Process& process, const std::string& proc_root = "/proc");
 // There is one that belongs to the user that the process runs as.
 bool HasPerfMap(const Process& process, const std::string& proc_root = "/proc");
 
