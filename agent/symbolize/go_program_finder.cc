@@ -42,16 +42,6 @@ std::optional<GoProgram> FindGoProgram(const ElfFile& elf) {
   return std::nullopt;
 }
 
-void GoProgramFinder::OnProcess(pid_t pid) {
-  next_.OnProcess(pid);
-  Look(pid);
-}
-
-void GoProgramFinder::OnNamedProcess(pid_t pid, absl::string_view comm) {
-  next_.OnNamedProcess(pid, comm);
-  Look(pid);
-}
-
 void GoProgramFinder::Look(pid_t pid) {
   const std::shared_ptr<const Process> process = processes_.Find(pid);
   if (process == nullptr || process->executable.empty()) return;

@@ -12,6 +12,7 @@
 #include "agent/capture/capture_source.h"
 #include "agent/symbolize/file_identity.h"
 #include "agent/targets/process_table.h"
+#include "agent/targets/process_watcher.h"
 #include "objfile/elf_file.h"
 
 namespace pilotlight::agent {
@@ -21,21 +22,17 @@ namespace pilotlight::agent {
 std::optional<GoProgram> FindGoProgram(const ElfFile& elf);
 
 // Stands between a capture source and who is told of its processes. Used by the source's thread alone.
-class GoProgramFinder : public ProcessObserver {
+class GoProgramFinder : public ProcessWatcher {
  public:
   // All are borrowed. `next` puts into `processes` what it is told of.
   GoProgramFinder(ProcessObserver& next, const ProcessTable& processes, CaptureSource& source,
                   std::string proc_root = "/proc")
-      : next_(next), processes_(processes), source_(source), proc_root_(std::move(proc_root)) {}
-
-  void OnProcess(pid_t pid) override;
-  void OnNamedProcess(pid_t pid, absl::string_view comm) override;
+      : ProcessWatcher(next), processes_(processes), source_(source), proc_root_(std::move(proc_root)) {}
 
  private:
-  void Look(pid_t pid);
+  void Look(pid_t pid) override;
   std::optional<GoProgram> FindInFile(const Process& process, const Mapping& mapping);
 
-  ProcessObserver& next_;
   const ProcessTable& processes_;
   CaptureSource& source_;
   const std::string proc_root_;

@@ -28,20 +28,12 @@ constexpr int kMaxRefreshesOfWindow = 8;
 
 UnwindTableKeeper::UnwindTableKeeper(ProcessObserver& next, ProcessTable& processes, CaptureSource& source,
                                      UnwindTableKeeperOptions options)
-    : next_(next), processes_(processes), maps_(source.unwind_maps()), options_(std::move(options)) {}
-
-void UnwindTableKeeper::OnProcess(pid_t pid) {
-  next_.OnProcess(pid);
-  Look(pid);
-}
-
-void UnwindTableKeeper::OnNamedProcess(pid_t pid, absl::string_view comm) {
-  next_.OnNamedProcess(pid, comm);
-  Look(pid);
-}
+    : ProcessWatcher(next),
+      processes_(processes),
+      maps_(source.unwind_maps()),
+      options_(std::move(options)) {}
 
 void UnwindTableKeeper::OnUnmappedCode(pid_t pid) {
-  next_.OnUnmappedCode(pid);
   if (maps_ == nullptr) return;
   const auto known = known_.find(pid);
   if (known == known_.end() || ++known->second.refreshes > kMaxRefreshesOfWindow) return;

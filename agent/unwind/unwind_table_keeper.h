@@ -17,6 +17,7 @@
 #include "agent/capture/ebpf/unwind_maps.h"
 #include "agent/symbolize/file_identity.h"
 #include "agent/targets/process_table.h"
+#include "agent/targets/process_watcher.h"
 #include "agent/unwind/unwind_stats.h"
 #include "objfile/elf_file.h"
 
@@ -32,14 +33,12 @@ struct UnwindTableKeeperOptions {
 // Stands between a capture source and who is told of its processes; does nothing for a source without
 // UnwindMaps. Binaries are the same when their build ID is, whatever file they are in. Not thread-safe: used
 // by the source's thread, and between windows.
-class UnwindTableKeeper : public ProcessObserver {
+class UnwindTableKeeper : public ProcessWatcher {
  public:
   // All are borrowed. `next` puts into `processes` what it is told of.
   UnwindTableKeeper(ProcessObserver& next, ProcessTable& processes, CaptureSource& source,
                     UnwindTableKeeperOptions options = {});
 
-  void OnProcess(pid_t pid) override;
-  void OnNamedProcess(pid_t pid, absl::string_view comm) override;
   void OnUnmappedCode(pid_t pid) override;
 
   // Makes what these need, so that they are unwound from their first sample on. A process that is gone, or a
@@ -67,7 +66,7 @@ class UnwindTableKeeper : public ProcessObserver {
     int refreshes = 0;        // in this window
   };
 
-  void Look(pid_t pid);
+  void Look(pid_t pid) override;
   void Register(const Process& process, Known& known, bool build);
   // Nothing when its table is still to be made.
   std::optional<Binary> BinaryOf(const Process& process, const Mapping& mapping, bool build);
@@ -76,7 +75,6 @@ class UnwindTableKeeper : public ProcessObserver {
   Binary Build(const ElfFile& elf);
   void MakeRoom();
 
-  ProcessObserver& next_;
   ProcessTable& processes_;
   UnwindMaps* const maps_;
   const UnwindTableKeeperOptions options_;

@@ -187,10 +187,7 @@ __noinline int step_to_caller(__u32 cpu_number) {
       return_address = frame[1];
       if (caller_fp == fp) return PL_END_IMPLAUSIBLE;
       cfa = fp + FRAME_BYTES;
-      if (return_address - cpu->process.go.mcall_start < cpu->process.go.mcall_bytes) {
-        walk->in_mcall = fp;
-        walk->end = PL_END_MCALL; /* The verifier must not think that it knows `end`. */
-      }
+      if (return_address - cpu->process.go.mcall_start < cpu->process.go.mcall_bytes) walk->in_mcall = fp;
       goto found;
     }
     case PL_CFA_SIGNAL_FRAME: {
@@ -265,14 +262,13 @@ found:
   walk->fp = caller_fp;
   walk->lr = 0;
   add_frame(cpu, return_address);
-  if (walk->end == PL_END_MCALL) return PL_END_MCALL;
+  if (walk->in_mcall != 0) return PL_END_MCALL;
   return walk->n_user >= PL_MAX_USER_FRAMES ? PL_END_TRUNCATED : 0;
 }
 
 /* Adds the callers of the walk's frame; returns PL_END_…. */
 static __always_inline __u32 walk_by_tables(struct pl_cpu* cpu, __u32 cpu_number) {
   if (!enter_mapping(cpu, cpu_number, cpu->walk.pc)) return PL_END_UNMAPPED;
-  cpu->walk.end = 0;
   for (__u32 i = 0; i < PL_MAX_USER_FRAMES; i++) {
     const int end = step_to_caller(cpu_number);
     if (end != 0) return end;
