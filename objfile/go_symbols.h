@@ -68,6 +68,7 @@ class GoSymbols {
   uint32_t function_count() const { return tables_.function_count; }
 
   bool IsMcall(const Function& function) const { return function.func_id == mcall_id_; }
+  bool IsMorestack(const Function& function) const { return function.func_id == mcall_id_ + 1; }
   const std::string& go_version() const { return go_version_; }
   // 22 of "go1.22.12"; 0 when the file does not say.
   int go_minor_version() const { return go_minor_version_; }

@@ -37,8 +37,8 @@ struct RawStack {
   std::vector<uint64_t> kernel;  // nearer to the leaf than `user`; empty when interrupted in user mode
   uint64_t count = 0;
   bool truncated = false;  // the outermost callers are cut off
-  // What lies beyond runtime.mcall is of the goroutine that called it; else it is not to be trusted.
-  bool joined_at_mcall = false;
+  // What lies beyond where a Go program changed stacks is of who called for it; else it is not to be trusted.
+  bool joined = false;
   // The walk of `user` ended before the outermost caller was reached, because it could not go on.
   bool broken = false;
 };
@@ -82,14 +82,19 @@ class ProcessObserver {
 
 inline void ProcessObserver::OnNamedProcess(pid_t pid, absl::string_view /*comm*/) { OnProcess(pid); }
 
-// What joins the stacks of a Go program at runtime.mcall: that function switches to the stack of g0, so what
-// the scheduler then does would lose its caller, the goroutine that gave up the CPU.
+// What joins the stacks of a Go program where it goes over to the stack of g0: what the runtime then does
+// would lose its caller, the goroutine that gave up the CPU, or whose stack grows.
 struct GoProgram {
-  uint64_t mcall_start = 0;  // of runtime.mcall, an address in the process
-  uint32_t mcall_bytes = 0;
-  uint32_t gobuf_bp = 0;  // offset of bp in runtime.gobuf
+  struct Function {
+    uint64_t start = 0;  // an address in the process
+    uint32_t bytes = 0;  // 0 when it is not to be looked for
+  };
 
-  friend bool operator==(const GoProgram&, const GoProgram&) = default;
+  Function mcall;
+  Function morestack;     // with morestack_noctxt
+  Function systemstack;   // where frame pointers do not lead to its caller
+  uint32_t gobuf_bp = 0;  // offset of bp in runtime.gobuf
+  uint32_t m_curg = 0;    // of curg in runtime.m
 };
 
 class UnwindMaps;

@@ -41,7 +41,7 @@ StackAggregator::Position StackAggregator::FindOrAdd(pid_t pid, const StackView&
                     .kernel = {stack.kernel.begin(), stack.kernel.end()},
                     .count = 0,
                     .truncated = stack.truncated,
-                    .joined_at_mcall = stack.joined_at_mcall,
+                    .joined = stack.joined,
                     .broken = stack.broken});
   return position;
 }

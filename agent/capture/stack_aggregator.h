@@ -20,7 +20,7 @@ struct StackView {
   absl::Span<const uint64_t> user = {};
   absl::Span<const uint64_t> kernel = {};
   bool truncated = false;
-  bool joined_at_mcall = false;
+  bool joined = false;
   bool broken = false;
 };
 

@@ -16,8 +16,14 @@ struct AddressFrames {
   absl::Span<const FrameId> frames;  // the innermost inlined function first; valid until the next call
   uint32_t unsymbolized = 0;         // of `frames`
   bool is_root = false;              // has no caller: IsRootFunction()
-  bool is_mcall = false;             // runtime.mcall: its callers are known only where they were joined
+  bool is_switch = false;            // IsStackSwitch()
 };
+
+// Goes over to the stack of g0: its callers are known only where they were joined.
+inline bool IsStackSwitch(const FrameView& frame) {
+  return frame.kind == FrameKind::kGo &&
+         (frame.function == "runtime.mcall" || frame.function == "runtime.morestack");
+}
 
 // Where a Go stack begins: a goroutine's, a thread's, the program's. What the frame pointer of a thread's
 // first function holds is what its creator left in the register, so a walk goes on into remains of another
@@ -47,7 +53,7 @@ class FrameCache {
     uint32_t size = 0;
     uint32_t unsymbolized = 0;
     bool is_root = false;
-    bool is_mcall = false;
+    bool is_switch = false;
   };
   absl::flat_hash_map<uint64_t, Entry> entries_;
   std::vector<FrameId> frames_;
@@ -70,11 +76,11 @@ AddressFrames FrameCache::Find(uint64_t address, bool is_return_address, const S
     }
     const FrameView outermost = trie.view(frames_.back());
     entry.is_root = IsRootFunction(outermost);
-    entry.is_mcall = outermost.kind == FrameKind::kGo && outermost.function == "runtime.mcall";
+    entry.is_switch = IsStackSwitch(outermost);
   }
   const Entry& entry = it->second;
   return {absl::MakeConstSpan(frames_).subspan(entry.begin, entry.size), entry.unsymbolized, entry.is_root,
-          entry.is_mcall};
+          entry.is_switch};
 }
 
 }  // namespace pilotlight::agent

@@ -223,7 +223,7 @@ void Folder::AppendUser(const RawStack& stack, const Process* process, FrameCach
     const AddressFrames frames = cache.Find(addresses[i], /*is_return_address=*/i > 0, trie_, symbolize);
     // A goroutine that ran on while it was looked at leaves a stack that does not reach its root.
     if (i + 1 == addresses.size()) reaches_root = frames.is_root;
-    if (frames.is_root || (frames.is_mcall && !(stack.joined_at_mcall && reaches_root))) {
+    if (frames.is_root || (frames.is_switch && !(stack.joined && reaches_root))) {
       stack_.clear();
       unsymbolized_ = 0;
       broken_off_ = false;

@@ -172,8 +172,8 @@ TEST_F(WindowBuilderTest, EndsAStackAtMcallUnlessItWasJoined) {
   const std::vector<uint64_t> stack = {0x1010, FakeSymbolizer::kMcall, 0x1021, FakeSymbolizer::kGoRoot};
   const std::vector<uint64_t> rootless = {0x1010, FakeSymbolizer::kMcall, 0x1021};
   capture_.processes = {{.pid = 10,
-                         .stacks = {{.user = rootless, .count = 2, .joined_at_mcall = true},
-                                    {.user = stack, .count = 3, .joined_at_mcall = true},
+                         .stacks = {{.user = rootless, .count = 2, .joined = true},
+                                    {.user = stack, .count = 3, .joined = true},
                                     {.user = {FakeSymbolizer::kMcall, 0x1031}, .count = 4}}}};
   EXPECT_THAT(Counts(Build()), UnorderedElementsAre(Pair("runtime.mcall;u1010", 2),
                                                     Pair("runtime.mstart;r1021;runtime.mcall;u1010", 3),

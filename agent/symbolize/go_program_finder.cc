@@ -6,6 +6,7 @@
 #include <memory>
 #include <utility>
 
+#include "absl/strings/strip.h"
 #include "agent/symbolize/binary_opener.h"
 #include "objfile/go_symbols.h"
 
@@ -16,12 +17,13 @@ namespace {
 constexpr size_t kMaxProcesses = 4096;
 constexpr size_t kMaxFiles = 1024;
 
-// runtime.gobuf lost its field ret in Go 1.25.
-std::optional<uint32_t> GobufBpOffset(int minor) {
-  constexpr int kFirst = 18;
-  constexpr int kLast = 26;
-  if (minor < kFirst || minor > kLast) return std::nullopt;
-  return minor < 25 ? 48 : 40;
+constexpr int kFirstVersion = 18;
+constexpr int kLastVersion = 26;
+// Of runtime/asm_amd64.s behind runtime.mcall.
+constexpr uint32_t kFunctionsBehindMcall = 16;
+
+GoProgram::Function ExtentOf(const GoSymbols::Function& function) {
+  return {.start = function.entry, .bytes = static_cast<uint32_t>(function.end - function.entry)};
 }
 
 }  // namespace
@@ -30,14 +32,26 @@ std::optional<GoProgram> FindGoProgram(const ElfFile& elf) {
   if (elf.machine() != EM_X86_64) return std::nullopt;
   const absl::StatusOr<std::unique_ptr<GoSymbols>> go = GoSymbols::Create(elf);
   if (!go.ok()) return std::nullopt;
-  const std::optional<uint32_t> gobuf_bp = GobufBpOffset((*go)->go_minor_version());
-  if (!gobuf_bp.has_value()) return std::nullopt;
+  const int version = (*go)->go_minor_version();
+  if (version < kFirstVersion || version > kLastVersion) return std::nullopt;
   for (uint32_t i = 0; i < (*go)->function_count(); ++i) {
-    const std::optional<GoSymbols::Function> function = (*go)->FunctionAt(i);
-    if (!function.has_value() || !(*go)->IsMcall(*function)) continue;
-    return GoProgram{.mcall_start = function->entry,
-                     .mcall_bytes = static_cast<uint32_t>(function->end - function->entry),
-                     .gobuf_bp = *gobuf_bp};
+    const std::optional<GoSymbols::Function> mcall = (*go)->FunctionAt(i);
+    if (!mcall.has_value() || !(*go)->IsMcall(*mcall)) continue;
+    // runtime.gobuf lost its field ret in Go 1.25, and runtime.m has one before curg.
+    GoProgram program = {.mcall = ExtentOf(*mcall),
+                         .gobuf_bp = version < 25 ? 48U : 40U,
+                         .m_curg = version < 25 ? 192U : 184U};
+    for (uint32_t next = i + 1; next <= i + kFunctionsBehindMcall; ++next) {
+      const std::optional<GoSymbols::Function> function = (*go)->FunctionAt(next);
+      if (!function.has_value()) break;
+      const absl::string_view name = absl::StripSuffix(function->name, ".abi0");
+      if ((*go)->IsMorestack(*function)) program.morestack = ExtentOf(*function);
+      if (name == "runtime.morestack_noctxt" && program.morestack.bytes != 0) {
+        program.morestack.bytes = static_cast<uint32_t>(function->end - program.morestack.start);
+      }
+      if (name == "runtime.systemstack" && version <= 20) program.systemstack = ExtentOf(*function);
+    }
+    return program;
   }
   return std::nullopt;
 }
@@ -76,7 +90,9 @@ std::optional<GoProgram> GoProgramFinder::FindInFile(const Process& process, con
   const std::optional<uint64_t> vaddr = (*elf)->OffsetToVaddr(mapping.file_offset);
   if (!vaddr.has_value()) return std::nullopt;
   GoProgram program = *known->second;
-  program.mcall_start += mapping.start - *vaddr;
+  for (GoProgram::Function* function : {&program.mcall, &program.morestack, &program.systemstack}) {
+    function->start += mapping.start - *vaddr;
+  }
   return program;
 }
 

@@ -17,8 +17,8 @@
 
 namespace pilotlight::agent {
 
-// Where runtime.mcall is, with addresses of the ELF file, and what Go version's layout its runtime has.
-// Nothing when it is no Go program, or one of a version or machine that is not known.
+// Where the functions that change stacks are, with addresses of the ELF file, and how the runtime is laid
+// out. Nothing when it is no Go program, or one of a version or machine that is not known.
 std::optional<GoProgram> FindGoProgram(const ElfFile& elf);
 
 // Stands between a capture source and who is told of its processes. Used by the source's thread alone.

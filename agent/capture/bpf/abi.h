@@ -36,7 +36,8 @@ PL_STATIC_ASSERT(sizeof(struct pl_new_process) == 24, "part of the kernel ABI");
 #define PL_END_NO_RULE 4     /* code that no rule describes */
 #define PL_END_UNREADABLE 5  /* the stack's memory */
 #define PL_END_IMPLAUSIBLE 6 /* what was found is no frame */
-#define PL_END_MCALL 7       /* the frame returns into runtime.mcall, whose caller is not known */
+#define PL_END_GO_SWITCH \
+  7 /* the frame returns into a Go function that changed stacks, whose caller is not known */
 
 /* One sample. Its repeats on the same CPU come in `slot`, when it has one. A record is as long as its frames.
  */
@@ -46,7 +47,7 @@ struct pl_stack {
   __u32 slot;                  /* BPF: CPU * PL_SLOTS + its place there; PL_NO_SLOT when its set is full */
   __u8 n_user;                 /* BPF: at most PL_MAX_USER_FRAMES */
   __u8 n_kernel;               /* BPF: at most PL_MAX_KERNEL_FRAMES */
-  __u8 joined;                 /* BPF: 1 when the frames beyond runtime.mcall are of its caller */
+  __u8 joined;                 /* BPF: 1 when the frames beyond a change of stacks are of who called for it */
   __u8 end;                    /* BPF: PL_END_… of the user stack */
   __u64 frames[PL_MAX_FRAMES]; /* BPF: those of the user, then those of the kernel; leaf first each */
 };
@@ -69,14 +70,24 @@ PL_STATIC_ASSERT(sizeof(struct pl_slot) == 16, "part of the kernel ABI");
 /* Reading the clock twice costs as much as the walk of ten frames. */
 #define PL_RUNS_PER_TIMED_RUN 8
 
-/* Value of the map `go_programs`, by process: where a Go program of amd64 keeps what joins a stack below
- * runtime.mcall to its goroutine. */
-struct pl_go_program {
-  __u64 mcall_start; /* agent: address of runtime.mcall in the process */
-  __u32 mcall_bytes; /* agent */
-  __u32 gobuf_bp;    /* agent: offset of bp in runtime.gobuf, 40 since Go 1.25, 48 before */
+struct pl_go_function {
+  __u32 start; /* agent: from the program's `start` */
+  __u32 bytes; /* agent: 0 when it is not to be looked for */
 };
-PL_STATIC_ASSERT(sizeof(struct pl_go_program) == 16, "part of the kernel ABI");
+
+/* Value of the map `go_programs`, by process: where a Go program of amd64 keeps what joins a stack that went
+ * over to g0 to its goroutine. */
+struct pl_go_program {
+  __u64 start;                       /* agent: address of the first of these functions in the process */
+  __u32 switches_bytes;              /* agent: all lie in so many */
+  struct pl_go_function mcall;       /* agent: runtime.mcall */
+  struct pl_go_function morestack;   /* agent: runtime.morestack and morestack_noctxt */
+  struct pl_go_function systemstack; /* agent: runtime.systemstack, up to Go 1.20 */
+  __u32 gobuf_bp;                    /* agent: offset of bp in runtime.gobuf, 40 since Go 1.25, 48 before */
+  __u32 m_curg;                      /* agent: offset of curg in runtime.m */
+  __u32 unused;
+};
+PL_STATIC_ASSERT(sizeof(struct pl_go_program) == 48, "part of the kernel ABI");
 
 /* Unwinding by tables. The address space of a binary is cut into pages of 64 KiB. A page has rows in order of
  * their addresses, the first one at its begin; a row's rule holds up to the next one. */
@@ -175,7 +186,7 @@ struct pl_walk {
   __u64 sp;
   __u64 fp;
   __u64 lr;                  /* arm64: the link register, 0 but in the innermost frame */
-  __u64 in_mcall;            /* the frame that returns into runtime.mcall */
+  __u64 in_switch;           /* the frame at which it ends with PL_END_GO_SWITCH */
   struct pl_mapping mapping; /* that of pc */
 };
 

@@ -13,7 +13,7 @@
  *                alive
  *   processes    process -> samples that are in no stack; having a key here means "announced"; emptied by the
  *                agent after each window
- *   go_programs  the processes whose stacks can be joined at runtime.mcall; written by the agent
+ *   go_programs  the processes whose stacks can be joined where they change to g0; written by the agent
  *   unwound, …   for the walk by tables; see table_walk.h
  *   watched      the processes to sample, when `only_watched` is set; written by the agent
  *
@@ -88,8 +88,7 @@ static __always_inline void load_process(struct pl_cpu* cpu, __u32 tgid) {
   if (go) {
     process->go = *go;
   } else {
-    process->go.mcall_start = 0;
-    process->go.mcall_bytes = 0;
+    process->go.switches_bytes = 0;
   }
   const struct pl_unwound* by_tables = bpf_map_lookup_elem(&unwound, &tgid);
   if (by_tables) {

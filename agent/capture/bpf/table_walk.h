@@ -13,6 +13,7 @@
 #define PILOTLIGHT_AGENT_CAPTURE_BPF_TABLE_WALK_H_
 
 #include "cpus.h"
+#include "go_switch.h"
 #include "user_position.h"
 
 struct {
@@ -187,7 +188,7 @@ __noinline int step_to_caller(__u32 cpu_number) {
       return_address = frame[1];
       if (caller_fp == fp) return PL_END_IMPLAUSIBLE;
       cfa = fp + FRAME_BYTES;
-      if (return_address - cpu->process.go.mcall_start < cpu->process.go.mcall_bytes) walk->in_mcall = fp;
+      if (returns_to_switch(cpu, cpu_number, return_address)) walk->in_switch = fp;
       goto found;
     }
     case PL_CFA_SIGNAL_FRAME: {
@@ -262,7 +263,7 @@ found:
   walk->fp = caller_fp;
   walk->lr = 0;
   add_frame(cpu, return_address);
-  if (walk->in_mcall != 0) return PL_END_MCALL;
+  if (walk->in_switch != 0) return PL_END_GO_SWITCH;
   return walk->n_user >= PL_MAX_USER_FRAMES ? PL_END_TRUNCATED : 0;
 }
 

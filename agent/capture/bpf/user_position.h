@@ -8,6 +8,7 @@ struct user_position {
   __u64 fp;
   __u64 sp; /* only for the innermost frame */
   __u64 lr; /* likewise; 0 where a call leaves the return address on the stack */
+  __u64 g;  /* what Go keeps the current g in */
 };
 
 #define FRAME_BYTES 16 /* the caller's frame pointer, and the address to return to: x86-64, arm64 */
@@ -27,7 +28,9 @@ static __always_inline enum user_stack find_user_position(struct bpf_perf_event_
   position->fp = *(const volatile __u64*)&PT_REGS_FP(&ctx->regs);
   position->sp = *(const volatile __u64*)&PT_REGS_SP(&ctx->regs);
   position->lr = 0;
+  position->g = 0;
 #ifdef __TARGET_ARCH_x86
+  position->g = *(const volatile __u64*)&ctx->regs.r14;
   __u16 cs = *(const volatile __u64*)&ctx->regs.cs;
   if (in_kernel) {
     if (!has_task_pt_regs) return WALK_BY_KERNEL;
@@ -36,6 +39,7 @@ static __always_inline enum user_stack find_user_position(struct bpf_perf_event_
     position->ip = PT_REGS_IP(regs);
     position->fp = PT_REGS_FP(regs);
     position->sp = PT_REGS_SP(regs);
+    position->g = regs->r14;
   }
   if (cs == USER_CS) return WALK_HERE;
   return cs == USER32_CS ? WALK_BY_KERNEL : NO_USER_STACK; /* That of a kernel thread is 0. */

@@ -3,15 +3,16 @@
 #define PILOTLIGHT_AGENT_CAPTURE_BPF_USER_WALK_H_
 
 #include "cpus.h"
-#include "go_mcall.h"
+#include "go_switch.h"
 #include "table_walk.h"
 #include "user_position.h"
 
 #define CHUNK_BYTES 256
 #define CHUNK_WORDS (CHUNK_BYTES / 8)
 
-/* Adds the frames from `fp` on to the stack of this `cpu_number`. Returns the `fp` of a frame that returns
- * into runtime.mcall, where it ends; else 0. Global, so that the verifier looks at it once and by itself.
+/* Adds the frames from `fp` on to the stack of this `cpu_number`. Returns the `fp` of a frame at
+ * which a Go program changed to g0, where it ends; else 0. Global, so that the verifier looks at it once and
+ * by itself.
  *
  * Like the kernel's own walk (arch/x86/events/core.c, perf_callchain_user) it ends at the first frame that
  * cannot be read. Most of the price is in calls, and here one call reads several frames at once. What is read
@@ -19,14 +20,14 @@
 __noinline __u64 walk_frames(__u64 fp, __u32 cpu_number) {
   struct pl_cpu* cpu = bpf_map_lookup_elem(&cpus, &cpu_number);
   if (!cpu) return 0; /* The verifier asks. */
-  const __u64 mcall_start = cpu->process.go.mcall_start;
-  const __u32 mcall_bytes = cpu->process.go.mcall_bytes;
+  const __u64 switches_start = cpu->process.go.start;
+  const __u32 switches_bytes = cpu->process.go.switches_bytes;
   __u64 hash = cpu->walk.hash;
   __u32 count = cpu->walk.n_user;
   __u64 chunk[CHUNK_WORDS];
   __u64 chunk_start = 0;
   __u64 chunk_bytes = 0;
-  __u64 in_mcall = 0;
+  __u64 in_switch = 0;
   __u32 end = PL_END_UNREADABLE;
   for (__u32 i = 0; i < PL_MAX_USER_FRAMES; i++) {
     /* Or the compiler would keep a pointer to the next frame, whose bounds the verifier does not see. */
@@ -61,9 +62,10 @@ __noinline __u64 walk_frames(__u64 fp, __u32 cpu_number) {
     cpu->scratch.frames[count] = return_address;
     count++;
     hash = mix(hash, return_address);
-    if (return_address - mcall_start < mcall_bytes) {
-      in_mcall = fp;
-      end = PL_END_MCALL;
+    const __u64 offset_of_code = return_address - switches_start;
+    if (offset_of_code < switches_bytes && is_switch(offset_of_code, cpu_number)) {
+      in_switch = fp;
+      end = PL_END_GO_SWITCH;
       break;
     }
     if (chunk[word] == fp) break;
@@ -72,11 +74,11 @@ __noinline __u64 walk_frames(__u64 fp, __u32 cpu_number) {
   cpu->walk.n_user = count;
   cpu->walk.hash = hash;
   cpu->walk.end = end;
-  return in_mcall;
+  return in_switch;
 }
 
-/* Adds the callers of the frame at `from`, whose own address is added already. Returns the frame that returns
- * into runtime.mcall, where it ends; else 0. */
+/* Adds the callers of the frame at `from`, whose own address is added already. Returns the frame at which a
+ * Go program changed to g0, where it ends; else 0. */
 static __always_inline __u64 walk_callers(struct pl_cpu* cpu, __u32 cpu_number, struct user_position from,
                                           int is_caller) {
   if (cpu->process.unwound.count == 0) return walk_frames(from.fp, cpu_number);
@@ -84,27 +86,26 @@ static __always_inline __u64 walk_callers(struct pl_cpu* cpu, __u32 cpu_number, 
   cpu->walk.sp = from.sp;
   cpu->walk.fp = from.fp;
   cpu->walk.lr = from.lr;
-  cpu->walk.in_mcall = 0;
+  cpu->walk.in_switch = 0;
   cpu->walk.end = walk_by_tables(cpu, cpu_number);
-  return cpu->walk.in_mcall;
+  return cpu->walk.in_switch;
 }
 
-/* At a call from runtime.mcall it goes on with the goroutine, or ends: what the frame pointer has there,
- * before Go 1.25, is of a stack that may have changed since. */
+/* Where a Go program changed to g0 it goes on with the goroutine, or ends: what the frame pointer has there,
+ * in some versions, is of a stack that may have changed since, or lacks a caller. */
 static __always_inline void walk_user_stack(struct user_position from, struct pl_cpu* cpu, __u32 cpu_number) {
-  const struct pl_go_program* go = &cpu->process.go;
   add_frame(cpu, from.ip);
   struct user_position caller = from;
   int is_caller = 0;
-  if (from.ip - go->mcall_start < go->mcall_bytes) {
-    if (!find_caller_in_mcall(go, from, &caller)) return;
+  if (returns_to_switch(cpu, cpu_number, from.ip)) {
+    if (!find_caller_in_switch(cpu, from, &caller)) return;
     cpu->scratch.joined = 1;
     add_frame(cpu, caller.ip);
     caller.lr = 0;
     is_caller = 1;
   }
-  const __u64 in_mcall = walk_callers(cpu, cpu_number, caller, is_caller);
-  if (in_mcall != 0 && find_caller_of_mcall(go, in_mcall, &caller)) {
+  const __u64 in_switch = walk_callers(cpu, cpu_number, caller, is_caller);
+  if (in_switch != 0 && find_caller_of_switch(cpu, from.g, in_switch, &caller)) {
     cpu->scratch.joined = 1;
     add_frame(cpu, caller.ip);
     caller.lr = 0;

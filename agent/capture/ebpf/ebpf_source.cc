@@ -118,6 +118,22 @@ void AddLoss(Capture& capture, const char* reason, uint64_t count) {
   if (count > 0) capture.lost.push_back({.reason = reason, .count = count});
 }
 
+pl_go_program ToBpf(const GoProgram& program) {
+  pl_go_program result = {
+      .start = program.mcall.start, .gobuf_bp = program.gobuf_bp, .m_curg = program.m_curg, .unused = 0};
+  const auto place = [&](const GoProgram::Function& function) {
+    if (function.bytes == 0) return pl_go_function{};
+    const pl_go_function placed = {static_cast<uint32_t>(function.start - program.mcall.start),
+                                   function.bytes};
+    result.switches_bytes = std::max(result.switches_bytes, placed.start + placed.bytes);
+    return placed;
+  };
+  result.mcall = place(program.mcall);
+  result.morestack = place(program.morestack);
+  result.systemstack = place(program.systemstack);
+  return result;
+}
+
 }  // namespace
 
 // What one window has seen so far. Tells the observer of each process once, however many ways it becomes
@@ -143,8 +159,8 @@ class EbpfSource::Window {
                          .kernel = frames.subspan(stack.n_user, stack.n_kernel),
                          .truncated = stack.end == PL_END_TRUNCATED || stack.n_user >= PL_MAX_USER_FRAMES ||
                                       stack.n_kernel >= max_kernel_frames_,
-                         .joined_at_mcall = stack.joined != 0,
-                         .broken = stack.end >= PL_END_UNMAPPED && stack.end != PL_END_MCALL},
+                         .joined = stack.joined != 0,
+                         .broken = stack.end >= PL_END_UNMAPPED && stack.end != PL_END_GO_SWITCH},
                         /*count=*/1);
     if (stack.end == PL_END_UNMAPPED) observer_.OnUnmappedCode(static_cast<pid_t>(stack.tgid));
     if (stack.slot != PL_NO_SLOT) positions_[stack.slot] = position;
@@ -291,9 +307,8 @@ absl::StatusOr<Capture> EbpfSource::Run(const CaptureOptions& options, ProcessOb
 
 void EbpfSource::OnGoProgram(pid_t pid, const GoProgram& program) {
   const uint32_t tgid = static_cast<uint32_t>(pid);
-  const pl_go_program value = {
-      .mcall_start = program.mcall_start, .mcall_bytes = program.mcall_bytes, .gobuf_bp = program.gobuf_bp};
-  // Without it the stacks of the process end at runtime.mcall, and metrics say how many do.
+  const pl_go_program value = ToBpf(program);
+  // Without it the stacks of the process end where it goes over to g0, and metrics say how many do at mcall.
   const int error =
       bpf_map__update_elem(skeleton_->maps.go_programs, &tgid, sizeof(tgid), &value, sizeof(value), BPF_ANY);
   if (error != 0) spdlog::debug("ebpf: process {} will not be joined at runtime.mcall: {}", pid, error);

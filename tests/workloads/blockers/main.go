@@ -1,6 +1,7 @@
 // Blockers is a Go program whose goroutines give up the CPU all the time, each kind at one known place.
 //
 //	blockers channel|mutex|timer|select|network|yield
+//	blockers stack      goroutines whose stacks grow
 //	blockers idle       little work, nearly all of it in the scheduler
 package main
 
@@ -75,6 +76,21 @@ func yield() {
 	}
 }
 
+//go:noinline
+func growStack(depth int) int {
+	var room [128]int
+	room[depth%len(room)] = depth
+	if depth == 0 {
+		return room[0]
+	}
+	return growStack(depth-1) + room[depth%len(room)]
+}
+
+//go:noinline
+func growInGoroutine(done chan<- int) {
+	done <- growStack(40)
+}
+
 func connect() (net.Conn, net.Conn) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -125,6 +141,12 @@ func main() {
 			go waitOnNetwork(server)
 			client.Write([]byte{1})
 		}
+	case "stack":
+		go func() {
+			for done := make(chan int); ; <-done {
+				go growInGoroutine(done)
+			}
+		}()
 	case "yield":
 		for i := 0; i < 4; i++ {
 			go yield()
