@@ -10,6 +10,8 @@
 #include "absl/strings/str_cat.h"
 #include "agent/capture/capture_sources.h"
 #include "agent/capture/pprof/pprof_source.h"
+#include "agent/pull/cpu_pull_source.h"
+#include "agent/pull/pull_source.h"
 #include "agent/targets/process_list.h"
 #include "base/metrics.h"
 #include "base/status_macros.h"
@@ -75,21 +77,24 @@ absl::Status Agent::OpenSources() {
                      choice->passed_over);
       }
       sources_.push_back(std::move(choice->source));
-    } else if (options_.node_source == "auto" && !options_.pprof_targets.empty()) {
-      spdlog::warn("only pprof targets are captured: {}", std::string(choice.status().message()));
+      watches_node_ = true;
+    } else if (options_.node_source == "auto" && (options_.pull_cpu || !options_.pprof_targets.empty())) {
+      spdlog::warn("only pprof endpoints are captured: {}", std::string(choice.status().message()));
     } else {
       return choice.status();
     }
   }
   if (!options_.pprof_targets.empty()) {
     ASSIGN_OR_RETURN(std::unique_ptr<PprofSource> pprof,
-                     PprofSource::Create({.targets = options_.pprof_targets}));
+                     PprofSource::Create({.targets = options_.pprof_targets, .gc_pauses = !watches_node_}));
     sources_.push_back(std::move(pprof));
   }
+  const bool pulls_cpu = options_.pull_cpu && !watches_node_;
+  if (pulls_cpu || !options_.pull_kinds.empty()) go_endpoints_ = std::make_shared<GoEndpoints>();
+  if (pulls_cpu) sources_.push_back(std::make_unique<CpuPullSource>(go_endpoints_));
   if (!options_.pull_kinds.empty()) {
-    auto pull = std::make_unique<PullSource>(PullOptions{.kinds = options_.pull_kinds});
-    pull_ = pull.get();
-    sources_.push_back(std::move(pull));
+    sources_.push_back(
+        std::make_unique<PullSource>(PullOptions{.kinds = options_.pull_kinds}, go_endpoints_));
   }
   std::vector<std::string> names;
   for (const auto& source : sources_) names.emplace_back(source->name());
@@ -169,10 +174,16 @@ void Agent::OnTurn(const TurnReport& report) {
   capture_metrics_->OnTurn(report);
   if (report.outcome == WindowOutcome::kOk) {
     window_watch_.OnWindow(report.folded->window, *report.insights);
-    ReadGcPauses(*report.folded);
-    if (pull_ != nullptr) {
-      for (const auto& process : report.folded->go_processes) pull_->OnGoProcess(process);
-      for (const pid_t pid : report.folded->dropped_processes) pull_->OnDroppedProcess(pid);
+    const std::vector<std::shared_ptr<const Process>> go_processes = GoProcessesOf(*report.folded);
+    ReadGcPauses(go_processes);
+    for (const ToldGcPauses& told : *report.gc_pauses) {
+      AddGcPauses(told.labels, told_gc_pauses_.Since(told.program, told.stats, absl::Now()));
+    }
+    if (go_endpoints_ != nullptr) {
+      for (const auto& process : go_processes) {
+        go_endpoints_->OnGoProcess(process, gc_pauses_.IsUnreadable(process->pid));
+      }
+      for (const pid_t pid : report.folded->dropped_processes) go_endpoints_->Forget(pid);
     }
   }
   symbolizer_.EndWindow();
@@ -188,6 +199,7 @@ void Agent::OnTurn(const TurnReport& report) {
                   .outcome = std::string(OutcomeName(report.outcome)),
                   .end = absl::Now(),
                   .used_cores = report.used_cores};
+    go_status_.gc_pauses_from_pprof = told_gc_pauses_.size();
     go_status_.gc_pauses_from_memory = gc_pauses_.found_processes();
     go_status_.gc_pauses_unreadable = gc_pauses_.unreadable_processes();
     if (report.outcome == WindowOutcome::kOk) {
@@ -198,17 +210,24 @@ void Agent::OnTurn(const TurnReport& report) {
   }
 }
 
-void Agent::ReadGcPauses(const FoldedWindow& folded) {
-  for (const auto& process : folded.go_processes) {
+std::vector<std::shared_ptr<const Process>> Agent::GoProcessesOf(const FoldedWindow& folded) {
+  return watches_node_ || go_endpoints_ == nullptr ? folded.go_processes : go_processes_.Find();
+}
+
+void Agent::ReadGcPauses(const std::vector<std::shared_ptr<const Process>>& processes) {
+  for (const auto& process : processes) {
     const std::optional<GcPauses> pauses = gc_pauses_.Read(*process, absl::Now());
-    if (!pauses.has_value()) continue;
-    target_metrics_.AddGcPauses(process->labels, *pauses);
-    const auto service = process->labels.find(std::string(kServiceLabel));
-    if (pauses->pauses_ns.empty() || service == process->labels.end()) continue;
-    window_watch_.OnGcPause(service->second, absl::Nanoseconds(*std::ranges::max_element(pauses->pauses_ns)));
+    if (pauses.has_value()) AddGcPauses(process->labels, *pauses);
   }
   gc_pauses_.EndWindow();
   SetTotal(gc_unreadable_, {}, gc_pauses_.unreadable_processes());
+}
+
+void Agent::AddGcPauses(const Labels& labels, const GcPauses& pauses) {
+  target_metrics_.AddGcPauses(labels, pauses);
+  const auto service = labels.find(std::string(kServiceLabel));
+  if (pauses.pauses_ns.empty() || service == labels.end()) return;
+  window_watch_.OnGcPause(service->second, absl::Nanoseconds(*std::ranges::max_element(pauses.pauses_ns)));
 }
 
 void Agent::CountContainerLookups() {
@@ -232,7 +251,7 @@ AgentStatus Agent::CurrentStatus() {
   MutexLock lock(mutex_);
   status.last_turn = last_turn_;
   status.go = go_status_;
-  if (pull_ != nullptr) status.go.pprof_endpoints = pull_->endpoints();
+  if (go_endpoints_ != nullptr) status.go.pprof_endpoints = go_endpoints_->found();
   return status;
 }
 

@@ -16,6 +16,7 @@
 #include "agent/containers/container_directory.h"
 #include "agent/containers/container_runtimes.h"
 #include "agent/fold/window_builder.h"
+#include "agent/gc/gc_pause_history.h"
 #include "agent/gc/gc_pause_reader.h"
 #include "agent/labels/process_labels.h"
 #include "agent/metrics/capture_metrics.h"
@@ -24,7 +25,8 @@
 #include "agent/metrics/target_metrics.h"
 #include "agent/metrics/unwind_metrics.h"
 #include "agent/metrics/uplink_metrics.h"
-#include "agent/pull/pull_source.h"
+#include "agent/pull/go_endpoints.h"
+#include "agent/pull/go_processes.h"
 #include "agent/schedule/capture_loop.h"
 #include "agent/status_page.h"
 #include "agent/symbolize/caching_symbolizer.h"
@@ -48,6 +50,7 @@ struct AgentOptions {
   std::vector<PprofTarget> pprof_targets;  // asked for their own profiles when there are any
   // Kinds of profiles (kPullKinds) that are pulled from the Go programs of this node that serve them.
   std::vector<std::string> pull_kinds;
+  bool pull_cpu = false;             // and those of CPU, where nothing watches the node
   RuntimeSockets container_sockets;  // of those who know names of containers and pods
   std::vector<RelabelRule> relabel_rules;
   CaptureLoopOptions schedule;  // its max_overhead_cores is set from:
@@ -78,7 +81,9 @@ class Agent : private TurnObserver {
   absl::Status OpenUplink();
   absl::Status StartHttp();
   void OnTurn(const TurnReport& report) override;
-  void ReadGcPauses(const FoldedWindow& folded);
+  std::vector<std::shared_ptr<const Process>> GoProcessesOf(const FoldedWindow& folded);
+  void ReadGcPauses(const std::vector<std::shared_ptr<const Process>>& processes);
+  void AddGcPauses(const Labels& labels, const GcPauses& pauses);
   void CountContainerLookups();
   AgentStatus CurrentStatus();
 
@@ -86,7 +91,8 @@ class Agent : private TurnObserver {
   const int cpus_;
   prometheus::Registry registry_;
   std::vector<std::unique_ptr<CaptureSource>> sources_;
-  PullSource* pull_ = nullptr;                            // one of them
+  bool watches_node_ = false;                             // one of them does
+  std::shared_ptr<GoEndpoints> go_endpoints_;             // of those that pull; null when none does
   const std::unique_ptr<ContainerDirectory> containers_;  // null when nobody is to be asked
   ProcessLabels labels_;
   ProcessTable processes_{"/proc", &labels_};
@@ -95,6 +101,8 @@ class Agent : private TurnObserver {
   CachingSymbolizer symbolizer_;
   WindowBuilder builder_;
   GcPauseReader gc_pauses_;
+  GcPauseHistory told_gc_pauses_;  // of programs whose memory is not read
+  GoProcesses go_processes_{processes_};
   NodeWatch node_watch_;
   WindowWatch window_watch_;
   CaptureRequests capture_requests_;

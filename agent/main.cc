@@ -15,6 +15,7 @@
 #include "agent/capture/pprof/pprof_target.h"
 #include "agent/containers/container_runtimes.h"
 #include "agent/labels/relabel_file.h"
+#include "agent/pull/pull_source.h"
 #include "base/flags.h"
 #include "base/logging.h"
 #include "base/status_macros.h"
@@ -28,6 +29,7 @@ struct Configuration {
   AgentOptions agent;
   std::vector<std::string> sources = {"auto"};
   std::vector<std::string> pprof_targets;
+  std::vector<std::string> discover;
   std::string container_endpoint{kAutoEndpoint};
   std::string relabel_file;
   uint64_t spool_max_bytes = 0;
@@ -40,6 +42,14 @@ std::string HostName() {
   return name;
 }
 
+constexpr absl::string_view kCpuKind = "cpu";
+
+std::vector<std::string> DiscoverableKinds() {
+  std::vector<std::string> kinds(std::begin(kPullKinds), std::end(kPullKinds));
+  kinds.emplace_back(kCpuKind);
+  return kinds;
+}
+
 void AddCaptureFlags(CLI::App& app, Configuration& configuration) {
   app.add_option("--capture.source", configuration.sources,
                  "auto (ebpf, or perf where that does not work), ebpf, perf, pprof; a comma-separated list")
@@ -50,12 +60,14 @@ void AddCaptureFlags(CLI::App& app, Configuration& configuration) {
                  "SERVICE=URL of a Go program's pprof endpoint, such as shop=http://localhost:6060; may be "
                  "repeated")
       ->type_name("SERVICE=URL");
-  app.add_option("--pprof.discover", configuration.agent.pull_kinds,
+  app.add_option("--pprof.discover", configuration.discover,
                  "Profiles to pull from the Go programs of this node that serve net/http/pprof, also on the "
-                 "localhost of their pods: goroutine, heap, mutex, block; a comma-separated list. Needs "
+                 "localhost of their pods: goroutine, heap, mutex, block; a comma-separated list; cpu too, "
+                 "for where eBPF and perf do not work. "
+                 "Needs "
                  "CAP_SYS_ADMIN for pods. A goroutine profile stops its program for a moment")
       ->delimiter(',')
-      ->check(CLI::IsMember(std::vector<std::string>(std::begin(kPullKinds), std::end(kPullKinds))))
+      ->check(CLI::IsMember(DiscoverableKinds()))
       ->type_name("KIND,…");
   CaptureLoopOptions& schedule = configuration.agent.schedule;
   AddDurationFlag(app, "--capture.duration", schedule.capture.duration, "Length of one capture");
@@ -131,8 +143,11 @@ absl::Status Validate(Configuration& configuration) {
     }
     agent.pprof_targets.push_back(*std::move(target));
   }
-  if (pprof_wanted && agent.pprof_targets.empty()) {
-    return absl::InvalidArgumentError("--capture.source=pprof needs --pprof.target=SERVICE=URL");
+  agent.pull_cpu = std::erase(configuration.discover, kCpuKind) > 0;
+  agent.pull_kinds = configuration.discover;
+  if (pprof_wanted && agent.pprof_targets.empty() && !agent.pull_cpu) {
+    return absl::InvalidArgumentError(
+        "--capture.source=pprof needs --pprof.target=SERVICE=URL or --pprof.discover=cpu");
   }
   const CaptureLoopOptions& schedule = agent.schedule;
   if (schedule.capture.duration < absl::Milliseconds(100)) {

@@ -26,6 +26,9 @@ std::string CollectorText(const AgentStatus& status) {
 
 std::string GoText(const GoStatus& go) {
   std::string text = absl::StrCat("GC pauses of ", go.gc_pauses_from_memory, " processes, from their memory");
+  if (go.gc_pauses_from_pprof > 0) {
+    absl::StrAppend(&text, "; of ", go.gc_pauses_from_pprof, " from their pprof endpoints");
+  }
   if (go.gc_pauses_unreadable > 0) {
     absl::StrAppend(&text, "; of ", go.gc_pauses_unreadable, " it may not be read (CAP_SYS_PTRACE)");
   }

@@ -12,6 +12,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
+#include "agent/gc/go_memstats.h"
 #include "base/stop_signal.h"
 #include "profile/profile.h"
 
@@ -56,13 +57,22 @@ struct LostSamples {
   uint64_t count = 0;
 };
 
+// What a Go program has told of its collections so far.
+struct ToldGcPauses {
+  std::string program;  // the same each time
+  Labels labels;
+  GoMemStats stats;
+};
+
 struct Capture {
   absl::Time start;
   absl::Duration duration;  // really watched: shorter when stopped early
+  int turns = 1;            // until the same processes have theirs again
   int64_t period_ns = 0;    // CPU time of one sample of `processes`
   std::vector<ProcessSamples> processes;
   // Profiles that came with their names, of a source that asks the process itself.
   std::vector<Profile> profiles;
+  std::vector<ToldGcPauses> gc_pauses;
   std::vector<LostSamples> lost;
   absl::Duration kernel_time;  // CPU time spent in the kernel for taking the samples, as far as known
 };

@@ -101,18 +101,14 @@ std::optional<GcPauses> GcPauseReader::Read(const Process& process, absl::Time n
     return std::nullopt;
   }
   watched.misreads = 0;
-  GcPauses result;
-  if (!is_first) {
-    const uint32_t fresh = stats->cycles - watched.cycles;
-    // The oldest slot may be the one that the next cycle is writing to.
-    const uint32_t readable = std::min<uint32_t>(fresh, GoMemStats::kPauses - 1);
-    result.missed = fresh - readable;
-    for (uint32_t cycle = stats->cycles - readable + 1; cycle != stats->cycles + 1; ++cycle) {
-      result.pauses_ns.push_back(stats->pause_of(cycle));
-    }
-  }
+  const GcPauses result = is_first ? GcPauses() : PausesSince(*stats, watched.cycles);
   watched.cycles = stats->cycles;
   return result;
+}
+
+bool GcPauseReader::IsUnreadable(pid_t pid) const {
+  const auto found = watched_.find(pid);
+  return found != watched_.end() && found->second.unreadable;
 }
 
 size_t GcPauseReader::found_processes() const {

@@ -18,11 +18,6 @@
 
 namespace pilotlight::agent {
 
-struct GcPauses {
-  std::vector<uint64_t> pauses_ns;  // new since the last read, the oldest first
-  uint64_t missed = 0;              // were overwritten before they could be read
-};
-
 // Costs one search of a process's data (a MB or so), then 4 kB read a window. Not thread-safe.
 class GcPauseReader {
  public:
@@ -35,6 +30,8 @@ class GcPauseReader {
   // Pauses since the last call for this process; none in the call that finds the record, as they may be days
   // old. Nothing when nothing can be said: no collection yet, no Go code, no right to look, gone.
   std::optional<GcPauses> Read(const Process& process, absl::Time now);
+  // It cannot tell, and will not.
+  bool IsUnreadable(pid_t pid) const;
   // After each window: forgets processes that have not been asked for in a while.
   void EndWindow();
 

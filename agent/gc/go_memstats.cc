@@ -48,6 +48,18 @@ std::optional<GoMemStats> ParseGoMemStats(absl::string_view memory, absl::Time n
   return stats;
 }
 
+GcPauses PausesSince(const GoMemStats& stats, uint32_t last) {
+  GcPauses result;
+  const uint32_t fresh = stats.cycles - last;
+  // The oldest slot may be the one that the next cycle is writing to.
+  const uint32_t readable = std::min<uint32_t>(fresh, GoMemStats::kPauses - 1);
+  result.missed = fresh - readable;
+  for (uint32_t cycle = stats.cycles - readable + 1; cycle != stats.cycles + 1; ++cycle) {
+    result.pauses_ns.push_back(stats.pause_of(cycle));
+  }
+  return result;
+}
+
 std::optional<size_t> FindGoMemStats(absl::string_view memory, absl::Time now) {
   for (size_t at = 0; at + kGoMemStatsBytes <= memory.size(); at += sizeof(uint64_t)) {
     uint64_t first = 0;

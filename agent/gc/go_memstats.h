@@ -9,6 +9,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <vector>
 
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -26,6 +27,7 @@ struct GoMemStats {
   std::array<uint64_t, kPauses> pause_end_unix_ns = {};
   uint32_t cycles = 0;
 
+  // REQUIRES: 1 ≤ cycle ≤ cycles, and at most kPauses ago.
   uint64_t pause_of(uint32_t cycle) const { return pause_ns[(cycle - 1) % kPauses]; }
 };
 
@@ -36,6 +38,14 @@ inline constexpr size_t kGoMemStatsBytes = offsetof(GoMemStats, cycles) + sizeof
 // once, at the latest at `now`: the pauses must add up, and end where the record says.
 // REQUIRES: memory.size() ≥ kGoMemStatsBytes.
 std::optional<GoMemStats> ParseGoMemStats(absl::string_view memory, absl::Time now);
+
+struct GcPauses {
+  std::vector<uint64_t> pauses_ns;  // the oldest first
+  uint64_t missed = 0;              // were overwritten before they could be read
+};
+
+// Those after cycle `last`.
+GcPauses PausesSince(const GoMemStats& stats, uint32_t last);
 
 // Where in `memory`, at multiples of 8, the first such record starts.
 std::optional<size_t> FindGoMemStats(absl::string_view memory, absl::Time now);

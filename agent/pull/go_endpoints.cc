@@ -27,16 +27,25 @@ GoEndpoints::Probe GoEndpoints::SystemProbe() {
           .find_port = [](pid_t pid) { return FindPprofPort(pid); }};
 }
 
-void GoEndpoints::OnGoProcess(const std::shared_ptr<const Process>& process) {
+void StartBehind(pid_t pid, std::vector<GoEndpoint>& endpoints) {
+  std::rotate(
+      endpoints.begin(),
+      std::ranges::find_if(endpoints, [pid](const GoEndpoint& endpoint) { return endpoint.pid > pid; }),
+      endpoints.end());
+}
+
+void GoEndpoints::OnGoProcess(const std::shared_ptr<const Process>& process, bool tells_gc_pauses) {
   const MutexLock lock(mutex_);
   const auto known = states_.find(process->pid);
   if (known == states_.end()) {
-    if (states_.size() < kMaxProcesses) states_[process->pid].process = process;
+    if (states_.size() >= kMaxProcesses) return;
+    states_[process->pid].process = process;
   } else if (known->second.process->start_ticks != process->start_ticks) {
     known->second = State{.process = process};
   } else {
     known->second.process = process;  // its labels may have changed
   }
+  states_[process->pid].tells_gc_pauses = tells_gc_pauses;
 }
 
 void GoEndpoints::Forget(pid_t pid) {
@@ -81,12 +90,13 @@ std::vector<GoEndpoint> GoEndpoints::Round(absl::Duration now,
       const auto current = states_.find(pid);
       if (current == states_.end() || current->second.process->start_ticks != state.process->start_ticks)
         continue;
-      const std::shared_ptr<const Process> newest = current->second.process;
+      state.process = current->second.process;
+      state.tells_gc_pauses = current->second.tells_gc_pauses;
       current->second = state;
-      current->second.process = newest;
     }
     if (state.found)
-      endpoints.push_back({pid, state.process->start_ticks, state.process->labels, state.port});
+      endpoints.push_back(
+          {pid, state.process->start_ticks, state.process->labels, state.port, state.tells_gc_pauses});
   }
   return endpoints;
 }

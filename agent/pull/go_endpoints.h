@@ -24,7 +24,11 @@ struct GoEndpoint {
   uint64_t start_ticks = 0;
   Labels labels;
   ListeningPort port;
+  bool tells_gc_pauses = false;  // is to be asked for them
 };
+
+// Turns `endpoints`, in order of their pids, so that the first one comes after `pid`.
+void StartBehind(pid_t pid, std::vector<GoEndpoint>& endpoints);
 
 // Whether a process could serve it: no others are asked anything.
 bool LinksPprof(const Process& process, const std::string& proc_root);
@@ -45,7 +49,8 @@ class GoEndpoints {
       : probe_(std::move(probe)), max_probes_(max_probes), retry_(retry) {}
 
   // A Go process was seen at work. Beyond 1024 of them, further ones are ignored.
-  void OnGoProcess(const std::shared_ptr<const Process>& process);
+  // `tells_gc_pauses`: there is no other way to know them.
+  void OnGoProcess(const std::shared_ptr<const Process>& process, bool tells_gc_pauses = false);
   // It is not to be asked, if it is known.
   void Forget(pid_t pid);
   // Those that are known now, by pid, after a look for more; `is_alive` tells the ones that are gone. Blocks
@@ -58,6 +63,7 @@ class GoEndpoints {
  private:
   struct State {
     std::shared_ptr<const Process> process;
+    bool tells_gc_pauses = false;
     bool judged = false;  // whether it links pprof is known
     bool found = false;
     ListeningPort port;

@@ -6,21 +6,12 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "agent/capture/pprof/pprof_failure.h"
+#include "agent/pull/endpoint_request.h"
 #include "agent/targets/network_namespace.h"
-#include "base/http_client.h"
-#include "exporters/pprof.h"
 #include "spdlog/spdlog.h"
 
 namespace pilotlight::agent {
 namespace {
-
-// Small enough for the agent's own memory, whatever the program sends.
-constexpr PprofLimits kLimits = {.max_bytes = size_t{32} << 20,
-                                 .max_samples = 200'000,
-                                 .max_strings = 200'000,
-                                 .max_locations = 200'000,
-                                 .max_nodes = 400'000};
 
 std::string OwnerOf(const GoEndpoint& endpoint) {
   return absl::StrCat(endpoint.pid, "/", endpoint.start_ticks);
@@ -28,7 +19,8 @@ std::string OwnerOf(const GoEndpoint& endpoint) {
 
 }  // namespace
 
-PullSource::PullSource(PullOptions options) : options_(std::move(options)), endpoints_(options_.probe) {}
+PullSource::PullSource(PullOptions options, std::shared_ptr<GoEndpoints> endpoints)
+    : options_(std::move(options)), endpoints_(std::move(endpoints)) {}
 
 void PullSource::Keep(std::vector<Profile> profiles, const std::string& kind, const GoEndpoint& endpoint,
                       std::vector<Profile>& kept) {
@@ -46,7 +38,7 @@ void PullSource::Keep(std::vector<Profile> profiles, const std::string& kind, co
 }
 
 std::vector<Profile> PullSource::Pull(const GoEndpoint& endpoint, const StopSignal& stop,
-                                      std::vector<std::string>& lost) {
+                                      std::vector<std::string>& lost, std::vector<ToldGcPauses>& gc_pauses) {
   std::vector<Profile> kept;
   const auto fail = [&](const std::string& kind, const PprofFailure& failure) {
     lost.push_back(failure.reason);
@@ -54,28 +46,17 @@ std::vector<Profile> PullSource::Pull(const GoEndpoint& endpoint, const StopSign
   };
   const auto pull = [&] {
     for (const std::string& kind : options_.kinds) {
-      const HttpGetOptions http = {.connect_timeout = absl::Seconds(1),
-                                   .timeout = options_.timeout,
-                                   .max_body_bytes = options_.max_body_bytes};
-      const absl::StatusOr<HttpGetResult> answer =
-          HttpGet(absl::StrCat("http://", endpoint.port.host, ":", endpoint.port.port, "/debug/pprof/", kind),
-                  http, stop);
-      if (!answer.ok()) {
-        fail(kind, PprofFailureOf(answer.status()));
-        endpoints_.Lost(endpoint.pid);
+      EndpointAnswer answer = GetProfiles(endpoint, kind, options_.timeout, stop);
+      if (answer.failure.has_value()) fail(kind, *answer.failure);
+      if (!answer.reached) {
+        endpoints_->Lost(endpoint.pid);
         return;
       }
-      if (answer->status != 200) {
-        fail(kind, PprofFailureOf(*answer));
-        continue;
-      }
-      absl::StatusOr<std::vector<Profile>> profiles = ReadPprof(answer->body, kLimits);
-      if (!profiles.ok()) {
-        fail(kind, {"bad_profile", std::string(profiles.status().message())});
-        continue;
-      }
-      Keep(*std::move(profiles), kind, endpoint, kept);
+      Keep(std::move(answer.profiles), kind, endpoint, kept);
     }
+    if (!endpoint.tells_gc_pauses) return;
+    const absl::StatusOr<GoMemStats> stats = GetGcPauses(endpoint, options_.timeout, stop);
+    if (stats.ok()) gc_pauses.push_back({OwnerOf(endpoint), endpoint.labels, *stats});
   };
   if (const absl::Status entered = RunInNetworkOf(endpoint.pid, pull, options_.proc_root); !entered.ok()) {
     fail("any", {"unreachable", std::string(entered.message())});
@@ -87,12 +68,9 @@ absl::StatusOr<Capture> PullSource::Run(const CaptureOptions& options, ProcessOb
                                         const StopSignal& stop) {
   const absl::Time start = absl::Now();
   const MonotonicTime begun = MonotonicTime::Now();
-  std::vector<GoEndpoint> endpoints = endpoints_.Round(
+  std::vector<GoEndpoint> endpoints = endpoints_->Round(
       begun - origin_, [this](const Process& process) { return IsAlive(process, options_.proc_root); });
-  std::rotate(endpoints.begin(),
-              std::ranges::find(endpoints, true,
-                                [this](const GoEndpoint& endpoint) { return endpoint.pid > last_pid_; }),
-              endpoints.end());
+  StartBehind(last_pid_, endpoints);
   Capture capture;
   std::vector<std::string> lost;
   absl::flat_hash_set<std::string> owners;
@@ -103,7 +81,9 @@ absl::StatusOr<Capture> PullSource::Run(const CaptureOptions& options, ProcessOb
       continue;
     }
     last_pid_ = endpoint.pid;
-    for (Profile& profile : Pull(endpoint, stop, lost)) capture.profiles.push_back(std::move(profile));
+    for (Profile& profile : Pull(endpoint, stop, lost, capture.gc_pauses)) {
+      capture.profiles.push_back(std::move(profile));
+    }
   }
   deltas_.Retain(owners);
   std::map<std::string, uint64_t> lost_by_reason;

@@ -15,15 +15,13 @@
 
 namespace pilotlight::agent {
 
-// What can be pulled: the paths below /debug/pprof/.
+// What it can pull: the paths below /debug/pprof/.
 inline constexpr const char* kPullKinds[] = {"goroutine", "heap", "mutex", "block"};
 
 struct PullOptions {
   std::vector<std::string> kinds;             // of kPullKinds
   absl::Duration timeout = absl::Seconds(5);  // of one profile
-  size_t max_body_bytes = size_t{8} << 20;    // of one gzipped profile
   std::string proc_root = "/proc";
-  GoEndpoints::Probe probe = GoEndpoints::SystemProbe();
 };
 
 // One profile of one process at a time. What is there now (goroutines, heap in use) is taken as it is; what
@@ -34,15 +32,7 @@ struct PullOptions {
 // reason "not_its_turn". Others as those of PprofSource, and "unreachable" without CAP_SYS_ADMIN.
 class PullSource : public CaptureSource {
  public:
-  explicit PullSource(PullOptions options);
-
-  // A Go process was seen at work. Thread-safe.
-  void OnGoProcess(const std::shared_ptr<const Process>& process) { endpoints_.OnGoProcess(process); }
-  // A process is not to be profiled. Thread-safe.
-  void OnDroppedProcess(pid_t pid) { endpoints_.Forget(pid); }
-
-  // How many are known to serve profiles. Thread-safe.
-  size_t endpoints() { return endpoints_.found(); }
+  PullSource(PullOptions options, std::shared_ptr<GoEndpoints> endpoints);
 
   absl::string_view name() const override { return "pull"; }
   absl::StatusOr<Capture> Run(const CaptureOptions& options, ProcessObserver& observer,
@@ -51,12 +41,12 @@ class PullSource : public CaptureSource {
  private:
   // The reasons of what failed are added to `lost`.
   std::vector<Profile> Pull(const GoEndpoint& endpoint, const StopSignal& stop,
-                            std::vector<std::string>& lost);
+                            std::vector<std::string>& lost, std::vector<ToldGcPauses>& gc_pauses);
   void Keep(std::vector<Profile> profiles, const std::string& kind, const GoEndpoint& endpoint,
             std::vector<Profile>& kept);
 
   const PullOptions options_;
-  GoEndpoints endpoints_;
+  const std::shared_ptr<GoEndpoints> endpoints_;
   ProfileDeltas deltas_;
   const MonotonicTime origin_ = MonotonicTime::Now();
   absl::Time last_start_ = absl::InfinitePast();

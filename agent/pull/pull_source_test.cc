@@ -50,15 +50,16 @@ class PullSourceTest : public testing::Test {
     ASSERT_TRUE(server_.Start().ok());
     ProcessTable table;
     table.OnProcess(getpid());
-    source_ = std::make_unique<PullSource>(
-        PullOptions{.kinds = {"goroutine", "mutex"},
-                    .probe = {.links_pprof = [](const Process&) { return true; },
-                              .find_port = [this](pid_t) -> absl::StatusOr<ListeningPort> {
-                                ++probes_;
-                                return ListeningPort{"127.0.0.1", static_cast<uint16_t>(port_)};
-                              }}});
+    endpoints_ = std::make_shared<GoEndpoints>(
+        GoEndpoints::Probe{.links_pprof = [](const Process&) { return true; },
+                           .find_port = [this](pid_t) -> absl::StatusOr<ListeningPort> {
+                             ++probes_;
+                             return ListeningPort{"127.0.0.1", static_cast<uint16_t>(port_)};
+                           }});
+    source_ = std::make_unique<PullSource>(PullOptions{.kinds = {"goroutine", "mutex"}}, endpoints_);
     port_ = server_.port();
-    source_->OnGoProcess(table.Find(getpid()));
+    process_ = table.Find(getpid());
+    endpoints_->OnGoProcess(process_);
   }
 
   void Serve(const std::string& kind, std::string file) {
@@ -75,6 +76,7 @@ class PullSourceTest : public testing::Test {
     EXPECT_TRUE(capture.ok());
     lost_.clear();
     for (const LostSamples& lost : capture->lost) lost_[lost.reason] = lost.count;
+    gc_pauses_ = capture->gc_pauses;
     std::map<std::string, int64_t> values;
     for (const Profile& profile : capture->profiles) {
       EXPECT_TRUE(profile.labels.contains(std::string(kServiceLabel)));
@@ -91,7 +93,10 @@ class PullSourceTest : public testing::Test {
   Mutex mutex_;
   std::map<std::string, std::string> files_ ABSL_GUARDED_BY(mutex_);  // by kind
   std::map<std::string, uint64_t> lost_;
+  std::shared_ptr<const Process> process_;
+  std::shared_ptr<GoEndpoints> endpoints_;
   std::unique_ptr<PullSource> source_;
+  std::vector<ToldGcPauses> gc_pauses_;
 };
 
 TEST_F(PullSourceTest, TakesWhatIsThereAndWhatWasAdded) {
@@ -124,6 +129,19 @@ TEST_F(PullSourceTest, LooksAgainForAServerThatHasGone) {
   EXPECT_EQ(probes_, 1);
   Run();
   EXPECT_EQ(probes_, 2);
+}
+
+TEST_F(PullSourceTest, AsksForGcPausesWhereTheyAreNotKnown) {
+  Serve("goroutine", File(goroutine_type_, {{"main;wait", 25}}));
+  std::string text = "\n# runtime.MemStats\n# PauseNs = [7";
+  for (size_t i = 1; i < GoMemStats::kPauses; ++i) text += " 0";
+  Serve("heap", text + "]\n# NumGC = 1\n");
+  Run();
+  EXPECT_THAT(gc_pauses_, IsEmpty());
+  endpoints_->OnGoProcess(process_, /*tells_gc_pauses=*/true);
+  Run();
+  ASSERT_EQ(gc_pauses_.size(), 1);
+  EXPECT_EQ(gc_pauses_[0].stats.pause_of(1), 7u);
 }
 
 TEST_F(PullSourceTest, OneThatHadNoTurnMissesNothing) {

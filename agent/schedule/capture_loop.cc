@@ -102,12 +102,13 @@ void CaptureLoop::TakeTurn(size_t source, const ExtraCapture* extra, const StopS
   }
 
   parts_.processes->UpdateLabels();
-  FoldedWindow folded = parts_.builder->Build(*capture, report.source, interval);
+  FoldedWindow folded = parts_.builder->Build(*capture, report.source, interval * capture->turns);
   parts_.processes->EndWindow();
   const std::vector<SeriesInsight> insights = DeriveInsight(folded.window);
   report.folded = &folded;
   report.insights = &insights;
   report.lost = &capture->lost;
+  report.gc_pauses = &capture->gc_pauses;
   spdlog::debug("window of {}: {} samples in {} series", std::string(report.source), folded.samples,
                 folded.window.series.size());
   Report(report, capture->kernel_time);

@@ -50,6 +50,7 @@ struct TurnReport {
   const FoldedWindow* folded = nullptr;                  // with kOk
   const std::vector<SeriesInsight>* insights = nullptr;  // with kOk, one per series
   const std::vector<LostSamples>* lost = nullptr;        // with kOk
+  const std::vector<ToldGcPauses>* gc_pauses = nullptr;  // with kOk
   // How the window was taken, or would have been.
   CaptureOptions capture;
   int throttle = 0;                      // see Throttled()

@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
 #include "agent/capture/pprof/pprof_failure.h"
+#include "agent/gc/heap_text.h"
 #include "base/http_client.h"
 #include "exporters/pprof.h"
 #include "spdlog/spdlog.h"
@@ -18,6 +19,10 @@ namespace pilotlight::agent {
 namespace {
 
 constexpr absl::Duration kLogInterval = absl::Minutes(1);
+
+Labels LabelsOf(const PprofTarget& target) {
+  return {{std::string(kServiceLabel), target.service}, {"instance", target.instance}};
+}
 
 }  // namespace
 
@@ -64,6 +69,10 @@ absl::StatusOr<Capture> PprofSource::Run(const CaptureOptions& options, ProcessO
     Log(targets[i], answers[i]);
     if (!answers[i].lost_reason.empty()) ++lost[answers[i].lost_reason];
     for (Profile& profile : answers[i].profiles) capture.profiles.push_back(std::move(profile));
+    if (answers[i].gc_pauses.has_value()) {
+      const PprofTarget& target = options_.targets[targets[i]];
+      capture.gc_pauses.push_back({target.url, LabelsOf(target), *answers[i].gc_pauses});
+    }
   }
   for (const auto& [reason, count] : lost) capture.lost.push_back({.reason = reason, .count = count});
   // Programs watched themselves for the seconds asked for; answers take a little longer.
@@ -75,8 +84,10 @@ absl::StatusOr<Capture> PprofSource::Run(const CaptureOptions& options, ProcessO
 PprofSource::Answer PprofSource::Pull(const PprofTarget& target, absl::Duration duration,
                                       const StopSignal& stop) const {
   const auto failed = [](PprofFailure failure) {
-    return Answer{
-        .profiles = {}, .lost_reason = std::move(failure.reason), .advice = std::move(failure.advice)};
+    return Answer{.profiles = {},
+                  .lost_reason = std::move(failure.reason),
+                  .advice = std::move(failure.advice),
+                  .gc_pauses = std::nullopt};
   };
   const HttpGetOptions http = {.connect_timeout = options_.connect_timeout,
                                .timeout = PprofSeconds(duration) + options_.grace,
@@ -90,12 +101,27 @@ PprofSource::Answer PprofSource::Pull(const PprofTarget& target, absl::Duration 
         {"bad_profile", absl::StrCat(profiles.status().message(), "; is this the address of a Go program?")});
   }
   for (Profile& profile : *profiles) {
-    profile.labels[std::string(kServiceLabel)] = target.service;
-    profile.labels["instance"] = target.instance;
+    for (const auto& [name, value] : LabelsOf(target)) profile.labels[name] = value;
     // An old Go program, or another one, may leave it out.
     if (profile.duration == absl::ZeroDuration()) profile.duration = PprofSeconds(duration);
   }
-  return Answer{.profiles = *std::move(profiles), .lost_reason = "", .advice = ""};
+  return Answer{.profiles = *std::move(profiles),
+                .lost_reason = "",
+                .advice = "",
+                .gc_pauses = options_.gc_pauses ? AskForGcPauses(target, stop) : std::nullopt};
+}
+
+std::optional<GoMemStats> PprofSource::AskForGcPauses(const PprofTarget& target,
+                                                      const StopSignal& stop) const {
+  const HttpGetOptions http = {.connect_timeout = options_.connect_timeout,
+                               .timeout = options_.grace,
+                               .max_body_bytes = options_.max_body_bytes};
+  const absl::StatusOr<HttpGetResult> answer = HttpGet(target.HeapTextUrl(), http, stop);
+  if (!answer.ok() || answer->status != 200) return std::nullopt;
+  const absl::StatusOr<GoMemStats> stats = ParseHeapText(answer->body);
+  if (stats.ok()) return *stats;
+  spdlog::debug("pprof: no GC pauses of {}: {}", target.service, std::string(stats.status().message()));
+  return std::nullopt;
 }
 
 void PprofSource::Log(size_t target, const Answer& answer) {

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -20,6 +21,7 @@ struct PprofSourceOptions {
   absl::Duration connect_timeout = absl::Seconds(3);
   absl::Duration grace = absl::Seconds(10);  // for the answer, beyond the profile's own length
   size_t max_body_bytes = size_t{16} << 20;  // of one gzipped profile
+  bool gc_pauses = false;                    // asks for them too
 };
 
 // Asks all targets at once. Each profile gets the labels service_name and instance.
@@ -43,6 +45,7 @@ class PprofSource : public CaptureSource {
     std::vector<Profile> profiles;
     std::string lost_reason;  // empty when there are profiles
     std::string advice;       // what went wrong and what to do
+    std::optional<GoMemStats> gc_pauses;
   };
   struct LastLog {
     std::string reason;
@@ -51,6 +54,7 @@ class PprofSource : public CaptureSource {
 
   explicit PprofSource(PprofSourceOptions options);
   Answer Pull(const PprofTarget& target, absl::Duration duration, const StopSignal& stop) const;
+  std::optional<GoMemStats> AskForGcPauses(const PprofTarget& target, const StopSignal& stop) const;
   void Log(size_t target, const Answer& answer);
 
   const PprofSourceOptions options_;

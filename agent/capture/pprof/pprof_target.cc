@@ -26,6 +26,10 @@ std::string PprofTarget::ProfileUrl(absl::Duration duration) const {
   return absl::StrCat(url, "?seconds=", absl::ToInt64Seconds(PprofSeconds(duration)));
 }
 
+std::string PprofTarget::HeapTextUrl() const {
+  return absl::StrCat(absl::StripSuffix(url, kProfilePath), "/heap?debug=1");
+}
+
 absl::StatusOr<PprofTarget> ParsePprofTarget(absl::string_view text) {
   PprofTarget target;
   absl::string_view url = text;

@@ -17,6 +17,8 @@ struct PprofTarget {
   // The URL that yields a CPU profile of `duration`, in whole seconds and at least one: Go takes anything
   // else for 30 s (net/http/pprof, func Profile).
   std::string ProfileUrl(absl::Duration duration) const;
+  // The URL of a heap profile as text, which ends with what ParseHeapText() reads.
+  std::string HeapTextUrl() const;
 };
 
 // The seconds that ProfileUrl() asks for.
