@@ -96,6 +96,14 @@ absl::Status Agent::OpenSources() {
     sources_.push_back(
         std::make_unique<PullSource>(PullOptions{.kinds = options_.pull_kinds}, go_endpoints_));
   }
+  if (options_.time_stops) {
+    absl::StatusOr<std::unique_ptr<StopTheWorldProbes>> stops = StopTheWorldProbes::Create();
+    if (stops.ok()) {
+      stops_ = *std::move(stops);
+    } else {
+      spdlog::warn("stops of the world are not timed: {}", std::string(stops.status().message()));
+    }
+  }
   std::vector<std::string> names;
   for (const auto& source : sources_) names.emplace_back(source->name());
   capture_metrics_ = std::make_unique<CaptureMetrics>(names, cpus_, target_metrics_, registry_);
@@ -150,6 +158,7 @@ void Agent::Run(const StopSignal& stop) {
                          .timer = &timer_,
                          .triggers = {&node_watch_, &window_watch_, &capture_requests_},
                          .overloaded = [this] { return node_watch_.overloaded(); }};
+  if (stops_ != nullptr) parts.cpu_time = [this] { return ProcessCpuTime() + stops_->kernel_time(); };
   for (const auto& source : sources_) {
     parts.sources.push_back(source.get());
     ProcessObserver* observer =
@@ -199,6 +208,7 @@ void Agent::OnTurn(const TurnReport& report) {
                   .outcome = std::string(OutcomeName(report.outcome)),
                   .end = absl::Now(),
                   .used_cores = report.used_cores};
+    if (stops_ != nullptr) go_status_.timed_executables = stops_->size();
     go_status_.gc_pauses_from_pprof = told_gc_pauses_.size();
     go_status_.gc_pauses_from_memory = gc_pauses_.found_processes();
     go_status_.gc_pauses_unreadable = gc_pauses_.unreadable_processes();
@@ -218,7 +228,11 @@ void Agent::ReadGcPauses(const std::vector<std::shared_ptr<const Process>>& proc
   for (const auto& process : processes) {
     const std::optional<GcPauses> pauses = gc_pauses_.Read(*process, absl::Now());
     if (pauses.has_value()) AddGcPauses(process->labels, *pauses);
+    if (stops_ == nullptr) continue;
+    const std::optional<pl_stop_the_world> stops = stops_->Take(*process);
+    if (stops.has_value()) target_metrics_.AddStops(process->labels, *stops);
   }
+  if (stops_ != nullptr) stops_->EndWindow();
   gc_pauses_.EndWindow();
   SetTotal(gc_unreadable_, {}, gc_pauses_.unreadable_processes());
 }

@@ -29,6 +29,7 @@
 #include "agent/pull/go_processes.h"
 #include "agent/schedule/capture_loop.h"
 #include "agent/status_page.h"
+#include "agent/stop_the_world/stop_the_world_probes.h"
 #include "agent/symbolize/caching_symbolizer.h"
 #include "agent/symbolize/go_program_finder.h"
 #include "agent/targets/process_table.h"
@@ -50,6 +51,7 @@ struct AgentOptions {
   std::vector<PprofTarget> pprof_targets;  // asked for their own profiles when there are any
   // Kinds of profiles (kPullKinds) that are pulled from the Go programs of this node that serve them.
   std::vector<std::string> pull_kinds;
+  bool time_stops = false;           // of Go programs for garbage collection, by uprobes
   bool pull_cpu = false;             // and those of CPU, where nothing watches the node
   RuntimeSockets container_sockets;  // of those who know names of containers and pods
   std::vector<RelabelRule> relabel_rules;
@@ -103,6 +105,7 @@ class Agent : private TurnObserver {
   GcPauseReader gc_pauses_;
   GcPauseHistory told_gc_pauses_;  // of programs whose memory is not read
   GoProcesses go_processes_{processes_};
+  std::unique_ptr<StopTheWorldProbes> stops_;  // null when they are not timed
   NodeWatch node_watch_;
   WindowWatch window_watch_;
   CaptureRequests capture_requests_;

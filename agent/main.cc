@@ -69,6 +69,10 @@ void AddCaptureFlags(CLI::App& app, Configuration& configuration) {
       ->delimiter(',')
       ->check(CLI::IsMember(DiscoverableKinds()))
       ->type_name("KIND,…");
+  app.add_flag(
+      "--gc.stop-the-world", configuration.agent.time_stops,
+      "Times by uprobes how long Go's collectors take to stop their programs and how long they keep them "
+      "stopped; Linux 6.6");
   CaptureLoopOptions& schedule = configuration.agent.schedule;
   AddDurationFlag(app, "--capture.duration", schedule.capture.duration, "Length of one capture");
   AddDurationFlag(app, "--capture.interval", schedule.interval, "From one capture's start to the next one's");

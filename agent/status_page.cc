@@ -32,6 +32,9 @@ std::string GoText(const GoStatus& go) {
   if (go.gc_pauses_unreadable > 0) {
     absl::StrAppend(&text, "; of ", go.gc_pauses_unreadable, " it may not be read (CAP_SYS_PTRACE)");
   }
+  if (go.timed_executables.has_value()) {
+    absl::StrAppend(&text, "; stops of ", *go.timed_executables, " executables timed by uprobes");
+  }
   if (go.pprof_endpoints.has_value()) {
     absl::StrAppend(&text, "; profiles pulled from ", *go.pprof_endpoints, " pprof endpoints");
   }

@@ -25,10 +25,11 @@ struct LastTurn {
 
 // Where what is told of Go programs comes from.
 struct GoStatus {
-  size_t gc_pauses_from_memory = 0;       // processes whose pauses are read
-  size_t gc_pauses_from_pprof = 0;        // those that have told them
-  uint64_t gc_pauses_unreadable = 0;      // processes whose memory may not be read
-  std::optional<size_t> pprof_endpoints;  // that profiles are pulled from; nothing when that is off
+  size_t gc_pauses_from_memory = 0;         // processes whose pauses are read
+  size_t gc_pauses_from_pprof = 0;          // those that have told them
+  uint64_t gc_pauses_unreadable = 0;        // processes whose memory may not be read
+  std::optional<size_t> timed_executables;  // whose stops are timed by uprobes
+  std::optional<size_t> pprof_endpoints;    // that profiles are pulled from; nothing when that is off
 };
 
 struct AgentStatus {

@@ -40,10 +40,13 @@ constexpr GoRatio kGoRatios[] = {
     {GoClass::kLock, "pilotlight_go_lock_ratio", "spent on taking and releasing locks, without the waiting"},
     {GoClass::kSyscall, "pilotlight_go_syscall_ratio", "spent in system calls"},
 };
-// Seconds. Most pauses are some 10 µs; one of a second is what people are woken for.
-const Histogram::BucketBoundaries& GcPauseBuckets() {
-  static const auto& buckets = *new Histogram::BucketBoundaries{
-      10e-6, 25e-6, 50e-6, 100e-6, 250e-6, 500e-6, 1e-3, 2.5e-3, 5e-3, 10e-3, 25e-3, 50e-3, 0.1, 0.25, 1};
+// Seconds: those that the BPF program counts by.
+const Histogram::BucketBoundaries& PauseBuckets() {
+  static const auto& buckets = *new Histogram::BucketBoundaries([] {
+    Histogram::BucketBoundaries seconds;
+    for (const uint64_t ns : PL_PAUSE_BOUNDS) seconds.push_back(static_cast<double>(ns) * 1e-9);
+    return seconds;
+  }());
   return buckets;
 }
 
@@ -78,6 +81,7 @@ struct TargetMetrics::Families {
   Family<Counter>& frames;
   Family<Counter>& stacks;
   Family<Histogram>& gc_pauses;
+  Family<Histogram>& stops;
   Family<Counter>& missed_gc_pauses;
   Family<Gauge>& cores;
   Family<Gauge>& symbolized_ratio;
@@ -122,6 +126,11 @@ TargetMetrics::Families::Families(prometheus::Registry& registry)
               .Name("pilotlight_go_gc_pause_seconds")
               .Help("How long each garbage collection stopped the target, both stops of a cycle together.")
               .Register(registry)),
+      stops(BuildHistogram()
+                .Name("pilotlight_go_gc_stop_the_world_seconds")
+                .Help("How long each stop of the target for garbage collection took, by phase: stopping, and "
+                      "stopped.")
+                .Register(registry)),
       missed_gc_pauses(
           BuildCounter()
               .Name("pilotlight_go_gc_pauses_missed_total")
@@ -166,6 +175,7 @@ struct TargetMetrics::Target {
 
   void Set(const Families& families, const Key& key, const SeriesInsight& insight);
   void AddGcPauses(const Families& families, const Key& key, const GcPauses& pauses);
+  void AddStops(const Families& families, const Key& key, const pl_stop_the_world& stops);
   // No sample in the last window: nothing can be said of shares.
   void SetIdle();
 
@@ -189,6 +199,8 @@ struct TargetMetrics::Target {
   OwnedMetric<Counter> rootless_mcall_samples;
   OwnedMetric<Histogram> gc_pauses;
   OwnedMetric<Counter> missed_gc_pauses;
+  OwnedMetric<Histogram> stopping;
+  OwnedMetric<Histogram> stopped;
   std::array<OwnedMetric<Gauge>, kGoRatioCount> go_ratio;
   std::array<OwnedMetric<Gauge>, kGoRatioCount> go_ratio_lower;
 
@@ -260,10 +272,21 @@ void TargetMetrics::Target::SetGo(const Families& families, const Key& key, cons
 
 void TargetMetrics::Target::AddGcPauses(const Families& families, const Key& key, const GcPauses& pauses) {
   const prometheus::Labels labels(key.begin(), key.end());
-  gc_pauses.Add(families.gc_pauses, labels, GcPauseBuckets());
+  gc_pauses.Add(families.gc_pauses, labels, PauseBuckets());
   for (const uint64_t pause : pauses.pauses_ns) gc_pauses->Observe(static_cast<double>(pause) * 1e-9);
   missed_gc_pauses.Add(families.missed_gc_pauses, labels);
   missed_gc_pauses->Increment(static_cast<double>(pauses.missed));
+}
+
+void TargetMetrics::Target::AddStops(const Families& families, const Key& key,
+                                     const pl_stop_the_world& stops) {
+  const auto add = [&](OwnedMetric<Histogram>& metric, const char* phase, const pl_pauses& pauses) {
+    metric.Add(families.stops, With(key, "phase", phase), PauseBuckets());
+    metric->ObserveMultiple({std::begin(pauses.counts), std::end(pauses.counts)},
+                            static_cast<double>(pauses.ns) * 1e-9);
+  };
+  add(stopping, "stopping", stops.stopping);
+  add(stopped, "stopped", stops.stopped);
 }
 
 void TargetMetrics::Target::SetIdle() {
@@ -314,6 +337,12 @@ void TargetMetrics::Update(const Window& window, const std::vector<SeriesInsight
     }
   }
   families_->targets.Set(static_cast<double>(targets_.size()));
+}
+
+void TargetMetrics::AddStops(const Labels& labels, const pl_stop_the_world& stops) {
+  const Key key = TargetKey(labels);
+  const auto found = targets_.find(key);
+  if (found != targets_.end()) found->second->AddStops(*families_, key, stops);
 }
 
 void TargetMetrics::AddGcPauses(const Labels& labels, const GcPauses& pauses) {

@@ -9,8 +9,9 @@
 #include <vector>
 
 #include "absl/strings/string_view.h"
-#include "agent/gc/gc_pause_reader.h"
+#include "agent/gc/go_memstats.h"
 #include "agent/insight/series_insight.h"
+#include "agent/stop_the_world/bpf/stop_the_world_abi.h"
 #include "profile/profile.h"
 
 namespace prometheus {
@@ -43,6 +44,7 @@ class TargetMetrics {
   // Of one process of a target that Update() has been told of. What it has for targets without metrics is
   // left out.
   void AddGcPauses(const Labels& labels, const GcPauses& pauses);
+  void AddStops(const Labels& labels, const pl_stop_the_world& stops);
   size_t size() const { return targets_.size(); }
 
  private:

@@ -76,6 +76,8 @@ struct CaptureLoopParts {
   MonotonicTimer* timer = nullptr;
   std::vector<Trigger*> triggers;  // what may ask for an extra capture, by the first source
   std::function<bool()> overloaded = [] { return false; };  // the node: no time for extra captures
+  // Spent by this thread and all others of the agent, and in the kernel for it besides captures; only
+  // growing.
   std::function<absl::Duration()> cpu_time = ProcessCpuTime;
 };
 

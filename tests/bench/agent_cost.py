@@ -11,6 +11,7 @@ import argparse
 import json
 import os
 import re
+import signal
 import statistics
 import subprocess
 import sys
@@ -25,7 +26,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default=os.path.join(HERE, "../../build/release"))
     parser.add_argument("--windows", type=int, default=6, help="windows of 10 s at continuous 99 Hz (default 6)")
-    parser.add_argument("--only", choices=("continuous", "between", "pull", "paired"), help="one part")
+    parser.add_argument("--only", choices=("continuous", "between", "pull", "stop_the_world", "paired"), help="one part")
     parser.add_argument("--pairs", type=int, default=20, help="paired runs with and without, at least 2 (default 20)")
     arguments = parser.parse_args()
     arguments.pairs = max(2, arguments.pairs)
@@ -35,6 +36,7 @@ def parse_arguments():
 ARGUMENTS = parse_arguments()
 os.environ["PILOTLIGHT_BUILD"] = os.path.abspath(ARGUMENTS.build)
 sys.path.insert(0, os.path.join(HERE, "../e2e"))
+import programs  # noqa: E402
 from daemons import BUILD, Agent, Collector, Daemon, get, wait_for  # noqa: E402
 
 
@@ -157,6 +159,51 @@ def pull(directory, collector):
     report("  the program's own use with", with_pull[1] * 100, "%")
 
 
+def stop_the_world(directory, collector):
+    """The agent sleeps for ever while its probes are there; when it has gone they have gone too."""
+    seconds = 3
+    path = programs.build_go("garbage", "1.26.8")
+    changes = []
+    with programs.Workload(path) as load:
+        load.ask("allocate")
+
+        def rounds():
+            return int(load.ask("rounds").removeprefix("rounds="))
+
+        def throughput():
+            before, start = rounds(), time.monotonic()
+            time.sleep(seconds)
+            return (rounds() - before) / (time.monotonic() - start)
+
+        def with_probes():
+            nonlocal runs, nanoseconds
+            with Agent(directory, collector.grpc, "--capture.duration=100ms", "--capture.interval=1s",
+                       "--gc.stop-the-world") as agent:
+                wait_for("the probes", lambda: "stops of 1 executables timed" in get(f"http://{agent.http}/"))
+                agent.process.send_signal(signal.SIGSTOP)
+                before = bpf_run(agent.process.pid)
+                result = throughput()
+                after = bpf_run(agent.process.pid)
+                runs += after[0] - before[0]
+                nanoseconds += after[1] - before[1]
+                return result
+
+        runs = nanoseconds = 0
+        for pair in range(ARGUMENTS.pairs):
+            first, second = (throughput, with_probes) if pair % 2 == 0 else (with_probes, throughput)
+            results = {first: first(), second: second()}
+            changes.append((1 - results[with_probes] / results[throughput]) * 100)
+            print(f"\r  pair {pair + 1} of {ARGUMENTS.pairs}", end="", file=sys.stderr, flush=True)
+    print("\r", end="", file=sys.stderr)
+    print(f"Probes at the stops of a Go program that makes garbage all the time, {ARGUMENTS.pairs} pairs of {seconds} s:")
+    report("  less work done, median", statistics.median(changes), "%", 0.1)
+    quartiles = statistics.quantiles(changes, n=4)
+    report("  less work done, quartiles, lower", quartiles[0], "%")
+    report("  less work done, quartiles, upper", quartiles[2], "%")
+    report("  probes hit a second", runs / (seconds * ARGUMENTS.pairs), "")
+    report("  time in the BPF program", nanoseconds / max(1, runs) / 1e3, "us a hit")
+
+
 def fixed_work(units):
     """CPU and wall seconds."""
     output = subprocess.run([workload("deep_stacks"), "2", str(units)], check=True, capture_output=True,
@@ -206,7 +253,8 @@ def main():
     try:
         with tempfile.TemporaryDirectory() as directory, Collector(directory) as collector:
             wait_for("the collector", lambda: get(f"http://{collector.http}/-/ready"))
-            parts = {"continuous": continuous, "between": between_windows, "pull": pull, "paired": paired}
+            parts = {"continuous": continuous, "between": between_windows, "pull": pull, "stop_the_world": stop_the_world,
+                     "paired": paired}
             for name, part in parts.items():
                 if ARGUMENTS.only in (None, name):
                     part(directory, collector)

@@ -3,6 +3,7 @@
 //
 //	spin      work without allocating anything
 //	allocate  allocate over a heap of 32 MB, which it keeps alive
+//	rounds    "rounds=N", how much it has allocated, without a collection
 //
 // It ends with its standard input.
 package main
@@ -25,6 +26,7 @@ var (
 	allocating int32
 	kept       [1 << 18]*node
 	sink       uint64
+	rounds     uint64
 )
 
 func churn() {
@@ -42,6 +44,7 @@ func churn() {
 			index = index*1664525 + 1013904223
 			kept[index>>14] = &node{}
 		}
+		atomic.AddUint64(&rounds, 1)
 	}
 }
 
@@ -50,6 +53,10 @@ func main() {
 	fmt.Printf("ready pid=%d\n", os.Getpid())
 	go churn()
 	for commands := bufio.NewScanner(os.Stdin); commands.Scan(); {
+		if commands.Text() == "rounds" {
+			fmt.Printf("rounds=%d\n", atomic.LoadUint64(&rounds))
+			continue
+		}
 		if commands.Text() == "allocate" {
 			debug.SetGCPercent(100)
 			atomic.StoreInt32(&allocating, 1)
