@@ -17,7 +17,7 @@ OverheadBudget::OverheadBudget(double max_cores, absl::Duration now, absl::Durat
     : limited_(max_cores > 0),
       max_cores_(max_cores),
       capacity_(kBurst * max_cores),
-      balance_(capacity_),
+      balance_(capacity_ - cpu_time),
       last_now_(now),
       last_cpu_time_(cpu_time) {}
 

@@ -10,7 +10,7 @@ namespace pilotlight::agent {
 class OverheadBudget {
  public:
   // `max_cores`: mean CPU use allowed, 0.01 is 1 % of one core; 0 means no limit. `now` on the monotonic
-  // clock; `cpu_time` is what the process has used so far.
+  // clock; `cpu_time` is what the process has used so far, which is booked too.
   OverheadBudget(double max_cores, absl::Duration now, absl::Duration cpu_time);
 
   // Books what was used since the last call; `kernel_time` is spent on the agent's behalf, but not booked to

@@ -53,6 +53,11 @@ TEST(OverheadBudgetTest, TellsWhatIsLeft) {
   EXPECT_DOUBLE_EQ(budget.left(), -0.5);
 }
 
+TEST(OverheadBudgetTest, BooksWhatWasUsedBefore) {
+  const OverheadBudget budget(0.01, ZeroDuration(), Seconds(3));
+  EXPECT_DOUBLE_EQ(budget.left(), 0.5);
+}
+
 TEST(OverheadBudgetTest, ZeroMeansNoLimit) {
   OverheadBudget budget(0, ZeroDuration(), ZeroDuration());
   budget.Settle(Seconds(1), Minutes(10), ZeroDuration());

@@ -3,6 +3,7 @@
 //	blockers channel|mutex|timer|select|network|yield
 //	blockers stack      goroutines whose stacks grow
 //	blockers idle       little work, nearly all of it in the scheduler
+//	blockers calm       hardly any work, and a collection now and then
 package main
 
 import (
@@ -127,6 +128,13 @@ func main() {
 		}
 	case "idle":
 		go waitOnTimer(500 * time.Microsecond)
+	case "calm":
+		go waitOnTimer(50 * time.Millisecond)
+		go func() {
+			for ; ; time.Sleep(5 * time.Second) {
+				runtime.GC()
+			}
+		}()
 	case "select":
 		for i := 0; i < 4; i++ {
 			a, b := make(chan int), make(chan int)
