@@ -102,7 +102,8 @@ class TableCursor {
 struct GoSymbols::Record {
   uint32_t entry = 0;
   int32_t name = 0;
-  uint32_t file_table = 0;  // offsets into the pc-value tables
+  uint32_t stack_table = 0;  // offsets into the pc-value tables
+  uint32_t file_table = 0;
   uint32_t line_table = 0;
   uint32_t inline_table = 0;  // 0: none
   uint32_t unit = 0;
@@ -184,6 +185,15 @@ std::optional<GoSymbols::Location> GoSymbols::Locate(uint64_t address) const {
   return location;
 }
 
+bool GoSymbols::IsFrameless(uint64_t address) const {
+  const std::optional<Location> location = Locate(address);
+  Record record;
+  if (!location.has_value() || !ReadRecord(*location, record)) return false;
+  uint64_t budget = kMaxTableBytes;
+  return PcValue(record.stack_table, record.entry, static_cast<uint32_t>(address - tables_.text), budget) ==
+         0;
+}
+
 bool GoSymbols::ReadRecord(const Location& location, Record& record) const {
   const bool is_120 = tables_.layout == GoTables::Layout::kGo120;
   const uint64_t record_bytes = is_120 ? 44 : 40;
@@ -197,6 +207,7 @@ bool GoSymbols::ReadRecord(const Location& location, Record& record) const {
   const uint32_t function_data_count = last >> 24;
   record.entry = words[0];
   record.name = static_cast<int32_t>(words[1]);
+  record.stack_table = words[4];
   record.file_table = words[5];
   record.line_table = words[6];
   record.unit = words[8];

@@ -60,6 +60,9 @@ class GoSymbols {
   // no Go function is there. A name that the file does not have (garble -tiny) stays empty, except those of
   // the runtime's special functions, which their number tells.
   bool Lookup(uint64_t address, std::vector<SourceFrame>& frames) const;
+  // The function there has not moved the stack pointer yet, or moved it back: its return address is on the
+  // top of the stack (runtime.funcspdelta). False where no Go function is.
+  bool IsFrameless(uint64_t address) const;
   std::optional<Function> FindFunction(uint64_t address) const;
   // By its number in the table, 0 to function_count() - 1.
   std::optional<Function> FunctionAt(uint32_t index) const;

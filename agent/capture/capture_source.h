@@ -40,6 +40,8 @@ struct RawStack {
   bool truncated = false;  // the outermost callers are cut off
   // What lies beyond where a Go program changed stacks is of who called for it; else it is not to be trusted.
   bool joined = false;
+  // user[1] was on the top of the stack: the leaf's caller, if that has no frame of its own there.
+  bool with_top = false;
   // The walk of `user` ended before the outermost caller was reached, because it could not go on.
   bool broken = false;
 };
@@ -101,8 +103,10 @@ struct GoProgram {
   };
 
   Function mcall;
-  Function morestack;     // with morestack_noctxt
-  Function systemstack;   // where frame pointers do not lead to its caller
+  Function morestack;       // with morestack_noctxt
+  Function systemstack;     // where frame pointers do not lead to its caller
+  uint64_t text_start = 0;  // of the code of Go's compiler, an address in the process
+  uint64_t text_bytes = 0;
   uint32_t gobuf_bp = 0;  // offset of bp in runtime.gobuf
   uint32_t m_curg = 0;    // of curg in runtime.m
 };

@@ -42,6 +42,7 @@ StackAggregator::Position StackAggregator::FindOrAdd(pid_t pid, const StackView&
                     .count = 0,
                     .truncated = stack.truncated,
                     .joined = stack.joined,
+                    .with_top = stack.with_top,
                     .broken = stack.broken});
   return position;
 }

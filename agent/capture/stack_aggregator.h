@@ -21,6 +21,7 @@ struct StackView {
   absl::Span<const uint64_t> kernel = {};
   bool truncated = false;
   bool joined = false;
+  bool with_top = false;
   bool broken = false;
 };
 

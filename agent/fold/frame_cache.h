@@ -41,6 +41,14 @@ class FrameCache {
   template <typename Symbolize>
   AddressFrames Find(uint64_t address, bool is_return_address, const StackTrie& trie, Symbolize&& symbolize);
 
+  // `is_frameless(address)` is asked once for each address.
+  template <typename IsFrameless>
+  bool FindFrameless(uint64_t address, IsFrameless&& is_frameless) {
+    const auto [known, is_new] = frameless_.try_emplace(address);
+    if (is_new) known->second = is_frameless(address);
+    return known->second;
+  }
+
   // One of the frames found so far is of this kind.
   bool Holds(FrameKind kind, const StackTrie& trie) const {
     return std::any_of(frames_.begin(), frames_.end(),
@@ -57,6 +65,7 @@ class FrameCache {
   };
   absl::flat_hash_map<uint64_t, Entry> entries_;
   std::vector<FrameId> frames_;
+  absl::flat_hash_map<uint64_t, bool> frameless_;
 };
 
 template <typename Symbolize>

@@ -216,8 +216,12 @@ void Folder::AppendUser(const RawStack& stack, const Process* process, FrameCach
     symbolizer_.SymbolizeUser(*process, address, is_return, trie_, frames);
     for (size_t i = first; i < frames.size(); ++i) frames[i] = ToWireFrame(frames[i], trie_);
   };
+  const bool skips_top = stack.with_top && !cache.FindFrameless(addresses[0], [&](uint64_t address) {
+    return symbolizer_.IsFrameless(*process, address);
+  });
   bool reaches_root = false;
   for (size_t i = addresses.size(); i-- > 0;) {
+    if (i == 1 && skips_top) continue;
     // Below kernel frames the leaf is where the kernel will go on, no return address either. After a
     // trampoline the walk by frame pointers goes on with the caller of the interrupted function.
     const AddressFrames frames = cache.Find(addresses[i], /*is_return_address=*/i > 0, trie_, symbolize);

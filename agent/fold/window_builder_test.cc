@@ -49,6 +49,8 @@ class FakeSymbolizer : public Symbolizer {
     Append(name, trie, frames);
   }
 
+  bool IsFrameless(const Process&, uint64_t address) override { return address == kFrameless; }
+
   void SymbolizeKernel(uint64_t address, bool is_return_address, StackTrie& trie,
                        std::vector<FrameId>& frames) override {
     Append(absl::StrFormat("k%s%x", is_return_address ? "r" : "", address & 0xffff), trie, frames);
@@ -61,6 +63,7 @@ class FakeSymbolizer : public Symbolizer {
   static constexpr uint64_t kTrampoline = 0x1550;
   static constexpr uint64_t kGoRoot = 0x1661;
   static constexpr uint64_t kMcall = 0x1771;
+  static constexpr uint64_t kFrameless = 0x1880;
   std::set<uint64_t> inlined;
   std::string name_suffix;
   int calls = 0;
@@ -178,6 +181,17 @@ TEST_F(WindowBuilderTest, EndsAStackAtMcallUnlessItWasJoined) {
   EXPECT_THAT(Counts(Build()), UnorderedElementsAre(Pair("runtime.mcall;u1010", 2),
                                                     Pair("runtime.mstart;r1021;runtime.mcall;u1010", 3),
                                                     Pair("runtime.mcall", 4)));
+}
+
+TEST_F(WindowBuilderTest, TakesTheTopOfTheStackForTheCallerOfAFramelessLeafOnly) {
+  StartProcess(10);
+  const std::vector<uint64_t> frameless = {FakeSymbolizer::kFrameless, 0x1021, 0x1031};
+  capture_.processes = {{.pid = 10,
+                         .stacks = {{.user = frameless, .count = 2, .with_top = true},
+                                    {.user = {0x1010, 0x1021, 0x1031}, .count = 3, .with_top = true},
+                                    {.user = {0x1010, 0x1021, 0x1041}, .count = 4}}}};
+  EXPECT_THAT(Counts(Build()), UnorderedElementsAre(Pair("r1031;r1021;u1880", 2), Pair("r1031;u1010", 3),
+                                                    Pair("r1041;r1021;u1010", 4)));
 }
 
 TEST_F(WindowBuilderTest, NamesTheProcessesWithGoCode) {

@@ -47,6 +47,16 @@ void CachingSymbolizer::SymbolizeUser(const Process& process, uint64_t address, 
   Deliver(resolved, trie, frames);
 }
 
+bool CachingSymbolizer::IsFrameless(const Process& process, uint64_t address) {
+  const Mapping* mapping = process.maps.Find(address);
+  if (mapping == nullptr || mapping->inode == 0) return false;
+  const Binary* binary = binaries_.Load(binaries_.Identify(process, *mapping), process, *mapping);
+  if (binary == nullptr || binary->go() == nullptr) return false;
+  const std::optional<uint64_t> vaddr =
+      binary->elf().OffsetToVaddr(address - mapping->start + mapping->file_offset);
+  return vaddr.has_value() && binary->go()->IsFrameless(*vaddr);
+}
+
 void CachingSymbolizer::SymbolizeKernel(uint64_t address, bool is_return_address, StackTrie& trie,
                                         std::vector<FrameId>& frames) {
   const uint64_t target = is_return_address && address > 0 ? address - 1 : address;

@@ -43,6 +43,7 @@ class CachingSymbolizer : public Symbolizer {
 
   void SymbolizeUser(const Process& process, uint64_t address, bool is_return_address, StackTrie& trie,
                      std::vector<FrameId>& frames) override;
+  bool IsFrameless(const Process& process, uint64_t address) override;
   void SymbolizeKernel(uint64_t address, bool is_return_address, StackTrie& trie,
                        std::vector<FrameId>& frames) override;
 

@@ -38,7 +38,11 @@ std::optional<GoProgram> FindGoProgram(const ElfFile& elf) {
     const std::optional<GoSymbols::Function> mcall = (*go)->FunctionAt(i);
     if (!mcall.has_value() || !(*go)->IsMcall(*mcall)) continue;
     // runtime.gobuf lost its field ret in Go 1.25, and runtime.m has one before curg.
+    const std::optional<GoSymbols::Function> last = (*go)->FunctionAt((*go)->function_count() - 1);
+    if (!last.has_value() || last->end < (*go)->tables().text) return std::nullopt;
     GoProgram program = {.mcall = ExtentOf(*mcall),
+                         .text_start = (*go)->tables().text,
+                         .text_bytes = last->end - (*go)->tables().text,
                          .gobuf_bp = version < 25 ? 48U : 40U,
                          .m_curg = version < 25 ? 192U : 184U};
     for (uint32_t next = i + 1; next <= i + kFunctionsBehindMcall; ++next) {
@@ -93,6 +97,7 @@ std::optional<GoProgram> GoProgramFinder::FindInFile(const Process& process, con
   for (GoProgram::Function* function : {&program.mcall, &program.morestack, &program.systemstack}) {
     function->start += mapping.start - *vaddr;
   }
+  program.text_start += mapping.start - *vaddr;
   return program;
 }
 

@@ -21,6 +21,8 @@ class Symbolizer {
   // or "[unknown]" when no mapping holds the address.
   virtual void SymbolizeUser(const Process& process, uint64_t address, bool is_return_address,
                              StackTrie& trie, std::vector<FrameId>& frames) = 0;
+  // The code at `address` is Go's and has no frame there: where it returns to is on the top of the stack.
+  virtual bool IsFrameless(const Process& /*process*/, uint64_t /*address*/) { return false; }
   virtual void SymbolizeKernel(uint64_t address, bool is_return_address, StackTrie& trie,
                                std::vector<FrameId>& frames) = 0;
 };

@@ -101,7 +101,7 @@ def check_exit(directory, collector):
         ended = windows(agent, "ok")
         wait_for("the window of its end", lambda: windows(agent, "ok") > ended + 1)
         folded = stacks_of("classes-1.26.8-exe", collector)
-        assert "main.mix" in folded and "[unknown]" not in folded, folded
+        assert "main.cpu" in folded and "[unknown]" not in folded, folded
 
 
 def main():

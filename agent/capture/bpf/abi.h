@@ -39,6 +39,10 @@ PL_STATIC_ASSERT(sizeof(struct pl_new_process) == 24, "part of the kernel ABI");
 #define PL_END_GO_SWITCH \
   7 /* the frame returns into a Go function that changed stacks, whose caller is not known */
 
+#define PL_STACK_JOINED 1 /* the frames beyond a change of stacks are of who called for it */
+#define PL_STACK_WITH_TOP \
+  2 /* frames[1] was on the top of the stack: the leaf's caller, if that has no frame */
+
 /* One sample. Its repeats on the same CPU come in `slot`, when it has one. A record is as long as its frames.
  */
 struct pl_stack {
@@ -47,7 +51,7 @@ struct pl_stack {
   __u32 slot;                  /* BPF: CPU * PL_SLOTS + its place there; PL_NO_SLOT when its set is full */
   __u8 n_user;                 /* BPF: at most PL_MAX_USER_FRAMES */
   __u8 n_kernel;               /* BPF: at most PL_MAX_KERNEL_FRAMES */
-  __u8 joined;                 /* BPF: 1 when the frames beyond a change of stacks are of who called for it */
+  __u8 flags;                  /* BPF: PL_STACK_… */
   __u8 end;                    /* BPF: PL_END_… of the user stack */
   __u64 frames[PL_MAX_FRAMES]; /* BPF: those of the user, then those of the kernel; leaf first each */
 };
@@ -86,8 +90,10 @@ struct pl_go_program {
   __u32 gobuf_bp;                    /* agent: offset of bp in runtime.gobuf, 40 since Go 1.25, 48 before */
   __u32 m_curg;                      /* agent: offset of curg in runtime.m */
   __u32 unused;
+  __u64 text_start; /* agent: the code of Go's compiler */
+  __u64 text_bytes; /* agent */
 };
-PL_STATIC_ASSERT(sizeof(struct pl_go_program) == 48, "part of the kernel ABI");
+PL_STATIC_ASSERT(sizeof(struct pl_go_program) == 64, "part of the kernel ABI");
 
 /* Unwinding by tables. The address space of a binary is cut into pages of 64 KiB. A page has rows in order of
  * their addresses, the first one at its begin; a row's rule holds up to the next one. */

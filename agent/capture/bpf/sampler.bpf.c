@@ -89,6 +89,7 @@ static __always_inline void load_process(struct pl_cpu* cpu, __u32 tgid) {
     process->go = *go;
   } else {
     process->go.switches_bytes = 0;
+    process->go.text_bytes = 0;
   }
   const struct pl_unwound* by_tables = bpf_map_lookup_elem(&unwound, &tgid);
   if (by_tables) {
@@ -152,7 +153,7 @@ static __always_inline __u64 walk_stacks(struct bpf_perf_event_data* ctx, struct
   cpu->walk.n_user = 0;
   cpu->walk.end = PL_END_UNKNOWN;
   stack->n_kernel = 0;
-  stack->joined = 0;
+  stack->flags = 0;
   struct user_position position;
   const enum user_stack user_stack = find_user_position(ctx, in_kernel, &position);
   if (user_stack == WALK_HERE) {

@@ -119,8 +119,12 @@ void AddLoss(Capture& capture, const char* reason, uint64_t count) {
 }
 
 pl_go_program ToBpf(const GoProgram& program) {
-  pl_go_program result = {
-      .start = program.mcall.start, .gobuf_bp = program.gobuf_bp, .m_curg = program.m_curg, .unused = 0};
+  pl_go_program result = {.start = program.mcall.start,
+                          .gobuf_bp = program.gobuf_bp,
+                          .m_curg = program.m_curg,
+                          .unused = 0,
+                          .text_start = program.text_start,
+                          .text_bytes = program.text_bytes};
   const auto place = [&](const GoProgram::Function& function) {
     if (function.bytes == 0) return pl_go_function{};
     const pl_go_function placed = {static_cast<uint32_t>(function.start - program.mcall.start),
@@ -159,7 +163,8 @@ class EbpfSource::Window {
                          .kernel = frames.subspan(stack.n_user, stack.n_kernel),
                          .truncated = stack.end == PL_END_TRUNCATED || stack.n_user >= PL_MAX_USER_FRAMES ||
                                       stack.n_kernel >= max_kernel_frames_,
-                         .joined = stack.joined != 0,
+                         .joined = (stack.flags & PL_STACK_JOINED) != 0,
+                         .with_top = (stack.flags & PL_STACK_WITH_TOP) != 0,
                          .broken = stack.end >= PL_END_UNMAPPED && stack.end != PL_END_GO_SWITCH},
                         /*count=*/1);
     if (stack.end == PL_END_UNMAPPED) observer_.OnUnmappedCode(static_cast<pid_t>(stack.tgid));
