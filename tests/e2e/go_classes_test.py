@@ -19,7 +19,7 @@ import tempfile
 import programs
 from daemons import Agent, Collector, get, wait_for
 
-KINDS = ("cpu", "mutex", "channel", "http", "garbage", "timer", "file", "network", "stack")
+KINDS = ("cpu", "mutex", "channel", "http", "garbage", "timer", "file", "network", "stack", "mem")
 # Standard errors: of 150 comparisons, chance alone makes one exceed it in one run of a thousand.
 NOISE = 4.5
 SAMPLES = re.compile(r'^pilotlight_go_cpu_samples_total{class="(\w+)",service="([^"]+)"} (\S+)$', re.M)

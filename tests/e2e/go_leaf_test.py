@@ -10,6 +10,7 @@ import programs
 
 # Kinds of the workload `classes`: functions at the end of its stacks, and who calls them.
 LEAVES = {"cpu": {"main.mix": {"main.cpu"}},
+          "mem": {"runtime.memmove": {"main.copyAndZero"}},
           "garbage": {"runtime.memclrNoHeapPointers": {"runtime.mallocgc", "runtime.mallocgcSmallScanNoHeader",
                                                        "runtime.(*mspan).initHeapBits", "runtime.mallocgcLarge"}}}
 SECONDS = 3

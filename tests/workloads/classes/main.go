@@ -1,6 +1,6 @@
 // Classes is a Go program that spends its time on one thing, and serves its own pprof.
 //
-//	classes cpu|mutex|channel|http|garbage|timer|file|network|stack
+//	classes cpu|mutex|channel|http|garbage|timer|file|network|stack|mem
 package main
 
 import (
@@ -176,6 +176,21 @@ func stack() {
 	}
 }
 
+//go:noinline
+func copyAndZero(to, from []byte) {
+	copy(to, from)
+	for i := range from {
+		from[i] = 0
+	}
+}
+
+func mem() {
+	from, to := make([]byte, 1<<16), make([]byte, 1<<16)
+	for {
+		copyAndZero(to, from)
+	}
+}
+
 func listen() net.Listener {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -186,7 +201,7 @@ func listen() net.Listener {
 
 func main() {
 	kinds := map[string]func(){"cpu": cpu, "mutex": mutex, "channel": channel, "http": serve, "garbage": garbage,
-		"timer": timer, "file": file, "network": network, "stack": stack}
+		"timer": timer, "file": file, "network": network, "stack": stack, "mem": mem}
 	work := kinds[os.Args[len(os.Args)-1]]
 	if work == nil {
 		log.Fatal("usage: classes KIND")
