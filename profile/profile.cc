@@ -23,6 +23,14 @@ absl::StatusOr<ProfileType> ProfileType::Parse(absl::string_view text) {
   return ProfileType{parts[0], parts[1], parts[2], parts[3], parts[4]};
 }
 
+ProfileType OffCpuType() {
+  return {.name = "off_cpu",
+          .sample_type = "off_cpu",
+          .sample_unit = "nanoseconds",
+          .period_type = "off_cpu",
+          .period_unit = "nanoseconds"};
+}
+
 bool IsInstantaneous(const ProfileType& type) {
   if (type.sample_type == "inuse_space" || type.sample_type == "inuse_objects") return true;
   if (type.sample_unit == "nanoseconds" || type.sample_unit == "bytes" || type.sample_unit == "events")

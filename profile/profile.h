@@ -33,6 +33,9 @@ struct ProfileType {
   friend auto operator<=>(const ProfileType&, const ProfileType&) = default;
 };
 
+// Time that threads are blocked. As for CPU time, value = count × period.
+ProfileType OffCpuType();
+
 // Whether its values tell what is there at a moment (goroutines, memory in use), rather than what has
 // happened over a time: the former are not to be added up over time. Judged as Pyroscope's data source does:
 // what is neither time nor bytes is of a moment, but for what is known, as perf's events are.
@@ -85,7 +88,7 @@ struct Window {
   absl::Time start;         // the agent's wall clock
   absl::Duration duration;  // how long was really watched
   absl::Duration interval;  // the span that it stands for, at least `duration` (the duty cycle)
-  std::string source;       // "ebpf", "perf", "pprof"
+  std::string source;       // "ebpf", "perf", "pprof", "off_cpu"
   StackTrie trie;
   // What the series' nodes are of in place of `trie`: that of the stream which the window came in, if any. It
   // outlives the window.

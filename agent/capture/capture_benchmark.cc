@@ -6,6 +6,8 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <fstream>
+#include <limits>
 #include <memory>
 #include <string>
 #include <thread>
@@ -151,6 +153,53 @@ void KernelWalkAlone(benchmark::State& state) {
   state.counters["kernel_us/sample"] = MicrosecondsPerRun(bpf_program__fd(program->progs.walk_at_tick));
 }
 BENCHMARK(KernelWalkAlone)->Iterations(1)->Repetitions(5)->Unit(benchmark::kSecond)->UseRealTime();
+
+// Switches since the machine's start.
+double SwitchesOfTheMachine() {
+  std::ifstream stat("/proc/stat");
+  std::string name;
+  double value = 0;
+  while (stat >> name && name != "ctxt") stat.ignore(std::numeric_limits<std::streamsize>::max(), '\n');
+  stat >> value;
+  return value;
+}
+
+// Threads that hand bytes to and fro, `pairs` of them, as fast as it goes: what it costs to see their
+// switches, and to keep those that a sample falls into.
+void OffCpuStorm(benchmark::State& state, const char* pairs, int frequency_hz) {
+  const absl::StatusOr<std::unique_ptr<EbpfSource>> source =
+      EbpfSource::Create(/*limits=*/{}, /*off_cpu=*/true);
+  if (!source.ok()) return state.SkipWithError(source.status().ToString().c_str());
+  ChildProcess storm({PILOTLIGHT_WAITS, "storm", pairs});
+  storm.ReadLine();
+  IgnoringObserver nobody;
+  const StopSignal stop;
+  double watched = 0;
+  double unwatched = 0;
+  for (auto _ : state) {
+    const double before = SwitchesOfTheMachine();
+    absl::SleepFor(kWindow);
+    const double between = SwitchesOfTheMachine();
+    const absl::StatusOr<Capture> capture =
+        (*source)->off_cpu()->Run({.duration = kWindow, .off_cpu_frequency_hz = frequency_hz}, nobody, stop);
+    if (!capture.ok()) return state.SkipWithError(capture.status().ToString().c_str());
+    unwatched += between - before;
+    watched += SwitchesOfTheMachine() - between;
+  }
+  const pl_off_cpu_counters counted = (*source)->off_cpu_counters();
+  const double seconds = absl::ToDoubleSeconds(kWindow) * static_cast<double>(state.iterations());
+  state.counters["switches/s_unwatched"] = unwatched / seconds;
+  state.counters["switches/s"] = watched / seconds;
+  state.counters["kernel_ns/switch"] =
+      static_cast<double>(counted.timed_ns) / static_cast<double>(counted.timed_switches);
+  state.counters["kept/s"] = static_cast<double>(counted.kept) / seconds;
+  state.counters["kernel_us/kept"] =
+      static_cast<double>(counted.kept_ns) / static_cast<double>(counted.kept) / 1e3;
+}
+void OffCpuSwitches(benchmark::State& state) { OffCpuStorm(state, "2", /*frequency_hz=*/10); }
+void OffCpuStacks(benchmark::State& state) { OffCpuStorm(state, "64", /*frequency_hz=*/1000); }
+BENCHMARK(OffCpuSwitches)->Iterations(1)->Repetitions(5)->Unit(benchmark::kSecond)->UseRealTime();
+BENCHMARK(OffCpuStacks)->Iterations(1)->Repetitions(5)->Unit(benchmark::kSecond)->UseRealTime();
 
 void PerfWindow(benchmark::State& state) {
   absl::StatusOr<std::unique_ptr<PerfSource>> source = PerfSource::Create();

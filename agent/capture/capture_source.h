@@ -26,6 +26,10 @@ struct CaptureOptions {
   // the others.
   bool with_children = false;
   bool kernel_frames = true;
+  // For off-CPU profiles in place of `frequency_hz`: for each second that a thread is blocked.
+  int off_cpu_frequency_hz = 10;
+  // Those end early when they have cost the kernel so much.
+  absl::Duration max_kernel_time = absl::InfiniteDuration();
   // Called once sampling has begun, in the thread that captures: what starts now is seen from its start. Not
   // by sources that ask others for their profiles.
   std::function<void()> on_started;
@@ -44,6 +48,8 @@ struct RawStack {
   bool with_top = false;
   // The walk of `user` ended before the outermost caller was reached, because it could not go on.
   bool broken = false;
+  // Why the thread was blocked, a frame of its own at the leaf; static. Empty when it ran.
+  absl::string_view wait_reason;
 };
 
 struct ProcessSamples {
@@ -70,7 +76,8 @@ struct Capture {
   absl::Time start;
   absl::Duration duration;  // really watched: shorter when stopped early
   int turns = 1;            // until the same processes have theirs again
-  int64_t period_ns = 0;    // CPU time of one sample of `processes`
+  ProfileType type;         // of `processes`
+  int64_t period_ns = 0;    // time of one sample of `processes`
   std::vector<ProcessSamples> processes;
   // Profiles that came with their names, of a source that asks the process itself.
   std::vector<Profile> profiles;
@@ -126,6 +133,9 @@ class CaptureSource {
   // use of it ignore it.
   virtual void OnGoProgram(pid_t /*pid*/, const GoProgram& /*program*/) {}
   virtual void ForgetGoPrograms() {}
+  // Where there is one: takes off-CPU profiles, and is not to run at the same time. It shares what this
+  // source knows of processes.
+  virtual CaptureSource* off_cpu() { return nullptr; }
   // What it unwinds by besides frame pointers; nullptr when that is nothing.
   virtual UnwindMaps* unwind_maps() { return nullptr; }
 };

@@ -6,11 +6,18 @@
 #include "agent/capture/ebpf/ebpf_source.h"
 #include "agent/capture/perf/perf_source.h"
 #include "base/status_macros.h"
+#include "spdlog/spdlog.h"
 
 namespace pilotlight::agent {
 namespace {
 
-absl::StatusOr<std::unique_ptr<CaptureSource>> CreateEbpf() {
+absl::StatusOr<std::unique_ptr<CaptureSource>> CreateEbpf(bool off_cpu) {
+  if (off_cpu) {
+    absl::StatusOr<std::unique_ptr<CaptureSource>> with_off_cpu =
+        EbpfSource::Create(/*limits=*/{}, /*off_cpu=*/true);
+    if (with_off_cpu.ok()) return with_off_cpu;
+    spdlog::warn("no off-CPU profiles: {}", std::string(with_off_cpu.status().message()));
+  }
   ASSIGN_OR_RETURN(std::unique_ptr<CaptureSource> source, EbpfSource::Create());
   return source;
 }
@@ -23,14 +30,15 @@ absl::StatusOr<std::unique_ptr<CaptureSource>> CreatePerf(CaptureScope scope) {
 
 }  // namespace
 
-absl::StatusOr<CaptureSourceChoice> CreateCaptureSource(absl::string_view name, CaptureScope scope) {
+absl::StatusOr<CaptureSourceChoice> CreateCaptureSource(absl::string_view name, CaptureScope scope,
+                                                        bool off_cpu) {
   if (name != "auto" && name != "ebpf" && name != "perf") {
     return absl::InvalidArgumentError(
         absl::StrCat("capture source \"", name, "\": must be auto, ebpf or perf"));
   }
   std::string passed_over;
   if (name != "perf") {
-    absl::StatusOr<std::unique_ptr<CaptureSource>> ebpf = CreateEbpf();
+    absl::StatusOr<std::unique_ptr<CaptureSource>> ebpf = CreateEbpf(off_cpu);
     if (ebpf.ok()) return CaptureSourceChoice{.source = *std::move(ebpf), .passed_over = ""};
     if (name == "ebpf") return ebpf.status();
     passed_over = absl::StrCat("ebpf: ", ebpf.status().message());

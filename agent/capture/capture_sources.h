@@ -20,8 +20,10 @@ struct CaptureSourceChoice {
 };
 
 // `name` is "ebpf", "perf", or "auto" for the first of them that works. InvalidArgument for another name;
-// otherwise the error says what is missing, for "auto" of each source.
+// otherwise the error says what is missing, for "auto" of each source. With `off_cpu` the source has
+// off_cpu() too, where that works; the log says why not.
 absl::StatusOr<CaptureSourceChoice> CreateCaptureSource(absl::string_view name,
-                                                        CaptureScope scope = CaptureScope::kNode);
+                                                        CaptureScope scope = CaptureScope::kNode,
+                                                        bool off_cpu = false);
 
 }  // namespace pilotlight::agent

@@ -29,8 +29,10 @@ StackAggregator::Position StackAggregator::FindOrAdd(pid_t pid, const StackView&
   if (stack.user.empty() && stack.kernel.empty()) return {.process = FindOrAddProcess(pid)};
   const XXH128_hash_t user = XXH3_128bits(stack.user.data(), stack.user.size() * sizeof(uint64_t));
   const XXH128_hash_t kernel = XXH3_128bits(stack.kernel.data(), stack.kernel.size() * sizeof(uint64_t));
+  const XXH128_hash_t wait = XXH3_128bits(stack.wait_reason.data(), stack.wait_reason.size());
   // Multiplied, so that frames that move from the one side to the other do not cancel out.
-  const StackKey key(pid, user.low64 * 3 + kernel.low64, user.high64 * 3 + kernel.high64);
+  const StackKey key(pid, user.low64 * 3 + kernel.low64 + wait.low64 * 5,
+                     user.high64 * 3 + kernel.high64 + wait.high64 * 5);
   if (const auto known = stack_index_.find(key); known != stack_index_.end()) return known->second;
   const uint32_t process = FindOrAddProcess(pid);
   if (process == kNone || stack_index_.size() >= limits_.max_stacks) return {.process = process};
@@ -43,7 +45,8 @@ StackAggregator::Position StackAggregator::FindOrAdd(pid_t pid, const StackView&
                     .truncated = stack.truncated,
                     .joined = stack.joined,
                     .with_top = stack.with_top,
-                    .broken = stack.broken});
+                    .broken = stack.broken,
+                    .wait_reason = stack.wait_reason});
   return position;
 }
 

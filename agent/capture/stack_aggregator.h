@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
 #include "absl/types/span.h"
 #include "agent/capture/capture_source.h"
 
@@ -23,6 +24,7 @@ struct StackView {
   bool joined = false;
   bool with_top = false;
   bool broken = false;
+  absl::string_view wait_reason;
 };
 
 // Not thread-safe. Past `max_stacks` new stacks are counted as stackless samples of their process, so that

@@ -41,6 +41,14 @@ TEST(StackAggregatorTest, TellsUserFramesFromKernelFrames) {
   EXPECT_THAT(std::move(aggregator).Take()[0].stacks, SizeIs(4));
 }
 
+TEST(StackAggregatorTest, KeepsReasonsToWaitApart) {
+  StackAggregator aggregator({});
+  aggregator.Add(7, {.user = kA, .wait_reason = "[lock]"}, 1);
+  aggregator.Add(7, {.user = kA, .wait_reason = "[disk]"}, 1);
+  aggregator.Add(7, {.user = kA, .wait_reason = "[lock]"}, 1);
+  EXPECT_THAT(std::move(aggregator).Take()[0].stacks, SizeIs(2));
+}
+
 TEST(StackAggregatorTest, CountsNewStacksAsStacklessWhenFull) {
   StackAggregator aggregator({.max_stacks = 1, .max_processes = 2});
   aggregator.Add(7, {.user = kA}, 1);

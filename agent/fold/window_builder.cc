@@ -60,11 +60,12 @@ FrameId SyntheticFrame(absl::string_view name, FrameKind kind, StackTrie& trie) 
 // The state of one Build().
 class Folder {
  public:
-  Folder(ProcessTable& processes, Symbolizer& symbolizer, const std::string& node, int64_t period_ns,
-         FoldedWindow& folded)
+  Folder(ProcessTable& processes, Symbolizer& symbolizer, const std::string& node, const ProfileType& type,
+         int64_t period_ns, FoldedWindow& folded)
       : processes_(processes),
         symbolizer_(symbolizer),
         node_(node),
+        type_(type),
         period_ns_(period_ns),
         folded_(folded),
         trie_(folded.window.trie),
@@ -86,6 +87,7 @@ class Folder {
   ProcessTable& processes_;
   Symbolizer& symbolizer_;
   const std::string& node_;
+  const ProfileType& type_;
   const int64_t period_ns_;
   FoldedWindow& folded_;
   StackTrie& trie_;
@@ -150,7 +152,7 @@ void Folder::AddProcess(const ProcessSamples& samples) {
     processes_.RefreshMaps(samples.pid);
     process = processes_.Find(samples.pid);
   }
-  Series& series = SeriesOf(process == nullptr ? Labels{} : process->labels, ProfileType{}, period_ns_);
+  Series& series = SeriesOf(process == nullptr ? Labels{} : process->labels, type_, period_ns_);
   if (samples.stackless_samples > 0) {
     series.samples.push_back({trie_.Child(StackTrie::kRoot, truncated_), samples.stackless_samples,
                               static_cast<int64_t>(samples.stackless_samples) * period_ns_});
@@ -180,6 +182,9 @@ void Folder::AddStack(const RawStack& stack, const Process* process, FrameCache&
   bool truncated = stack.truncated || stack_.empty();
   series.loss.frames += stack_.size() * stack.count;
   series.loss.unsymbolized_frames += unsymbolized_ * stack.count;
+  if (!stack.wait_reason.empty()) {
+    stack_.push_back(SyntheticFrame(stack.wait_reason, FrameKind::kSynthetic, trie_));
+  }
   auto outermost = stack_.begin();
   if (stack_.size() > kMaxStackFrames) {
     truncated = true;
@@ -286,7 +291,7 @@ FoldedWindow WindowBuilder::Build(const Capture& capture, absl::string_view sour
   folded.window.duration = capture.duration;
   folded.window.interval = std::max(interval, capture.duration);
   folded.window.source = std::string(source);
-  Folder folder(processes_, symbolizer_, node_, capture.period_ns, folded);
+  Folder folder(processes_, symbolizer_, node_, capture.type, capture.period_ns, folded);
   for (const ProcessSamples& process : capture.processes) folder.AddProcess(process);
   for (const Profile& profile : capture.profiles) folder.AddProfile(profile);
   for (Series& series : folded.window.series) MergeSamples(series.samples);

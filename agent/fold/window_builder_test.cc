@@ -101,6 +101,18 @@ TEST_F(WindowBuilderTest, PutsTheOutermostCallerFirstAndTheKernelLast) {
   EXPECT_THAT(Counts(Build()), ElementsAre(Pair("r1031;r1021;u1010;kr2;k1", 3)));
 }
 
+TEST_F(WindowBuilderTest, PutsTheReasonToWaitAtTheLeaf) {
+  StartProcess(10);
+  capture_.type = OffCpuType();
+  capture_.processes = {
+      {.pid = 10,
+       .stacks = {{.user = {0x1010}, .kernel = {0xffffffff80000001}, .count = 3, .wait_reason = "[lock]"}}}};
+  const FoldedWindow folded = Build();
+  EXPECT_THAT(Counts(folded), ElementsAre(Pair("u1010;k1;[lock]", 3)));
+  EXPECT_EQ(folded.window.series.at(0).type, OffCpuType());
+  EXPECT_EQ(folded.window.series.at(0).loss.frames, 6u);
+}
+
 // Drops what is called "noise".
 class DropNoise : public ProcessLabeller {
  public:

@@ -53,10 +53,19 @@ struct pl_stack {
   __u8 n_kernel;               /* BPF: at most PL_MAX_KERNEL_FRAMES */
   __u8 flags;                  /* BPF: PL_STACK_… */
   __u8 end;                    /* BPF: PL_END_… of the user stack */
+  __u32 count;                 /* BPF: of samples, without the repeats */
+  __u32 wait;                  /* BPF: PL_WAIT_… and the system call of a thread that was blocked; else 0 */
   __u64 frames[PL_MAX_FRAMES]; /* BPF: those of the user, then those of the kernel; leaf first each */
 };
-#define PL_STACK_HEADER_BYTES 16
+#define PL_STACK_HEADER_BYTES 24
 #define PL_NO_SLOT 0xffffffffU
+
+/* What a thread waited for. */
+#define PL_WAIT_BLOCKED 0x80000000U         /* always */
+#define PL_WAIT_DISK 0x40000000U            /* the kernel counts it as waiting for I/O */
+#define PL_WAIT_UNINTERRUPTIBLE 0x20000000U /* not even a signal ends it, but for a deadly one */
+#define PL_WAIT_CALL 0xffffU                /* the number of its system call, plus 1; 0 when it was in none */
+
 PL_STATIC_ASSERT(sizeof(struct pl_stack) == PL_STACK_HEADER_BYTES + PL_MAX_FRAMES * 8,
                  "part of the kernel ABI");
 
@@ -182,6 +191,44 @@ struct pl_counters {
 };
 PL_STATIC_ASSERT(sizeof(struct pl_counters) == 80, "part of the kernel ABI");
 
+/* Of the threads that gave up their CPU. More of them are kept on a CPU in 2^PL_SLICE_SHIFT ns, about a
+ * seventh of a second, only by number. */
+#define PL_SLICE_SHIFT 27
+#define PL_KEPT_IN_SLICE 32
+
+/* Value of the map `blocked`, by thread. */
+struct pl_blocked {
+  __u64 since; /* BPF: 0 while it runs, or waits for nothing but a CPU */
+  __u32 wait;  /* BPF: PL_WAIT_… as far as it is known then */
+  __u32 padding;
+};
+PL_STATIC_ASSERT(sizeof(struct pl_blocked) == 16, "part of the kernel ABI");
+
+/* As pl_counters. */
+struct pl_off_cpu_counters {
+  __u64 switches;       /* BPF */
+  __u64 timed_switches; /* BPF: the first of each PL_SWITCHES_PER_TIMED_SWITCH */
+  __u64 timed_ns;       /* BPF: time spent in those */
+  __u64 kept;           /* BPF: those whose stack was to be walked */
+  __u64 kept_ns;        /* BPF: what that took beyond what any switch takes */
+  __u64 above_ceiling;  /* BPF: samples that were more than PL_KEPT_IN_SLICE allows */
+  __u64 missed;         /* BPF: samples whose thread was gone again before it could be looked at */
+};
+PL_STATIC_ASSERT(sizeof(struct pl_off_cpu_counters) == 56, "part of the kernel ABI");
+#define PL_SWITCHES_PER_TIMED_SWITCH 64
+
+/* The thread that a CPU has just gone over to. */
+struct pl_back {
+  __u64 slice;         /* of time, that `kept` is of */
+  __u32 kept;          /* in the slice */
+  __u32 samples;       /* 0 when there is nothing to be looked at */
+  __u32 pid;           /* of the thread, as the initial pid namespace has it */
+  __u32 wait;          /* pl_blocked */
+  __u32 kernel_frames; /* at most PL_MAX_KERNEL_FRAMES */
+  __u32 padding;
+  __u64 frames[PL_MAX_KERNEL_FRAMES];
+};
+
 /* The walk of the sample at hand. */
 struct pl_walk {
   __u64 hash; /* of the frames so far */
@@ -208,6 +255,8 @@ struct pl_process {
 struct pl_cpu {
   struct pl_slot slots[PL_SLOTS]; /* the agent clears them between windows */
   struct pl_counters counters;
+  struct pl_off_cpu_counters off_cpu_counters;
+  struct pl_back back;
   struct pl_process process;
   struct pl_walk walk;
   struct pl_stack scratch; /* BPF: the sample at hand */

@@ -133,13 +133,13 @@ static __always_inline __u64* process_entry(struct pl_counters* counters, __u32 
   return bpf_map_lookup_elem(&processes, &tgid);
 }
 
-/* A sample that `records` had no room for. */
-static __always_inline void add_stackless(struct pl_counters* counters, __u64* stackless) {
+/* Samples that `records` had no room for. */
+static __always_inline void add_stackless(struct pl_counters* counters, __u64* stackless, __u32 count) {
   if (stackless) {
-    __sync_fetch_and_add(stackless, 1);
-    counters->stackless++;
+    __sync_fetch_and_add(stackless, count);
+    counters->stackless += count;
   } else {
-    counters->lost++;
+    counters->lost += count;
   }
 }
 
@@ -199,8 +199,8 @@ static __always_inline void count_stack(struct pl_cpu* cpu, __u32 cpu_number, __
   for (__u32 i = 0; i < PL_SLOTS_OF_SET; i++) {
     struct pl_slot* slot = &cpu->slots[set + i];
     if (slot->hash == hash && slot->tgid == tgid) {
-      slot->repeats++;
-      counters->counted++;
+      slot->repeats += stack->count;
+      counters->counted += stack->count;
       return;
     }
     if (slot->tgid == 0) {
@@ -219,42 +219,51 @@ static __always_inline void count_stack(struct pl_cpu* cpu, __u32 cpu_number, __
                                         wake ? BPF_RB_FORCE_WAKEUP : BPF_RB_NO_WAKEUP);
   __u64* stackless = process_entry(counters, tgid);
   if (error != 0) {
-    add_stackless(counters, stackless);
+    add_stackless(counters, stackless, stack->count);
     return;
   }
   if (free) {
     free->hash = hash;
     free->tgid = tgid;
   }
-  counters->counted++;
+  counters->counted += stack->count;
 }
 
-static __always_inline void take_sample(struct bpf_perf_event_data* ctx, struct pl_cpu* cpu,
-                                        __u32 cpu_number) {
-  struct pl_counters* counters = &cpu->counters;
+/* The process of the current thread, when it is to be sampled; else 0. */
+static __always_inline __u32 find_process(struct pl_counters* counters, __u32 count) {
   __u32 tgid;
   if (pid_namespace_inode != 0) {
     struct bpf_pidns_info ids;
     if (bpf_get_ns_current_pid_tgid(pid_namespace_device, pid_namespace_inode, &ids, sizeof(ids)) != 0) {
-      counters->other_namespace++;
-      return;
+      counters->other_namespace += count;
+      return 0;
     }
     tgid = ids.tgid;
   } else {
     tgid = bpf_get_current_pid_tgid() >> 32;
   }
   if (tgid == 0) {
-    counters->idle++;
-    return;
+    counters->idle += count;
+    return 0;
   }
   if (only_watched && !bpf_map_lookup_elem(&watched, &tgid)) {
-    counters->not_watched++;
-    return;
+    counters->not_watched += count;
+    return 0;
   }
+  return tgid;
+}
+
+static __always_inline void take_sample(struct bpf_perf_event_data* ctx, struct pl_cpu* cpu,
+                                        __u32 cpu_number) {
+  struct pl_counters* counters = &cpu->counters;
+  const __u32 tgid = find_process(counters, /*count=*/1);
+  if (tgid == 0) return;
+  cpu->scratch.count = 1;
+  cpu->scratch.wait = 0;
   load_process(cpu, tgid);
   const __u64 hash = walk_stacks(ctx, cpu, cpu_number);
   if (cpu->scratch.n_user + cpu->scratch.n_kernel == 0) {
-    add_stackless(counters, process_entry(counters, tgid));
+    add_stackless(counters, process_entry(counters, tgid), /*count=*/1);
     return;
   }
   count_stack(cpu, cpu_number, tgid, hash);
@@ -275,3 +284,5 @@ int take_sample_at_tick(struct bpf_perf_event_data* ctx) {
   }
   return 0;
 }
+
+#include "off_cpu.h"

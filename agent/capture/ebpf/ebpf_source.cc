@@ -19,6 +19,8 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "agent/capture/ebpf/off_cpu_source.h"
+#include "agent/capture/ebpf/wait_reason.h"
 #include "agent/capture/monotonic_time.h"
 #include "agent/capture/perf_event.h"
 #include "agent/capture/stack_aggregator.h"
@@ -165,8 +167,9 @@ class EbpfSource::Window {
                                       stack.n_kernel >= max_kernel_frames_,
                          .joined = (stack.flags & PL_STACK_JOINED) != 0,
                          .with_top = (stack.flags & PL_STACK_WITH_TOP) != 0,
-                         .broken = stack.end >= PL_END_UNMAPPED && stack.end != PL_END_GO_SWITCH},
-                        /*count=*/1);
+                         .broken = stack.end >= PL_END_UNMAPPED && stack.end != PL_END_GO_SWITCH,
+                         .wait_reason = WaitReason(stack.wait)},
+                        stack.count);
     if (stack.end == PL_END_UNMAPPED) observer_.OnUnmappedCode(static_cast<pid_t>(stack.tgid));
     if (stack.slot != PL_NO_SLOT) positions_[stack.slot] = position;
   }
@@ -221,7 +224,7 @@ int EbpfSource::OnRecord(void* source, void* data, size_t size) {
 void EbpfSource::SkeletonDeleter::operator()(sampler_bpf* skeleton) const { sampler_bpf::destroy(skeleton); }
 void EbpfSource::RingBufferDeleter::operator()(ring_buffer* ring) const { ring_buffer__free(ring); }
 
-absl::StatusOr<std::unique_ptr<EbpfSource>> EbpfSource::Create(const EbpfLimits& limits) {
+absl::StatusOr<std::unique_ptr<EbpfSource>> EbpfSource::Create(const EbpfLimits& limits, bool off_cpu) {
   libbpf_set_print(LogLibbpf);
   Skeleton skeleton(sampler_bpf::open(nullptr));
   if (skeleton == nullptr) return LoadError(errno);
@@ -234,6 +237,10 @@ absl::StatusOr<std::unique_ptr<EbpfSource>> EbpfSource::Create(const EbpfLimits&
   skeleton->rodata->records_to_wake = record_bytes / 2;
   skeleton->rodata->has_task_pt_regs =
       libbpf_probe_bpf_helper(BPF_PROG_TYPE_PERF_EVENT, BPF_FUNC_task_pt_regs, /*opts=*/nullptr) == 1;
+  if (off_cpu && skeleton->rodata->has_task_pt_regs == 0) {
+    return absl::UnimplementedError("off-CPU profiles need Linux 5.15 or later");
+  }
+  OffCpuProbe::Choose(*skeleton, off_cpu, possible_cpus);
   struct stat pid_namespace {};
   if (stat("/proc/self/ns/pid", &pid_namespace) == 0 && pid_namespace.st_ino != kInitialPidNamespace) {
     skeleton->rodata->pid_namespace_device = pid_namespace.st_dev;
@@ -249,6 +256,12 @@ absl::StatusOr<std::unique_ptr<EbpfSource>> EbpfSource::Create(const EbpfLimits&
   RETURN_IF_ERROR(source->OpenRing());
   // Opened and closed for the error: the rights to load and to sample are not the same.
   RETURN_IF_ERROR(OpenEvents(CpuClockPeriodNs(1), source->program_fd()).status());
+  if (off_cpu) {
+    ASSIGN_OR_RETURN(source->off_cpu_probe_, OffCpuProbe::Create(*source->skeleton_, possible_cpus));
+    RETURN_IF_ERROR(source->off_cpu_probe_->Attach(/*period_ns=*/0));  // for the error, too
+    source->off_cpu_probe_->Detach();
+    source->off_cpu_ = std::make_unique<OffCpuSource>(*source);
+  }
   return source;
 }
 
@@ -273,30 +286,37 @@ absl::Status EbpfSource::OpenRing() {
   return absl::OkStatus();
 }
 
-absl::StatusOr<Capture> EbpfSource::Run(const CaptureOptions& options, ProcessObserver& observer,
-                                        const StopSignal& stop) {
-  RETURN_IF_ERROR(CheckFrequency(options.frequency_hz));
+// What a window's samples are due by.
+struct EbpfSource::Clock {
+  ProfileType type;
+  int64_t period_ns;
+  std::function<absl::Status()> attach;
+  // Returns when the window is to end.
+  std::function<absl::Status(MonotonicTime deadline)> wait;
+  // To be called after a failed `attach` or `wait` too.
+  std::function<void()> detach;
+};
+
+absl::StatusOr<Capture> EbpfSource::TakeWindow(const CaptureOptions& options, ProcessObserver& observer,
+                                               const Clock& clock) {
   if (!drained_) RETURN_IF_ERROR(Drain());  // to nobody
   RETURN_IF_ERROR(Watch(options));
   const pl_counters before = ReadCounters();
-  absl::BitGen random;
-  SamplingClock clock(options.frequency_hz, MonotonicTime::Now(), random);
-  ASSIGN_OR_RETURN(std::vector<UniqueFd> events, OpenEvents(clock.period_ns(), program_fd()));
-
   drained_ = false;
   Window window(limits_, cpus_.elements().size() * PL_SLOTS, max_stack_frames_, observer);
   window_ = &window;
   const absl::Cleanup close_window = [this] { window_ = nullptr; };
+  absl::Cleanup detach = clock.detach;
   Capture capture;
   capture.start = absl::Now();
-  capture.period_ns = CpuClockPeriodNs(options.frequency_hz);
-  RETURN_IF_ERROR(SwitchEvents(events, PERF_EVENT_IOC_ENABLE));
+  capture.type = clock.type;
+  capture.period_ns = clock.period_ns;
+  RETURN_IF_ERROR(clock.attach());
   const MonotonicTime began = MonotonicTime::Now();
   if (options.on_started) options.on_started();
-  RETURN_IF_ERROR(WaitForEnd(began + options.duration, clock, events, stop));
+  RETURN_IF_ERROR(clock.wait(began + options.duration));
   capture.duration = MonotonicTime::Now() - began;
-  SwitchEvents(events, PERF_EVENT_IOC_DISABLE).IgnoreError();  // closing does it too, one after the other
-  events.clear();
+  std::move(detach).Invoke();
 
   RETURN_IF_ERROR(Drain());
   drained_ = true;
@@ -307,6 +327,62 @@ absl::StatusOr<Capture> EbpfSource::Run(const CaptureOptions& options, ProcessOb
   AddLoss(capture, "map_full", counted.lost + window.lost());
   if (options.pids.empty()) AddLoss(capture, "other_pid_namespace", counted.other_namespace);
   capture.processes = std::move(window).Finish();
+  return capture;
+}
+
+absl::StatusOr<Capture> EbpfSource::Run(const CaptureOptions& options, ProcessObserver& observer,
+                                        const StopSignal& stop) {
+  RETURN_IF_ERROR(CheckFrequency(options.frequency_hz));
+  absl::BitGen random;
+  SamplingClock periods(options.frequency_hz, MonotonicTime::Now(), random);
+  ASSIGN_OR_RETURN(std::vector<UniqueFd> events, OpenEvents(periods.period_ns(), program_fd()));
+  const auto wait = [&](MonotonicTime deadline) -> absl::Status {
+    while (true) {
+      const MonotonicTime now = MonotonicTime::Now();
+      ASSIGN_OR_RETURN(const bool goes_on, WaitUntil(now + periods.Left(now), deadline, stop));
+      if (!goes_on) return absl::OkStatus();
+      periods.Advance(MonotonicTime::Now());
+      for (const UniqueFd& event : events) RETURN_IF_ERROR(SetPeriod(event.get(), periods.period_ns()));
+    }
+  };
+  return TakeWindow(options, observer,
+                    {.type = {},
+                     .period_ns = CpuClockPeriodNs(options.frequency_hz),
+                     .attach = [&events] { return SwitchEvents(events, PERF_EVENT_IOC_ENABLE); },
+                     .wait = wait,
+                     .detach =
+                         [&events] {
+                           // Closing does it too, one after the other.
+                           SwitchEvents(events, PERF_EVENT_IOC_DISABLE).IgnoreError();
+                           events.clear();
+                         }});
+}
+
+absl::StatusOr<Capture> EbpfSource::RunOffCpu(const CaptureOptions& options, ProcessObserver& observer,
+                                              const StopSignal& stop) {
+  RETURN_IF_ERROR(CheckFrequency(options.off_cpu_frequency_hz));
+  // Kicks are to be emptied, and the cost to be looked at.
+  constexpr absl::Duration kTick = absl::Milliseconds(200);
+  const int64_t period_ns = CpuClockPeriodNs(options.off_cpu_frequency_hz);
+  const pl_off_cpu_counters before = off_cpu_counters();
+  const auto cost = [&] { return absl::Nanoseconds(SpentNs(Difference(off_cpu_counters(), before))); };
+  const auto wait = [&](MonotonicTime deadline) -> absl::Status {
+    while (true) {
+      ASSIGN_OR_RETURN(const bool goes_on, WaitUntil(MonotonicTime::Now() + kTick, deadline, stop));
+      if (!goes_on || cost() > options.max_kernel_time) return absl::OkStatus();
+      off_cpu_probe_->EmptyKicks();
+    }
+  };
+  ASSIGN_OR_RETURN(Capture capture, TakeWindow(options, observer,
+                                               {.type = OffCpuType(),
+                                                .period_ns = period_ns,
+                                                .attach = [&] { return off_cpu_probe_->Attach(period_ns); },
+                                                .wait = wait,
+                                                .detach = [this] { off_cpu_probe_->Detach(); }}));
+  const pl_off_cpu_counters counted = Difference(off_cpu_counters(), before);
+  capture.kernel_time = cost();
+  AddLoss(capture, "above_ceiling", counted.above_ceiling);
+  AddLoss(capture, "missed", counted.missed);
   return capture;
 }
 
@@ -341,18 +417,15 @@ absl::Status EbpfSource::Watch(const CaptureOptions& options) {
   return absl::OkStatus();
 }
 
-absl::Status EbpfSource::WaitForEnd(MonotonicTime deadline, SamplingClock& clock,
-                                    const std::vector<UniqueFd>& events, const StopSignal& stop) {
+absl::StatusOr<bool> EbpfSource::WaitUntil(MonotonicTime wake_up, MonotonicTime deadline,
+                                           const StopSignal& stop) {
   pollfd descriptors[] = {{.fd = stop.fd(), .events = POLLIN, .revents = 0},
                           {.fd = ring_buffer__epoll_fd(records_.get()), .events = POLLIN, .revents = 0}};
   while (true) {
     const MonotonicTime now = MonotonicTime::Now();
-    if (deadline - now <= absl::ZeroDuration() || stop.stopped()) return absl::OkStatus();
-    if (clock.Left(now) <= absl::ZeroDuration()) {
-      clock.Advance(now);
-      for (const UniqueFd& event : events) RETURN_IF_ERROR(SetPeriod(event.get(), clock.period_ns()));
-    }
-    const timespec timeout = absl::ToTimespec(std::min(deadline - now, clock.Left(now)));
+    if (deadline - now <= absl::ZeroDuration() || stop.stopped()) return false;
+    if (wake_up - now <= absl::ZeroDuration()) return true;
+    const timespec timeout = absl::ToTimespec(std::min(deadline - now, wake_up - now));
     if (ppoll(descriptors, std::size(descriptors), &timeout, /*sigmask=*/nullptr) < 0 && errno != EINTR) {
       return absl::ErrnoToStatus(errno, "waiting for the window's end");
     }
@@ -378,6 +451,12 @@ absl::Status EbpfSource::Drain() {
     std::memcpy(&stackless, value_bytes, sizeof(stackless));
     if (window_ != nullptr && stackless > 0) window_->OnStackless(static_cast<pid_t>(tgid), stackless);
   });
+}
+
+pl_off_cpu_counters EbpfSource::off_cpu_counters() const {
+  pl_off_cpu_counters sum{};
+  for (const pl_cpu& cpu : cpus_.elements()) Accumulate(sum, cpu.off_cpu_counters);
+  return sum;
 }
 
 pl_counters EbpfSource::ReadCounters() const {

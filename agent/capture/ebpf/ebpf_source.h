@@ -4,7 +4,9 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "absl/status/status.h"
@@ -14,6 +16,7 @@
 #include "agent/capture/capture_source.h"
 #include "agent/capture/ebpf/bpf_map.h"
 #include "agent/capture/ebpf/mapped_array.h"
+#include "agent/capture/ebpf/off_cpu_probe.h"
 #include "agent/capture/ebpf/unwind_maps.h"
 #include "agent/capture/monotonic_time.h"
 #include "agent/capture/sampling_clock.h"
@@ -38,14 +41,19 @@ struct EbpfLimits {
 // Not thread-safe: one thread captures at a time.
 class EbpfSource : public CaptureSource {
  public:
-  // Loads the program, and attaches it to nothing. PermissionDenied names the missing capability;
-  // Unimplemented when the kernel is too old.
-  static absl::StatusOr<std::unique_ptr<EbpfSource>> Create(const EbpfLimits& limits = {});
+  // Loads the program, with what off_cpu() needs when that is wanted, and attaches it to nothing.
+  // PermissionDenied names the missing capability; Unimplemented when the kernel is too old.
+  static absl::StatusOr<std::unique_ptr<EbpfSource>> Create(const EbpfLimits& limits = {},
+                                                            bool off_cpu = false);
   ~EbpfSource() override;
 
   absl::string_view name() const override { return "ebpf"; }
   absl::StatusOr<Capture> Run(const CaptureOptions& options, ProcessObserver& observer,
                               const StopSignal& stop) override;
+  CaptureSource* off_cpu() override { return off_cpu_.get(); }
+  // What off_cpu() runs. REQUIRES: off_cpu() is not null.
+  absl::StatusOr<Capture> RunOffCpu(const CaptureOptions& options, ProcessObserver& observer,
+                                    const StopSignal& stop);
   void OnGoProgram(pid_t pid, const GoProgram& program) override;
   void ForgetGoPrograms() override;
   UnwindMaps* unwind_maps() override { return &unwind_maps_; }
@@ -53,6 +61,8 @@ class EbpfSource : public CaptureSource {
   // To ask the kernel about the program (BPF_OBJ_GET_INFO_BY_FD): its run counter stands still between
   // windows.
   int program_fd() const;
+  // What off_cpu() has counted since the program was loaded.
+  pl_off_cpu_counters off_cpu_counters() const;
 
  private:
   struct SkeletonDeleter {
@@ -62,14 +72,17 @@ class EbpfSource : public CaptureSource {
     void operator()(ring_buffer* ring) const;
   };
   class Window;
+  struct Clock;
   using Skeleton = std::unique_ptr<sampler_bpf, SkeletonDeleter>;
 
   EbpfSource(const EbpfLimits& limits, Skeleton skeleton, MappedArray<pl_cpu> cpus, UnwindMaps unwind_maps);
   absl::Status OpenRing();
   static int OnRecord(void* source, void* data, size_t size);
   absl::Status Watch(const CaptureOptions& options);
-  absl::Status WaitForEnd(MonotonicTime deadline, SamplingClock& clock, const std::vector<UniqueFd>& events,
-                          const StopSignal& stop);
+  absl::StatusOr<Capture> TakeWindow(const CaptureOptions& options, ProcessObserver& observer,
+                                     const Clock& clock);
+  // Reads records until `wake_up`, the deadline or `stop`; false when it was not `wake_up`.
+  absl::StatusOr<bool> WaitUntil(MonotonicTime wake_up, MonotonicTime deadline, const StopSignal& stop);
   // Empties what a window fills; into `window_`, if there is one.
   absl::Status Drain();
   pl_counters ReadCounters() const;
@@ -83,6 +96,8 @@ class EbpfSource : public CaptureSource {
   BpfMapDrain watched_;
   BpfMapDrain go_programs_;
   UnwindMaps unwind_maps_;
+  std::optional<OffCpuProbe> off_cpu_probe_;
+  std::unique_ptr<CaptureSource> off_cpu_;
   Window* window_ = nullptr;  // the one that is open
   bool drained_ = true;       // false while the maps may hold what a failed window left
 };
