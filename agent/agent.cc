@@ -70,12 +70,14 @@ Agent::~Agent() { http_server_.Stop(); }
 
 absl::Status Agent::OpenSources() {
   if (!options_.node_source.empty()) {
-    absl::StatusOr<CaptureSourceChoice> choice = CreateCaptureSource(options_.node_source);
+    absl::StatusOr<CaptureSourceChoice> choice =
+        CreateCaptureSource(options_.node_source, CaptureScope::kNode, options_.off_cpu);
     if (choice.ok()) {
       if (!choice->passed_over.empty()) {
         spdlog::warn("capturing with {} instead: {}", std::string(choice->source->name()),
                      choice->passed_over);
       }
+      off_cpu_ = choice->source->off_cpu();
       sources_.push_back(std::move(choice->source));
       watches_node_ = true;
     } else if (options_.node_source == "auto" && (options_.pull_cpu || !options_.pprof_targets.empty())) {
@@ -83,6 +85,9 @@ absl::Status Agent::OpenSources() {
     } else {
       return choice.status();
     }
+  }
+  if (options_.off_cpu && off_cpu_ == nullptr) {
+    spdlog::warn("no off-CPU profiles: they need ebpf on Linux 5.15 or later");
   }
   if (!options_.pprof_targets.empty()) {
     ASSIGN_OR_RETURN(std::unique_ptr<PprofSource> pprof,
@@ -105,9 +110,16 @@ absl::Status Agent::OpenSources() {
     }
   }
   std::vector<std::string> names;
-  for (const auto& source : sources_) names.emplace_back(source->name());
+  for (const CaptureSource* source : Sources()) names.emplace_back(source->name());
   capture_metrics_ = std::make_unique<CaptureMetrics>(names, cpus_, target_metrics_, registry_);
   return absl::OkStatus();
+}
+
+std::vector<CaptureSource*> Agent::Sources() const {
+  std::vector<CaptureSource*> sources;
+  for (const auto& source : sources_) sources.push_back(source.get());
+  if (off_cpu_ != nullptr) sources.push_back(off_cpu_);
+  return sources;
 }
 
 absl::Status Agent::OpenUplink() {
@@ -145,10 +157,10 @@ absl::Status Agent::StartHttp() {
 }
 
 void Agent::Run(const StopSignal& stop) {
-  const CaptureLoopOptions schedule = MakeSchedule(options_, sources_.size(), cpus_);
+  const CaptureLoopOptions schedule = MakeSchedule(options_, Sources().size(), cpus_);
   if (schedule.interval > options_.schedule.interval) {
     spdlog::warn("{} sources of {} do not fit in --capture.interval={}: each takes its turn every {}",
-                 sources_.size(), absl::FormatDuration(schedule.capture.duration),
+                 Sources().size(), absl::FormatDuration(schedule.capture.duration),
                  absl::FormatDuration(options_.schedule.interval), absl::FormatDuration(schedule.interval));
   }
   CaptureLoopParts parts{.processes = &processes_,
@@ -169,6 +181,11 @@ void Agent::Run(const StopSignal& stop) {
       observer = unwind_tables_.get();
     }
     parts.process_observers.push_back(observer);
+  }
+  if (off_cpu_ != nullptr) {
+    // It knows processes by the source that it is part of, the first one.
+    parts.sources.push_back(off_cpu_);
+    parts.process_observers.push_back(parts.process_observers.front());
   }
   uplink_->Start();
   if (unwind_tables_ != nullptr) unwind_tables_->AddProcesses(ListProcesses());
@@ -255,7 +272,7 @@ AgentStatus Agent::CurrentStatus() {
   AgentStatus status;
   status.version = std::string(kVersion);
   status.node = options_.uplink.node;
-  for (const auto& source : sources_) status.sources.emplace_back(source->name());
+  for (const CaptureSource* source : Sources()) status.sources.emplace_back(source->name());
   status.capture_duration = options_.schedule.capture.duration;
   status.capture_interval = options_.schedule.interval;
   status.frequency_hz = options_.schedule.capture.frequency_hz;

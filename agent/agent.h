@@ -48,6 +48,7 @@ namespace pilotlight::agent {
 struct AgentOptions {
   // "auto", "ebpf" or "perf", which watch the node; empty for none of them.
   std::string node_source = "auto";
+  bool off_cpu = false;                    // profiles of the time that threads are blocked, too
   std::vector<PprofTarget> pprof_targets;  // asked for their own profiles when there are any
   // Kinds of profiles (kPullKinds) that are pulled from the Go programs of this node that serve them.
   std::vector<std::string> pull_kinds;
@@ -80,6 +81,8 @@ class Agent : private TurnObserver {
   explicit Agent(const AgentOptions& options);
 
   absl::Status OpenSources();
+  // All, in the order of their turns.
+  std::vector<CaptureSource*> Sources() const;
   absl::Status OpenUplink();
   absl::Status StartHttp();
   void OnTurn(const TurnReport& report) override;
@@ -95,6 +98,7 @@ class Agent : private TurnObserver {
   std::vector<std::unique_ptr<CaptureSource>> sources_;
   bool watches_node_ = false;                             // one of them does
   std::shared_ptr<GoEndpoints> go_endpoints_;             // of those that pull; null when none does
+  CaptureSource* off_cpu_ = nullptr;                      // part of one of them
   const std::unique_ptr<ContainerDirectory> containers_;  // null when nobody is to be asked
   ProcessLabels labels_;
   ProcessTable processes_{"/proc", &labels_};

@@ -30,6 +30,7 @@ struct Configuration {
   std::vector<std::string> sources = {"auto"};
   std::vector<std::string> pprof_targets;
   std::vector<std::string> discover;
+  int off_cpu_frequency_hz = 0;
   std::string container_endpoint{kAutoEndpoint};
   std::string relabel_file;
   uint64_t spool_max_bytes = 0;
@@ -78,6 +79,11 @@ void AddCaptureFlags(CLI::App& app, Configuration& configuration) {
   AddDurationFlag(app, "--capture.interval", schedule.interval, "From one capture's start to the next one's");
   app.add_option("--capture.frequency", schedule.capture.frequency_hz, "Samples a second of each CPU")
       ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  app.add_option("--capture.off-cpu-frequency", configuration.off_cpu_frequency_hz,
+                 "Samples for each second that a thread is blocked, in captures of their own; 0 takes none. "
+                 "Needs ebpf on Linux 5.15")
+      ->check(CLI::Range(0, 1000))
       ->capture_default_str();
   AddDurationFlag(
       app, "--trigger.interval", schedule.extra.min_interval,
@@ -153,6 +159,8 @@ absl::Status Validate(Configuration& configuration) {
     return absl::InvalidArgumentError(
         "--capture.source=pprof needs --pprof.target=SERVICE=URL or --pprof.discover=cpu");
   }
+  agent.off_cpu = configuration.off_cpu_frequency_hz > 0;
+  agent.schedule.capture.off_cpu_frequency_hz = configuration.off_cpu_frequency_hz;
   const CaptureLoopOptions& schedule = agent.schedule;
   if (schedule.capture.duration < absl::Milliseconds(100)) {
     return absl::InvalidArgumentError("--capture.duration must be at least 100ms");

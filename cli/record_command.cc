@@ -38,6 +38,7 @@ constexpr const char* kExamples = R"(Examples:
   pilotlight record --url http://localhost:6060 --out cpu.pb.gz    a Go program that serves pprof
   pilotlight record --all --for 5s                        the whole machine
   pilotlight record --pid 1234 -o folded | grep mcall
+  pilotlight record --pid 1234 --type off_cpu             what it waits for
 
 Needs root, or CAP_BPF and CAP_PERFMON, for ebpf; perf can sample your own processes without (if
 kernel.perf_event_paranoid is at most 2); --url needs nothing. With -o to standard output the command's
@@ -55,6 +56,7 @@ struct RecordFlags {
   absl::Duration length;  // zero: not given
   int frequency_hz = 99;
   std::string source = "auto";
+  std::string type = "cpu";
   std::string format;
   std::string out;
   std::string focus;
@@ -78,6 +80,9 @@ absl::Status CheckFlags(const RecordFlags& flags) {
   if (!flags.url.empty() && flags.source != "auto" && flags.source != "pprof") {
     return absl::InvalidArgumentError(
         absl::StrCat("--url asks the program itself, which is not --source ", flags.source));
+  }
+  if (flags.type == "off_cpu" && (!flags.url.empty() || flags.source == "perf")) {
+    return absl::InvalidArgumentError("--type off_cpu is recorded by ebpf alone");
   }
   if (flags.url.empty() && flags.source == "pprof") {
     return absl::InvalidArgumentError("--source pprof needs the --url of a Go program");
@@ -150,6 +155,11 @@ class ProgressLine {
 struct Source {
   std::unique_ptr<agent::CaptureSource> source;
   std::string passed_over;
+
+  // What is to be run: `source` or a part of it.
+  agent::CaptureSource& Runs(const RecordFlags& flags) const {
+    return flags.type == "off_cpu" ? *source->off_cpu() : *source;
+  }
 };
 
 absl::StatusOr<Source> OpenSource(const RecordFlags& flags) {
@@ -160,6 +170,15 @@ absl::StatusOr<Source> OpenSource(const RecordFlags& flags) {
         agent::PprofSource::Create({.targets = {*std::move(target)}});
     if (!pprof.ok()) return pprof.status();
     return Source{*std::move(pprof), ""};
+  }
+  if (flags.type == "off_cpu") {
+    absl::StatusOr<agent::CaptureSourceChoice> ebpf =
+        agent::CreateCaptureSource("ebpf", agent::CaptureScope::kNode, /*off_cpu=*/true);
+    if (!ebpf.ok()) return ebpf.status();
+    // The log says why.
+    if (ebpf->source->off_cpu() == nullptr)
+      return absl::UnavailableError("off-CPU profiles do not work here");
+    return Source{std::move(ebpf->source), ""};
   }
   absl::StatusOr<agent::CaptureSourceChoice> choice =
       agent::CreateCaptureSource(flags.source, agent::CaptureScope::kNode);
@@ -207,7 +226,7 @@ absl::Status WriteRecording(const RecordFlags& flags, std::optional<ProfileForma
   }
   if (absl::Status written = WriteOutput(bytes, flags.out); !written.ok()) return written;
   std::cerr << RecordReport(recording, {.out = flags.out,
-                                        .source = std::string(source.source->name()),
+                                        .source = std::string(source.Runs(flags).name()),
                                         .passed_over = source.passed_over,
                                         .has_head = !format.has_value()});
   return absl::OkStatus();
@@ -274,7 +293,7 @@ int RunRecord(const CLI::App& command, const RecordFlags& flags) {
     progress.Show(elapsed, samples);
     if (child) child->HasEnded();  // adopted orphans are to be taken
   };
-  absl::StatusOr<Recording> recording = flags.url.empty() ? Record(*source->source, options, hooks, stop)
+  absl::StatusOr<Recording> recording = flags.url.empty() ? Record(source->Runs(flags), options, hooks, stop)
                                                           : RecordUrl(*source->source, options, hooks, stop);
   progress.Clear();
   if (child) {
@@ -311,9 +330,16 @@ void AddRecordCommand(CLI::App& app, std::vector<std::string> command_line, Run&
   AddDurationFlag(*command, "--for", flags->length, "How long [10s; a command until it ends]")
       ->default_str("");
   command
-      ->add_option("--hz", flags->frequency_hz, "Samples for each second of CPU time; --url has always 100")
+      ->add_option("--hz", flags->frequency_hz,
+                   "Samples for each second of CPU time, or that a thread is blocked; --url has always 100")
       ->type_name("HZ")
       ->check(CLI::Range(1, 1000))
+      ->capture_default_str();
+  command
+      ->add_option("--type", flags->type,
+                   "cpu, or off_cpu: the time that threads are blocked, and why; by ebpf, Linux 5.15")
+      ->type_name("TYPE")
+      ->check(CLI::IsMember({"cpu", "off_cpu"}))
       ->capture_default_str();
   command->add_option("--source", flags->source, "auto, ebpf, perf, or pprof with --url")
       ->type_name("SOURCE")

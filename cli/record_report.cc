@@ -68,7 +68,11 @@ std::string RecordReport(const Recording& recording, const RecordReportOptions& 
   const Profile& profile = recording.profile;
   const Quality quality = QualityOf(profile);
   std::vector<std::string> lines;
-  if (quality.samples == 0) lines.push_back("no CPU time was used, or none in what was looked at");
+  if (quality.samples == 0) {
+    lines.push_back(options.source == "off_cpu"
+                        ? "no thread was blocked and came back, or none in what was looked at"
+                        : "no CPU time was used, or none in what was looked at");
+  }
   AddMissing(recording, options, lines);
   if (options.has_head && quality.samples > 0) {
     return lines.empty() ? "" : absl::StrCat("\n", absl::StrJoin(lines, "\n"), "\n");
@@ -78,7 +82,7 @@ std::string RecordReport(const Recording& recording, const RecordReportOptions& 
   const double seconds = absl::ToDoubleSeconds(profile.duration);
   if (seconds > 0) {
     absl::StrAppend(&parts.back(), " in ", FormatTimeSpan(profile.duration));
-    if (profile.type.sample_unit == "nanoseconds") {
+    if (profile.type == ProfileType{}) {
       absl::StrAppend(&parts.back(),
                       absl::StrFormat(" (%.2f cores)", static_cast<double>(quality.value) / seconds / 1e9));
     }

@@ -9,7 +9,7 @@ namespace pilotlight::cli {
 
 struct RecordReportOptions {
   std::string out;          // file; empty for standard output
-  std::string source;       // "ebpf", "perf", "pprof"
+  std::string source;       // "ebpf", "perf", "pprof", "off_cpu"
   std::string passed_over;  // why a better source was not taken
   bool has_head = false;    // what was written says itself how much there is: only say what is missing
 };

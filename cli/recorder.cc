@@ -136,6 +136,7 @@ class CaptureThread {
       agent::CaptureOptions piece_options;
       piece_options.duration = std::min(left, kPiece);
       piece_options.frequency_hz = options_.frequency_hz;
+      piece_options.off_cpu_frequency_hz = options_.frequency_hz;
       piece_options.on_started = std::exchange(on_started_, nullptr);
       if (options_.scope == WatchScope::kProcesses) piece_options.pids = options_.pids;
       if (options_.scope == WatchScope::kTree && !options_.sort_out) {
@@ -186,13 +187,14 @@ class Gatherer {
       std::erase_if(piece.processes,
                     [this](const agent::ProcessSamples& process) { return !watched_.Contains(process.pid); });
     }
+    type_ = piece.type;
     for (const agent::LostSamples& lost : piece.lost) recording_.lost[lost.reason] += lost.count;
     const agent::FoldedWindow folded = builder_.Build(piece, source, piece.duration);
     table_.EndWindow();
     for (const Series& series : folded.window.series) {
       const auto service = series.labels.find(std::string(kServiceLabel));
       Profile& profile = profiles_[service == series.labels.end() ? "" : service->second];
-      // Types are the same: a capture of processes has CPU time only.
+      // Types are the same: a capture of processes has only one.
       MergeProfile(ToProfile(folded.window, series), profile).IgnoreError();
     }
     samples_ += folded.samples;
@@ -207,6 +209,7 @@ class Gatherer {
   Recording Finish() {
     recording_.executables = profiles_.size();
     recording_.profile = JoinExecutables(std::move(profiles_));
+    if (recording_.profile.samples.empty()) recording_.profile.type = type_;
     if (start_ != absl::InfiniteFuture()) recording_.profile.start = start_;
     recording_.profile.duration = watched_time_;
     recording_.symbols = symbolizer_.stats();
@@ -232,6 +235,7 @@ class Gatherer {
   agent::CachingSymbolizer symbolizer_;
   agent::WindowBuilder builder_;
   std::map<std::string, Profile> profiles_;
+  ProfileType type_;
   Recording recording_;
   uint64_t samples_ = 0;
   absl::Duration watched_time_;
@@ -319,7 +323,7 @@ Profile JoinExecutables(std::map<std::string, Profile> profiles) {
     for (const Sample& sample : profile.samples) {
       prefixed.samples.push_back({nodes[sample.node], sample.count, sample.value});
     }
-    // Of the same type: a recording has CPU time only.
+    // Of the same type: a recording has only one.
     MergeProfile(prefixed, joined).IgnoreError();
   }
   return joined;

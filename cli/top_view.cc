@@ -83,6 +83,7 @@ bool IsGood(const Quality& quality) {
 
 std::string TypeText(const ProfileType& type) {
   if (type.name == "process_cpu" && type.sample_type == "cpu") return "CPU time";
+  if (type == OffCpuType()) return "off-CPU time";
   if (type.name == type.sample_type) return type.name;
   return absl::StrCat(type.name, " ", type.sample_type);
 }

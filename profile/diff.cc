@@ -55,7 +55,7 @@ double ShareChange(const Difference& difference, const DiffTotals& totals) {
 }
 
 bool CountsSamples(const ProfileType& type) {
-  return type.sample_type == "samples" || type.sample_unit == "events" ||
+  return type.sample_type == "samples" || type.sample_unit == "events" || type == OffCpuType() ||
          (type.sample_type == "cpu" && type.sample_unit == "nanoseconds");
 }
 

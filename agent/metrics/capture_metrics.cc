@@ -10,6 +10,9 @@ CaptureMetrics::CaptureMetrics(const std::vector<std::string>& sources, int cpus
       windows_(AddCounters(registry, "pilotlight_capture_windows_total",
                            "Capture windows: ok, failed, or skipped because the agent cost too much.")),
       samples_(AddCounters(registry, "pilotlight_capture_samples_total", "Samples taken.")),
+      kernel_seconds_(
+          AddCounters(registry, "pilotlight_capture_kernel_seconds_total",
+                      "CPU time that taking samples has cost in the kernel, as BPF measures it.")),
       lost_samples_(AddCounters(registry, "pilotlight_capture_lost_samples_total",
                                 "Samples that were due, but are in no stack.")),
       vanished_processes_(AddCounters(registry, "pilotlight_capture_vanished_processes_total",
@@ -40,6 +43,7 @@ CaptureMetrics::CaptureMetrics(const std::vector<std::string>& sources, int cpus
       windows_.Add({{"source", source}, {"outcome", std::string(OutcomeName(outcome))}});
     }
     samples_.Add({{"source", source}});
+    kernel_seconds_.Add({{"source", source}});
   }
   for (const char* trigger : {"cpu", "run_queue", "mcall", "gc_pause", "request"}) {
     triggers_.Add({{"trigger", trigger}, {"outcome", std::string(OutcomeName(TriggerOutcome::kCaptured))}});
@@ -63,6 +67,7 @@ void CaptureMetrics::OnTurn(const TurnReport& report) {
   }
   if (report.outcome != WindowOutcome::kOk) return;
   samples_.Add({{"source", source}}).Increment(static_cast<double>(report.folded->samples));
+  kernel_seconds_.Add({{"source", source}}).Increment(absl::ToDoubleSeconds(report.kernel_time));
   for (const LostSamples& lost : *report.lost) {
     lost_samples_.Add({{"reason", lost.reason}}).Increment(static_cast<double>(lost.count));
   }

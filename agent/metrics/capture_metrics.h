@@ -24,6 +24,7 @@ class CaptureMetrics : public TurnObserver {
   TargetMetrics& targets_;
   CounterFamily& windows_;
   CounterFamily& samples_;
+  CounterFamily& kernel_seconds_;
   CounterFamily& lost_samples_;
   CounterFamily& vanished_processes_;
   CounterFamily& vanished_samples_;

@@ -53,8 +53,8 @@ void CaptureLoop::Run(const StopSignal& stop) {
   }
 }
 
-void CaptureLoop::Report(TurnReport& report, absl::Duration kernel_time) {
-  report.used_cores = budget_.Settle(parts_.timer->Now(), parts_.cpu_time(), kernel_time);
+void CaptureLoop::Report(TurnReport& report) {
+  report.used_cores = budget_.Settle(parts_.timer->Now(), parts_.cpu_time(), report.kernel_time);
   report.extra_captures = extras_.counts();
   parts_.observer->OnTurn(report);
 }
@@ -72,6 +72,10 @@ void CaptureLoop::TakeTurn(size_t source, const ExtraCapture* extra, const StopS
     interval = wanted.duration;  // the turns before and after it stand for the rest
     spdlog::info("extra capture: {}", extra->reason);
   }
+  // What the agent may use in the mean until this source's next turn.
+  if (options_.max_overhead_cores > 0) {
+    wanted.max_kernel_time = options_.interval * options_.max_overhead_cores;
+  }
   report.capture = Throttled(wanted, report.throttle);
   if (budget_.exhausted()) {
     if (budget_log_.Allow()) {
@@ -81,7 +85,7 @@ void CaptureLoop::TakeTurn(size_t source, const ExtraCapture* extra, const StopS
           options_.max_overhead_cores);
     }
     report.outcome = WindowOutcome::kSkipped;
-    Report(report, absl::ZeroDuration());
+    Report(report);
     if (extra != nullptr) extra->done(OverBudget());
     return;
   }
@@ -96,7 +100,7 @@ void CaptureLoop::TakeTurn(size_t source, const ExtraCapture* extra, const StopS
                    std::string(capture.status().message()));
     }
     report.outcome = WindowOutcome::kFailed;
-    Report(report, absl::ZeroDuration());
+    Report(report);
     if (extra != nullptr) extra->done(capture.status());
     return;
   }
@@ -111,7 +115,8 @@ void CaptureLoop::TakeTurn(size_t source, const ExtraCapture* extra, const StopS
   report.gc_pauses = &capture->gc_pauses;
   spdlog::debug("window of {}: {} samples in {} series", std::string(report.source), folded.samples,
                 folded.window.series.size());
-  Report(report, capture->kernel_time);
+  report.kernel_time = capture->kernel_time;
+  Report(report);
   const CapturedWindow captured = {folded.window.start, folded.window.duration, folded.samples};
   if (extra != nullptr) {
     for (Series& series : folded.window.series) series.labels[kTriggerLabel] = extra->trigger;

@@ -51,6 +51,7 @@ struct TurnReport {
   const std::vector<SeriesInsight>* insights = nullptr;  // with kOk, one per series
   const std::vector<LostSamples>* lost = nullptr;        // with kOk
   const std::vector<ToldGcPauses>* gc_pauses = nullptr;  // with kOk
+  absl::Duration kernel_time;                            // Capture::kernel_time
   // How the window was taken, or would have been.
   CaptureOptions capture;
   int throttle = 0;                      // see Throttled()
@@ -93,7 +94,7 @@ class CaptureLoop {
  private:
   // `extra` is null for a turn of the duty cycle.
   void TakeTurn(size_t source, const ExtraCapture* extra, const StopSignal& stop);
-  void Report(TurnReport& report, absl::Duration kernel_time);
+  void Report(TurnReport& report);
 
   const CaptureLoopOptions options_;
   const CaptureLoopParts parts_;

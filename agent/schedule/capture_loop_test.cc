@@ -46,6 +46,7 @@ class FakeSource : public CaptureSource {
                               const StopSignal& /*stop*/) override {
     starts.push_back(absl::ToInt64Seconds(timer_.Now()));
     frequencies.push_back(options.frequency_hz);
+    max_kernel_time = options.max_kernel_time;
     observer.OnProcess(10);
     if (during) during();
     timer_.Advance(options.duration);
@@ -68,6 +69,7 @@ class FakeSource : public CaptureSource {
   std::function<void()> during;
   absl::Time wall_clock = absl::FromUnixSeconds(1000);
   absl::Duration kernel_time;
+  absl::Duration max_kernel_time;
 
  private:
   const std::string name_;
@@ -300,6 +302,11 @@ TEST_F(CaptureLoopTest, NoExtraCaptureOverTheBudget) {
   triggers_ = {&trigger};
   Run({&source_});
   EXPECT_THAT(recorder_.triggers, testing::Each(""));
+}
+
+TEST_F(CaptureLoopTest, AWindowMayCostTheKernelWhatTheIntervalAllows) {
+  Run({&source_});
+  EXPECT_EQ(source_.max_kernel_time, Milliseconds(600));  // 1 % of a core in 60 s
 }
 
 TEST_F(CaptureLoopTest, TheKernelsTimeIsPartOfTheCost) {

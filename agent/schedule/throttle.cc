@@ -29,6 +29,7 @@ CaptureOptions Throttled(CaptureOptions options, int throttle) {
   CHECK(throttle >= 0 && throttle <= kMaxThrottle);
   const Step& step = kSteps[throttle];
   options.frequency_hz = std::max(1, options.frequency_hz / step.frequency_divisor);
+  options.off_cpu_frequency_hz = std::max(1, options.off_cpu_frequency_hz / step.frequency_divisor);
   options.duration =
       std::max(std::min(options.duration, kShortest), options.duration / step.duration_divisor);
   return options;

@@ -32,9 +32,15 @@ TEST(ThrottleTest, EachStepIsCheaper) {
   }
 }
 
+TEST(ThrottleTest, TakesFewerOffCpuSamplesToo) {
+  EXPECT_EQ(Throttled({.off_cpu_frequency_hz = 20}, kMaxThrottle).off_cpu_frequency_hz, 5);
+}
+
 TEST(ThrottleTest, StaysWithinWhatSourcesTake) {
-  const CaptureOptions options = Throttled({.duration = absl::Milliseconds(100), .frequency_hz = 1}, 3);
+  const CaptureOptions options =
+      Throttled({.duration = absl::Milliseconds(100), .frequency_hz = 1, .off_cpu_frequency_hz = 1}, 3);
   EXPECT_EQ(options.frequency_hz, 1);
+  EXPECT_EQ(options.off_cpu_frequency_hz, 1);
   EXPECT_EQ(options.duration, absl::Milliseconds(100));
 }
 
