@@ -49,6 +49,7 @@ Agent::Agent(const AgentOptions& options)
       cpus_(static_cast<int>(std::max(1L, sysconf(_SC_NPROCESSORS_ONLN)))),
       containers_(MakeContainerDirectory(options.container_sockets)),
       labels_(containers_.get(), options.relabel_rules),
+      symbolizer_({.binaries = {.debug_info_bytes = options.debug_info_bytes}}),
       builder_(processes_, symbolizer_, options.uplink.node),
       gc_pauses_([this](const Process& process) { return symbolizer_.GoData(process); }),
       node_watch_(cpus_),

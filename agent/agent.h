@@ -54,6 +54,7 @@ struct AgentOptions {
   std::vector<std::string> pull_kinds;
   bool time_stops = false;           // of Go programs for garbage collection, by uprobes
   bool pull_cpu = false;             // and those of CPU, where nothing watches the node
+  size_t debug_info_bytes = 0;       // see BinaryCacheLimits
   RuntimeSockets container_sockets;  // of those who know names of containers and pods
   std::vector<RelabelRule> relabel_rules;
   CaptureLoopOptions schedule;  // its max_overhead_cores is set from:

@@ -33,6 +33,7 @@ struct Configuration {
   int off_cpu_frequency_hz = 0;
   std::string container_endpoint{kAutoEndpoint};
   std::string relabel_file;
+  uint64_t debug_info_bytes = 0;
   uint64_t spool_max_bytes = 0;
   LoggingFlags logging;
 };
@@ -104,6 +105,10 @@ void AddOtherFlags(CLI::App& app, Configuration& configuration) {
   app.add_option("--spool.path", agent.spool.directory,
                  "Directory for windows that the collector does not have yet")
       ->capture_default_str();
+  AddSizeFlag(
+      app, "--symbols.debug-info-bytes", configuration.debug_info_bytes,
+      "Memory for debug information (DWARF), which has the inlined calls and lines of C, C++ and Rust; "
+      "that of a binary with more is not read, and 0 reads none");
   AddSizeFlag(app, "--spool.max-bytes", configuration.spool_max_bytes,
               "Size of that directory; the oldest windows go first");
   app.add_option("--web.listen-address", agent.web_listen_address, "Address for /metrics and the status page")
@@ -181,6 +186,7 @@ absl::Status Validate(Configuration& configuration) {
   }
   if (agent.uplink.node.empty()) return absl::InvalidArgumentError("--node.name must not be empty");
   agent.spool.max_bytes = configuration.spool_max_bytes;
+  agent.debug_info_bytes = configuration.debug_info_bytes;
   agent.schedule.phase = RandomPhase(schedule.interval);
   return absl::OkStatus();
 }

@@ -32,6 +32,8 @@ constexpr absl::Duration kPiece = absl::Seconds(2);
 // Naming is faster than sampling. If not, sampling pauses, which the watched time tells.
 constexpr size_t kMaxPieces = 8;
 constexpr absl::Duration kTick = absl::Milliseconds(200);
+// A recording is short, and of what its user looks at.
+constexpr size_t kDebugInfoBytes = size_t{1} << 30;
 // Far beyond any recording; sources add it to their clock.
 constexpr absl::Duration kForever = absl::Hours(24 * 365);
 
@@ -232,7 +234,7 @@ class Gatherer {
   const RecordOptions& options_;
   agent::ProcessTable& table_;
   const WatchedProcesses& watched_;
-  agent::CachingSymbolizer symbolizer_;
+  agent::CachingSymbolizer symbolizer_{{.binaries = {.debug_info_bytes = kDebugInfoBytes}}};
   agent::WindowBuilder builder_;
   std::map<std::string, Profile> profiles_;
   ProfileType type_;

@@ -145,6 +145,29 @@ Binary* BinaryCache::Load(BinaryId id, const Process& process, const Mapping& ma
   return entry.binary.get();
 }
 
+size_t BinaryCache::open_debug_info_bytes() const {
+  size_t bytes = 0;
+  for (const Entry& entry : entries_) {
+    if (entry.binary != nullptr && entry.binary->has_debug_info()) bytes += entry.binary->debug_info_bytes();
+  }
+  return bytes;
+}
+
+void BinaryCache::OpenDebugInfo(BinaryId id) {
+  Binary& binary = *entries_[id].binary;
+  const uint64_t bytes = binary.debug_info_bytes();
+  if (bytes == 0 || bytes > limits_.debug_info_bytes || binary.has_debug_info()) return;
+  while (open_debug_info_bytes() + bytes > limits_.debug_info_bytes) {
+    Entry* oldest = nullptr;
+    for (Entry& other : entries_) {
+      if (other.binary == nullptr || !other.binary->has_debug_info()) continue;
+      if (oldest == nullptr || other.last_used < oldest->last_used) oldest = &other;
+    }
+    oldest->binary->CloseDebugInfo();
+  }
+  binary.OpenDebugInfo();
+}
+
 void BinaryCache::Store(BinaryId id, std::unique_ptr<Binary> binary) {
   entries_[id].binary = std::move(binary);
   entries_[id].last_used = ++uses_;
@@ -180,7 +203,9 @@ void BinaryCache::Unload(Entry& entry) {
 void BinaryCache::EndWindow() {
   ++windows_;
   for (Entry& entry : entries_) {
-    if (entry.binary == nullptr || entry.last_window + limits_.idle_windows >= windows_) continue;
+    if (entry.binary == nullptr) continue;
+    entry.binary->CloseDebugInfo();
+    if (entry.last_window + limits_.idle_windows >= windows_) continue;
     if (vdso_id_ != kNoBinary && &entry == &entries_[vdso_id_]) continue;  // no file behind it
     Unload(entry);
     ++stats_.binaries_closed;

@@ -26,6 +26,9 @@ using BinaryId = uint32_t;
 
 struct BinaryCacheLimits {
   size_t bytes = size_t{12} << 20;  // of parsed binaries; the least recently used go first
+  // Of debug information that is open at once, on top; the least recently used goes first, and that of a
+  // binary that has more is left alone. 0 opens none.
+  size_t debug_info_bytes = 0;
   size_t open_files = 256;
   size_t known_binaries = 8192;  // numbers given out; when all are, everything is forgotten
   size_t mappings = 14336;       // of processes, remembered; when full they are looked up anew
@@ -45,7 +48,10 @@ class BinaryCache {
   // The binary itself, parsed if need be; nullptr when it cannot be used. Valid until the next call.
   // REQUIRES: `id` is what Identify() gave for the mapping.
   Binary* Load(BinaryId id, const Process& process, const Mapping& mapping);
-  // Closes the binaries that have not been used for a while; what is known of their addresses stays.
+  // Opens the debug information of a binary that Load() has given, if it has some and that fits.
+  void OpenDebugInfo(BinaryId id);
+  // Closes all debug information, and the binaries that have not been used for a while; what is known of
+  // their addresses stays.
   void EndWindow();
   // Its file name without directories.
   const std::string& name(BinaryId id) const { return entries_[id].name; }
@@ -54,7 +60,7 @@ class BinaryCache {
   uint64_t generation() const { return generation_; }
   // Adds its part.
   void AddTo(SymbolizerStats& stats) const;
-  size_t byte_size() const { return loaded_bytes_ + blocks_->byte_size(); }
+  size_t byte_size() const { return loaded_bytes_ + blocks_->byte_size() + open_debug_info_bytes(); }
 
  private:
   static constexpr BinaryId kNoBinary = UINT32_MAX;
@@ -105,6 +111,7 @@ class BinaryCache {
   // Updates the size of `id` and drops others until the limits hold.
   void Account(BinaryId id);
   void Unload(Entry& entry);
+  size_t open_debug_info_bytes() const;
   void ForgetAll();
 
   const BinaryCacheLimits limits_;

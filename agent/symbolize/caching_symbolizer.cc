@@ -139,6 +139,7 @@ CachingSymbolizer::Resolved CachingSymbolizer::ResolveUser(BinaryId id, uint64_t
   FrameKind kind = FrameKind::kUnknown;
   uint64_t vaddr = file_offset;
   if (binary != nullptr) {
+    binaries_.OpenDebugInfo(id);
     vaddr = binary->elf().OffsetToVaddr(file_offset).value_or(file_offset);
     kind = binary->Lookup(vaddr, scratch_);
   }

@@ -170,6 +170,53 @@ TEST_F(CachingSymbolizerTest, ExpandsInlinedCalls) {
   EXPECT_TRUE(seen);
 }
 
+// Somewhere in the function that the others are inlined into.
+std::vector<uint64_t> OffsetsOfTrade(uint64_t entry) {
+  std::vector<uint64_t> offsets(200);
+  for (size_t i = 0; i < offsets.size(); ++i) offsets[i] = entry + 4 * i;
+  return offsets;
+}
+
+TEST_F(CachingSymbolizerTest, ExpandsInlinedCallsOfDebugInformation) {
+  CachingSymbolizer symbolizer({.binaries = {.debug_info_bytes = 16 << 20}});
+  const uint64_t entry = OffsetOf(PILOTLIGHT_INLINED, "_ZN4shop5TradeEi");
+  for (const char* const path : {PILOTLIGHT_INLINED, PILOTLIGHT_INLINED_STRIPPED}) {
+    const Process process = MapFile(path);
+    size_t inlined = 0;
+    for (const uint64_t offset : OffsetsOfTrade(entry)) {
+      const auto frames = User(symbolizer, process, kBase + offset);
+      EXPECT_EQ(frames.back().function, "shop::Trade(int)");
+      EXPECT_TRUE(absl::EndsWith(frames.back().file, "/inlined.cc"));
+      EXPECT_GT(frames.back().line, 0u);
+      EXPECT_FALSE(frames.back().inlined);
+      for (size_t i = 0; i + 1 < frames.size(); ++i) EXPECT_TRUE(frames[i].inlined) << frames[i].function;
+      inlined += frames.size() - 1;
+    }
+    EXPECT_GT(inlined, 100u) << path;
+  }
+}
+
+TEST_F(CachingSymbolizerTest, LeavesDebugInformationAloneThatIsTooLarge) {
+  CachingSymbolizer symbolizer({.binaries = {.debug_info_bytes = 1000}});
+  const uint64_t entry = OffsetOf(PILOTLIGHT_INLINED, "_ZN4shop5TradeEi");
+  for (const uint64_t offset : OffsetsOfTrade(entry)) {
+    const auto frames = User(symbolizer, MapFile(PILOTLIGHT_INLINED), kBase + offset);
+    ASSERT_THAT(frames, SizeIs(1));
+    EXPECT_EQ(frames[0].function, "shop::Trade(int)");
+    EXPECT_EQ(frames[0].line, 0u);
+  }
+}
+
+TEST_F(CachingSymbolizerTest, ClosesDebugInformationAfterEachWindow) {
+  CachingSymbolizer symbolizer({.binaries = {.debug_info_bytes = 16 << 20}});
+  const uint64_t entry = OffsetOf(PILOTLIGHT_INLINED, "_ZN4shop5TradeEi");
+  User(symbolizer, MapFile(PILOTLIGHT_INLINED), kBase + entry);
+  const size_t open = symbolizer.stats().cached_bytes;
+  symbolizer.EndWindow();
+  EXPECT_LT(symbolizer.stats().cached_bytes + 100'000, open);
+  EXPECT_GT(User(symbolizer, MapFile(PILOTLIGHT_INLINED), kBase + entry + 1)[0].line, 0u);
+}
+
 TEST_F(CachingSymbolizerTest, NamesTheVdso) {
   const auto base = static_cast<uint64_t>(::getauxval(AT_SYSINFO_EHDR));
   if (base == 0) GTEST_SKIP() << "no vDSO here";

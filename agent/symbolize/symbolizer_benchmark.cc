@@ -111,6 +111,41 @@ void BM_Load(benchmark::State& state, const std::string& path) {
   state.counters["bytes"] = static_cast<double>(bytes);
 }
 
+// A binary with debug information: that of $PILOTLIGHT_DEBUG_BINARY, when it is set.
+std::string DebugBinary() {
+  const char* const path = std::getenv("PILOTLIGHT_DEBUG_BINARY");
+  return path == nullptr ? PILOTLIGHT_INLINED : path;
+}
+
+void BM_OpenDebugInformation(benchmark::State& state) {
+  Binary binary(Open(DebugBinary()));
+  for ([[maybe_unused]] auto _ : state) {
+    binary.OpenDebugInfo();
+    CHECK(binary.has_debug_info());
+    binary.CloseDebugInfo();
+  }
+  state.counters["section_bytes"] = static_cast<double>(binary.debug_info_bytes());
+}
+
+// Of the functions in the order of their addresses, as a profile has few places of many.
+void BM_UncachedAddressByDebugInformation(benchmark::State& state) {
+  std::vector<uint64_t> addresses = NamedAddresses(DebugBinary(), 4096);
+  std::ranges::sort(addresses);
+  Binary binary(Open(DebugBinary(), std::make_shared<BlockCache>(/*slots=*/128)));
+  binary.OpenDebugInfo();
+  CHECK(binary.has_debug_info());
+  std::vector<SourceFrame> frames;
+  size_t i = 0;
+  size_t found = 0;
+  for ([[maybe_unused]] auto _ : state) {
+    frames.clear();
+    binary.Lookup(addresses[i], frames);
+    found += frames.size();
+    i = (i + 1) % addresses.size();
+  }
+  state.counters["frames_per_address"] = static_cast<double>(found) / static_cast<double>(state.iterations());
+}
+
 void BM_LoadKernelSymbols(benchmark::State& state) {
   size_t bytes = 0;
   for ([[maybe_unused]] auto _ : state) {
@@ -145,6 +180,8 @@ BENCHMARK_CAPTURE(BM_UncachedAddress, go, kGoProgram);
 BENCHMARK_CAPTURE(BM_UncachedAddress, library, kLibrary);
 BENCHMARK_CAPTURE(BM_Load, go, kGoProgram);
 BENCHMARK_CAPTURE(BM_Load, library, kLibrary);
+BENCHMARK(BM_OpenDebugInformation)->Unit(benchmark::kMillisecond);
+BENCHMARK(BM_UncachedAddressByDebugInformation)->Unit(benchmark::kMicrosecond);
 BENCHMARK(BM_LoadKernelSymbols)->Unit(benchmark::kMillisecond);
 BENCHMARK_CAPTURE(BM_OtherTool, go_addr2line, PILOTLIGHT_GO " tool addr2line", kGoProgram)
     ->UseManualTime()
