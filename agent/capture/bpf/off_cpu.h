@@ -9,8 +9,9 @@
  * goes on; a second program runs there and walks the stack. What can ask for an interrupt is a ring buffer
  * that is to wake its reader up: each CPU has one, in which nothing is ever left.
  *
- *   blocked      marks, by thread; the kernel frees those of threads that end
- *   kicks        ring buffers, by CPU; made by the agent */
+ *   blocked      marks, by thread; when there are too many threads, those not seen for the longest time lose
+ *                theirs. Not in the threads' own storage, which would be allocated under the scheduler's
+ * lock: before Linux 6.3 that may wake up a thread kicks        ring buffers, by CPU; made by the agent */
 #ifndef PILOTLIGHT_AGENT_CAPTURE_BPF_OFF_CPU_H_
 #define PILOTLIGHT_AGENT_CAPTURE_BPF_OFF_CPU_H_
 
@@ -31,11 +32,12 @@ struct task_struct {
 
 #define KERNEL_THREAD 0x00200000 /* PF_KTHREAD, linux/sched.h */
 #define UNINTERRUPTIBLE 0x2      /* TASK_UNINTERRUPTIBLE */
+#define DEAD 0x80                /* TASK_DEAD; another thread may get its number */
 
 struct {
-  __uint(type, BPF_MAP_TYPE_TASK_STORAGE);
-  __uint(map_flags, BPF_F_NO_PREALLOC);
-  __type(key, int);
+  __uint(type, BPF_MAP_TYPE_LRU_HASH);
+  __uint(max_entries, 32768);
+  __type(key, __u32);
   __type(value, struct pl_blocked);
 } blocked SEC(".maps");
 
@@ -99,17 +101,23 @@ static __always_inline void keep(struct task_struct* thread, const struct pl_blo
   counters->missed += samples;
 }
 
-static __always_inline void mark_blocked(struct task_struct* thread, __u64 now) {
-  struct pl_blocked* mark = bpf_task_storage_get(&blocked, thread, 0, BPF_LOCAL_STORAGE_GET_F_CREATE);
-  if (!mark) return;
-  mark->since = now;
-  mark->wait = PL_WAIT_BLOCKED | (thread->__state & UNINTERRUPTIBLE ? PL_WAIT_UNINTERRUPTIBLE : 0);
+static __always_inline void mark_blocked(struct task_struct* thread, __u32 state, __u64 now) {
+  const __u32 pid = thread->pid;
+  const struct pl_blocked new_mark = {
+      .since = now, .wait = PL_WAIT_BLOCKED | (state & UNINTERRUPTIBLE ? PL_WAIT_UNINTERRUPTIBLE : 0)};
+  struct pl_blocked* mark = bpf_map_lookup_elem(&blocked, &pid);
+  if (mark) {
+    *mark = new_mark;
+  } else {
+    bpf_map_update_elem(&blocked, &pid, &new_mark, BPF_ANY);
+  }
 }
 
 /* Nanoseconds that switching took beyond its usual time are returned. */
 static __always_inline __u64 come_back(struct task_struct* thread, __u64 now, struct pl_cpu* cpu,
                                        __u32 cpu_number) {
-  struct pl_blocked* mark = bpf_task_storage_get(&blocked, thread, 0, 0);
+  const __u32 pid = thread->pid;
+  struct pl_blocked* mark = bpf_map_lookup_elem(&blocked, &pid);
   if (!mark || mark->since == 0) return 0;
   const __u64 since = mark->since;
   mark->since = 0;
@@ -135,7 +143,9 @@ int see_switch(const __u64* arguments) {
   const int timed = counters->switches++ % PL_SWITCHES_PER_TIMED_SWITCH == 0;
   __u64 kept_ns = 0;
   /* The idle task is a kernel thread too. One that is preempted, or yields, does not wait. */
-  if (!preempted && from->__state != 0 && !(from->flags & KERNEL_THREAD)) mark_blocked(from, now);
+  const __u32 state = from->__state;
+  if (!preempted && state != 0 && !(state & DEAD) && !(from->flags & KERNEL_THREAD))
+    mark_blocked(from, state, now);
   if (!(to->flags & KERNEL_THREAD)) kept_ns = come_back(to, now, cpu, cpu_number);
   if (kept_ns != 0) {
     counters->kept_ns += kept_ns;
