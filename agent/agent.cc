@@ -61,7 +61,11 @@ Agent::Agent(const AgentOptions& options)
                                  "Go processes whose memory the agent may not read for their pauses.")),
       container_lookups_(AddCounters(registry_, "pilotlight_container_lookups_total",
                                      "Questions to the container runtime for the pods of processes.")),
-      http_server_({.listen_address = options.web_listen_address, .threads = 2}) {
+      refusals_(registry_),
+      http_server_({.listen_address = options.web_listen_address,
+                    .threads = 2,
+                    .web_config_file = options.web_config_file,
+                    .on_refused = [this](absl::string_view reason) { refusals_.Refused("http", reason); }}) {
   AddBuildInfo(registry_, "pilotlight-agent");
   SetTotal(gc_unreadable_, {}, gc_pauses_.unreadable_processes());
   CountContainerLookups();

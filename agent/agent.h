@@ -41,6 +41,7 @@
 #include "agent/uplink/uplink.h"
 #include "base/http_server.h"
 #include "base/mutex.h"
+#include "base/refusal_metrics.h"
 #include "base/stop_signal.h"
 
 namespace pilotlight::agent {
@@ -65,6 +66,7 @@ struct AgentOptions {
   SpoolOptions spool;
   UplinkOptions uplink;
   std::string web_listen_address = ":9177";
+  std::string web_config_file;  // HttpServerOptions::web_config_file
 };
 
 class Agent : private TurnObserver {
@@ -125,6 +127,7 @@ class Agent : private TurnObserver {
   std::unique_ptr<CaptureMetrics> capture_metrics_;
   std::unique_ptr<Spool> spool_;
   std::unique_ptr<Uplink> uplink_;
+  RefusalMetrics refusals_;
   HttpServer http_server_;
   std::atomic<bool> ready_ = false;
 

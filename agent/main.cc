@@ -16,6 +16,7 @@
 #include "agent/containers/container_runtimes.h"
 #include "agent/labels/relabel_file.h"
 #include "agent/pull/pull_source.h"
+#include "base/client_access.h"
 #include "base/flags.h"
 #include "base/logging.h"
 #include "base/status_macros.h"
@@ -102,6 +103,16 @@ void AddOtherFlags(CLI::App& app, Configuration& configuration) {
   AgentOptions& agent = configuration.agent;
   app.add_option("--collector.address", agent.uplink.collector, "HOST:PORT of the collector's gRPC")
       ->capture_default_str();
+  ClientAccess& access = agent.uplink.access;
+  app.add_option("--collector.tls.ca-file", access.tls.ca_file,
+                 "Authorities of the collector's certificate in PEM; the stream is plain text without them")
+      ->type_name("FILE");
+  app.add_option("--collector.tls.cert-file", access.tls.cert_file, "Certificate of this agent")
+      ->type_name("FILE");
+  app.add_option("--collector.tls.key-file", access.tls.key_file, "Its key")->type_name("FILE");
+  app.add_option("--collector.tls.server-name", access.server_name,
+                 "Name in the collector's certificate, when the address has another one")
+      ->type_name("NAME");
   app.add_option("--spool.path", agent.spool.directory,
                  "Directory for windows that the collector does not have yet")
       ->capture_default_str();
@@ -113,6 +124,10 @@ void AddOtherFlags(CLI::App& app, Configuration& configuration) {
               "Size of that directory; the oldest windows go first");
   app.add_option("--web.listen-address", agent.web_listen_address, "Address for /metrics and the status page")
       ->capture_default_str();
+  app.add_option(
+         "--web.config.file", agent.web_config_file,
+         "TLS, users and headers of HTTP, as the Prometheus projects have them; read again when it changes")
+      ->type_name("FILE");
   app.add_option("--node.name", agent.uplink.node, "Label \"node\" of the profiles")->capture_default_str();
   app.add_option("--container.runtime-endpoint", configuration.container_endpoint,
                  "Socket of containerd or CRI-O, which knows the pods of the containers, or docker:///PATH; "
@@ -184,6 +199,7 @@ absl::Status Validate(Configuration& configuration) {
   if (!configuration.relabel_file.empty()) {
     ASSIGN_OR_RETURN(agent.relabel_rules, ReadRelabelFile(configuration.relabel_file));
   }
+  RETURN_IF_ERROR(CheckClientAccess(agent.uplink.access, "--collector.tls.ca-file"));
   if (agent.uplink.node.empty()) return absl::InvalidArgumentError("--node.name must not be empty");
   agent.spool.max_bytes = configuration.spool_max_bytes;
   agent.debug_info_bytes = configuration.debug_info_bytes;

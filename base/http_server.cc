@@ -2,6 +2,7 @@
 
 #include <httplib.h>
 
+#include <algorithm>
 #include <memory>
 #include <utility>
 
@@ -16,6 +17,7 @@
 #include "base/check.h"
 #include "base/gzip.h"
 #include "base/status_macros.h"
+#include "base/web_config.h"
 
 namespace pilotlight {
 namespace {
@@ -208,8 +210,24 @@ absl::StatusOr<HostPort> ParseHostPort(absl::string_view address) {
   return parsed;
 }
 
-HttpServer::HttpServer(HttpServerOptions options)
-    : options_(std::move(options)), server_(std::make_unique<httplib::Server>()) {
+HttpServer::HttpServer(HttpServerOptions options) : options_(std::move(options)) {
+  if (!options_.web_config_file.empty()) {
+    auto web_config = WebConfigFile::Open(options_.web_config_file, /*allows_users=*/true);
+    web_config_status_ = web_config.status();
+    if (web_config.ok()) web_config_ = *std::move(web_config);
+  }
+  if (web_config_ != nullptr && web_config_->has_tls()) {
+    server_ = std::make_unique<httplib::SSLServer>([this](SSL_CTX& context) {
+      web_config_->ServeTls(context, [this] { options_.on_refused("tls"); });
+      return true;
+    });
+  } else {
+    server_ = std::make_unique<httplib::Server>();
+  }
+  SetUpConnections();
+}
+
+void HttpServer::SetUpConnections() {
   const size_t threads = options_.threads;
   server_->new_task_queue = [threads] { return new httplib::ThreadPool(threads); };
   server_->set_payload_max_length(options_.max_body_bytes);
@@ -218,10 +236,18 @@ HttpServer::HttpServer(HttpServerOptions options)
     const int yes = 1;
     ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
   });
-  // A request that states no length has no body (RFC 9112, section 6.3), as `curl -X POST` sends it.
-  // cpp-httplib would wait for one until the connection ends.
   server_->set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
     using Outcome = httplib::Server::HandlerResponse;
+    if (!IsAdmitted(request.path, request.get_header_value("Authorization"))) {
+      HttpResponse refusal = HttpError(absl::UnauthenticatedError("this needs a user and a password"));
+      refusal.headers["WWW-Authenticate"] = "Basic";
+      refusal.headers["Connection"] = "close";  // a body may still come
+      Send(std::move(refusal), request, response);
+      options_.on_refused("password");
+      return Outcome::Handled;
+    }
+    // A request that states no length has no body (RFC 9112, section 6.3), as `curl -X POST` sends it.
+    // cpp-httplib would wait for one until the connection ends.
     if (request.method != "POST" || request.has_header("Content-Length") ||
         request.has_header("Transfer-Encoding")) {
       return Outcome::Unhandled;
@@ -231,6 +257,12 @@ HttpServer::HttpServer(HttpServerOptions options)
     Send(handler->second(ToRequest(request)), request, response);
     return Outcome::Handled;
   });
+  if (web_config_ != nullptr) {
+    server_->set_post_routing_handler([this](const httplib::Request&, httplib::Response& response) {
+      for (const auto& [name, value] : web_config_->Current()->config.headers)
+        response.set_header(name.c_str(), value);
+    });
+  }
   server_->set_error_handler([](const httplib::Request& request, httplib::Response& response) {
     if (response.status != 404 || response.has_header("Content-Type")) return;
     response.set_content(absl::StrCat("no such page: ", request.path, "\n"), "text/plain; charset=utf-8");
@@ -238,6 +270,13 @@ HttpServer::HttpServer(HttpServerOptions options)
 }
 
 HttpServer::~HttpServer() { Stop(); }
+
+bool HttpServer::has_tls() const { return web_config_ != nullptr && web_config_->has_tls(); }
+
+bool HttpServer::IsAdmitted(const std::string& path, const std::string& authorization) {
+  if (web_config_ == nullptr || std::ranges::find(kOpenPaths, path) != std::end(kOpenPaths)) return true;
+  return web_config_->Admits(authorization);
+}
 
 void HttpServer::Get(const std::string& path, Handler handler) {
   CHECK(!thread_.joinable());
@@ -270,6 +309,7 @@ void HttpServer::Post(const std::string& path, Handler handler, ErrorHandler on_
 }
 
 absl::Status HttpServer::Start() {
+  RETURN_IF_ERROR(web_config_status_);
   ASSIGN_OR_RETURN(const HostPort address, ParseHostPort(options_.listen_address));
   if (address.port == 0) {
     port_ = server_->bind_to_any_port(address.host);

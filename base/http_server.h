@@ -43,19 +43,26 @@ struct HttpResponse {
 // The answer for an error: the matching HTTP status and the message as plain text.
 HttpResponse HttpError(const absl::Status& status);
 
+class WebConfigFile;
+
 struct HttpServerOptions {
   std::string listen_address;  // "host:port", ":port" for all interfaces; port 0 takes a free one
   size_t threads = 4;          // requests at once; a kept-alive connection holds one for up to 5 s
   size_t max_body_bytes = size_t{16} << 20;  // before and after decompression
+  std::string web_config_file;               // base/web_config.h: TLS, users, headers; empty for none of them
+  // Each connection and request that is refused by it; `reason` is "tls" or "password". In any thread.
+  std::function<void(absl::string_view reason)> on_refused = [](absl::string_view) {};
 };
 
 // Answers in its own threads, so handlers must be thread-safe. Text, JSON and protobuf answers are gzipped
 // for those who take that. An answer with `Content-Encoding: gzip` is sent as it is, to the others
-// decompressed.
+// decompressed. Paths in kOpenPaths ask for no password.
 class HttpServer {
  public:
   using Handler = std::function<HttpResponse(const HttpRequest&)>;
   using ErrorHandler = std::function<HttpResponse(const absl::Status&)>;
+  // For probes, which know none.
+  static constexpr absl::string_view kOpenPaths[] = {"/-/healthy", "/-/ready"};
 
   explicit HttpServer(HttpServerOptions options);
   ~HttpServer();  // stops
@@ -66,14 +73,21 @@ class HttpServer {
   // (InvalidArgument).
   void Post(const std::string& path, Handler handler, ErrorHandler on_error = HttpError);
 
-  // Binds and serves. InvalidArgument for an address that is none; the message says when it is in use.
+  // Binds and serves. InvalidArgument for an address that is none, and for a web configuration file that
+  // makes no sense; the message says when the address is in use.
   absl::Status Start();
   // Waits for running handlers.
   void Stop();
   int port() const { return port_; }
+  bool has_tls() const;
 
  private:
+  void SetUpConnections();
+  bool IsAdmitted(const std::string& path, const std::string& authorization);
+
   const HttpServerOptions options_;
+  std::unique_ptr<WebConfigFile> web_config_;  // null without
+  absl::Status web_config_status_;
   std::unique_ptr<httplib::Server> server_;
   std::map<std::string, Handler> post_handlers_;  // by path
   std::thread thread_;

@@ -48,7 +48,7 @@ std::string Text(const std::vector<ConnectedAgent>& agents) {
 }
 
 int RunAgents(const CLI::App& command, const AgentsFlags& flags) {
-  CollectorClient client(flags.query.collector, flags.query.timeout);
+  CollectorClient client(flags.query.collector, flags.query.timeout, flags.query.access);
   const absl::StatusOr<std::vector<ConnectedAgent>> agents = client.Agents();
   if (!agents.ok()) return FailQuery(command, agents.status());
   const bool as_json = flags.format == "json";

@@ -68,7 +68,8 @@ absl::StatusOr<TopAnswer> AwaitWindow(CollectorClient& client, const Selection& 
 }
 
 int RunCapture(const CLI::App& command, const CaptureFlags& flags) {
-  CollectorClient agents(flags.query.collector, flags.query.timeout + kLongestWindow + flags.length);
+  CollectorClient agents(flags.query.collector, flags.query.timeout + kLongestWindow + flags.length,
+                         flags.query.access);
   const absl::StatusOr<CapturedWindow> window = WithProgress<absl::StatusOr<CapturedWindow>>(
       absl::StrCat("capturing on ", flags.node), [&] { return agents.Capture(flags.node, flags.length); });
   if (!window.ok()) return FailQuery(command, window.status());
@@ -82,7 +83,7 @@ int RunCapture(const CLI::App& command, const CaptureFlags& flags) {
   if (window->samples > 0) {
     const Selection selection{
         .selector = view.subject, .profile_type = "", .span = window->span, .focus = "", .ignore = ""};
-    CollectorClient queries(flags.query.collector, flags.query.timeout);
+    CollectorClient queries(flags.query.collector, flags.query.timeout, flags.query.access);
     absl::StatusOr<TopAnswer> answer =
         AwaitWindow(queries, selection, flags.limit == 0 ? UINT32_MAX : flags.limit);
     if (!answer.ok()) return FailQuery(command, answer.status());

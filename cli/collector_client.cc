@@ -27,13 +27,21 @@ bool IsLoopback(const std::string& address) {
          absl::StartsWith(address, "[::1]");
 }
 
-std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address) {
+absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const std::string& address,
+                                                           const ClientAccess& access) {
+  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxReceivedBytes);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
   // gRPC obeys http_proxy, and no proxy can reach this machine's own loopback.
   if (IsLoopback(address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
+  if (!access.tls.ca_file.empty()) {
+    ASSIGN_OR_RETURN(const TlsPem pem, ReadClientAccess(access));
+    credentials = grpc::SslCredentials(
+        {.pem_root_certs = pem.ca, .pem_private_key = pem.key, .pem_cert_chain = pem.cert});
+    if (!access.server_name.empty()) arguments.SetSslTargetNameOverride(access.server_name);
+  }
+  return grpc::CreateCustomChannel(address, credentials, arguments);
 }
 
 void ToProto(const Selection& selection, v1::Selection& message) {
@@ -126,22 +134,25 @@ std::string LastReason(const std::string& message) {
 
 class CollectorClient::Connection {
  public:
-  Connection(const std::string& address, absl::Duration timeout)
-      : Connection(address, timeout, OpenChannel(address)) {}
+  Connection(const std::string& address, absl::Duration timeout, const ClientAccess& access)
+      : Connection(address, timeout, OpenChannel(address, access)) {}
 
-  v1::Query::Stub& query() { return std::get<v1::Query::Stub>(stubs_); }
+  // REQUIRES: Prepare() was OK.
+  v1::Query::Stub& query() { return std::get<v1::Query::Stub>(*stubs_); }
 
-  void SetDeadline(grpc::ClientContext& context) const {
+  // The error is that of the files which were to give access.
+  absl::Status Prepare(grpc::ClientContext& context) const {
     context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout_));
+    return stubs_.status();
   }
 
   template <typename Stub, typename Request, typename Response>
   absl::StatusOr<Response> Call(grpc::Status (Stub::*method)(grpc::ClientContext*, const Request&, Response*),
                                 const Request& request) {
     grpc::ClientContext context;
-    SetDeadline(context);
+    RETURN_IF_ERROR(Prepare(context));
     Response response;
-    RETURN_IF_ERROR(Explain((std::get<Stub>(stubs_).*method)(&context, request, &response)));
+    RETURN_IF_ERROR(Explain((std::get<Stub>(*stubs_).*method)(&context, request, &response)));
     return response;
   }
 
@@ -166,19 +177,27 @@ class CollectorClient::Connection {
   }
 
  private:
+  using Stubs = std::tuple<v1::Query::Stub, v1::Agents::Stub, push::v1::PusherService::Stub>;
+
   Connection(const std::string& address, absl::Duration timeout,
-             const std::shared_ptr<grpc::Channel>& channel)
-      : address_(address), timeout_(timeout), stubs_(channel, channel, channel) {}
+             const absl::StatusOr<std::shared_ptr<grpc::Channel>>& channel)
+      : address_(address), timeout_(timeout) {
+    if (channel.ok()) {
+      stubs_.emplace(*channel, *channel, *channel);
+    } else {
+      stubs_ = channel.status();
+    }
+  }
 
   const std::string address_;
   const absl::Duration timeout_;
-  std::tuple<v1::Query::Stub, v1::Agents::Stub, push::v1::PusherService::Stub> stubs_;
+  absl::StatusOr<Stubs> stubs_;
 };
 
-CollectorClient::CollectorClient(std::string address, absl::Duration timeout)
+CollectorClient::CollectorClient(std::string address, absl::Duration timeout, const ClientAccess& access)
     : address_(std::move(address)),
       timeout_(timeout),
-      connection_(std::make_unique<Connection>(address_, timeout_)) {}
+      connection_(std::make_unique<Connection>(address_, timeout_, access)) {}
 
 CollectorClient::~CollectorClient() = default;
 
@@ -323,7 +342,7 @@ absl::StatusOr<std::string> CollectorClient::Export(const Selection& selection, 
   ToProto(selection, *request.mutable_selection());
   request.set_format(ToProto(format));
   grpc::ClientContext context;
-  connection_->SetDeadline(context);
+  RETURN_IF_ERROR(connection_->Prepare(context));
   const std::unique_ptr<grpc::ClientReader<v1::ExportResponse>> reader =
       connection_->query().Export(&context, request);
   std::string bytes;

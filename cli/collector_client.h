@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/client_access.h"
 #include "cli/output.h"
 #include "cli/time_text.h"
 #include "profile/diff.h"
@@ -100,7 +101,8 @@ struct CapturedWindow {
 class CollectorClient {
  public:
   // `address` is host:port. Each call ends within `timeout`.
-  CollectorClient(std::string address, absl::Duration timeout);
+  // `access` is read now; what is wrong with it is each call's error.
+  CollectorClient(std::string address, absl::Duration timeout, const ClientAccess& access);
   ~CollectorClient();
 
   absl::StatusOr<TopAnswer> Top(const Selection& selection, TopOrder order, uint32_t limit);

@@ -63,7 +63,7 @@ int DiffOfCollector(const CLI::App& command, const DiffFlags& flags, DiffView vi
   if (!comparison.ok()) return FailUsage(command, comparison.status());
   const absl::StatusOr<Selection> base = ToBaseSelection(*comparison, flags.base, now, zone);
   if (!base.ok()) return FailUsage(command, base.status());
-  CollectorClient client(flags.query.collector, flags.query.timeout);
+  CollectorClient client(flags.query.collector, flags.query.timeout, flags.query.access);
   // On the wire 0 means the collector's default.
   const uint32_t limit = flags.limit == 0 ? UINT32_MAX : flags.limit;
   absl::StatusOr<DiffAnswer> answer = client.Diff(*base, *comparison, view.order, limit);

@@ -38,7 +38,7 @@ struct DoctorFlags {
 
 absl::StatusOr<agent::Inspection> Inspect(const DoctorFlags& flags) {
   if (!flags.node.empty()) {
-    CollectorClient client(flags.query.collector, flags.query.timeout);
+    CollectorClient client(flags.query.collector, flags.query.timeout, flags.query.access);
     ASSIGN_OR_RETURN(const v1::NodeInspection inspection, client.Inspect(flags.node));
     return agent::DecodeInspection(inspection);
   }

@@ -56,7 +56,7 @@ int FlameOfFiles(const CLI::App& command, const FlameFlags& flags, ProfileFormat
 int FlameOfCollector(const CLI::App& command, const FlameFlags& flags, ProfileFormat format) {
   const absl::StatusOr<Selection> selection = ToSelection(flags.query, absl::Now(), absl::LocalTimeZone());
   if (!selection.ok()) return FailUsage(command, selection.status());
-  CollectorClient client(flags.query.collector, flags.query.timeout);
+  CollectorClient client(flags.query.collector, flags.query.timeout, flags.query.access);
   // The flame graph comes first in any case: it tells how much there is, and how good.
   const bool whole_stacks = format != ProfileFormat::kSvg && format != ProfileFormat::kJson;
   // On the wire 0 means the collector's default.

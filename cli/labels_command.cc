@@ -29,7 +29,7 @@ struct LabelsFlags {
 int RunLabels(const CLI::App& command, const LabelsFlags& flags) {
   const absl::StatusOr<Selection> selection = ToSelection(flags.query, absl::Now(), absl::LocalTimeZone());
   if (!selection.ok()) return FailUsage(command, selection.status());
-  CollectorClient client(flags.query.collector, flags.query.timeout);
+  CollectorClient client(flags.query.collector, flags.query.timeout, flags.query.access);
   const absl::StatusOr<std::vector<std::string>> answer =
       flags.name.empty() ? client.LabelNames(*selection)
       : flags.name == kProfileTypeLabel

@@ -58,7 +58,7 @@ int PeekIntoFiles(const CLI::App& command, const PeekFlags& flags, TopView head)
 int PeekIntoCollector(const CLI::App& command, const PeekFlags& flags, TopView head) {
   const absl::StatusOr<Selection> selection = ToSelection(flags.query, absl::Now(), absl::LocalTimeZone());
   if (!selection.ok()) return FailUsage(command, selection.status());
-  CollectorClient client(flags.query.collector, flags.query.timeout);
+  CollectorClient client(flags.query.collector, flags.query.timeout, flags.query.access);
   // On the wire 0 means the collector's default.
   const uint32_t limit = flags.limit == 0 ? UINT32_MAX : flags.limit;
   const absl::StatusOr<PeekAnswer> answer = client.Peek(*selection, flags.function, limit);

@@ -259,7 +259,7 @@ int RunPush(const CLI::App& command, const PushFlags& flags) {
   if (!plan.ok()) return FailUsage(command, plan.status());
   const absl::StatusOr<std::vector<PushedProfile>> all = ReadAll(flags, *plan, now);
   if (!all.ok()) return Fail(all.status());
-  CollectorClient client(flags.query.collector, flags.query.timeout);
+  CollectorClient client(flags.query.collector, flags.query.timeout, flags.query.access);
   for (size_t i = 0; i < all->size(); ++i) {
     const absl::Status sent = Send(plan->labels, (*all)[i], now, client);
     if (sent.ok()) continue;

@@ -69,7 +69,7 @@ int RunQuery(const CLI::App& command, const SeriesFlags& flags) {
       group_by.emplace_back(name == "service" ? kServiceLabel : name);
     }
   }
-  CollectorClient client(flags.query.collector, flags.query.timeout);
+  CollectorClient client(flags.query.collector, flags.query.timeout, flags.query.access);
   Selection all = *selection;
   if (flags.share) all.focus.clear();
   const absl::StatusOr<SeriesAnswer> answer = client.QuerySeries(all, flags.step, group_by);

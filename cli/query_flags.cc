@@ -40,6 +40,24 @@ void AddCollectorFlags(CLI::App& app, QueryFlags& flags) {
       ->envname("PILOTLIGHT_COLLECTOR")
       ->capture_default_str();
   AddDurationFlag(app, "--timeout", flags.timeout, "Give up on the collector after this long");
+  CLI::Option* const ca =
+      app.add_option("--tls-ca-file", flags.access.tls.ca_file,
+                     "Authorities of the collector's certificate; plain text without them")
+          ->type_name("FILE")
+          ->envname("PILOTLIGHT_TLS_CA_FILE");
+  CLI::Option* const key =
+      app.add_option("--tls-key-file", flags.access.tls.key_file, "Key of --tls-cert-file")
+          ->type_name("FILE")
+          ->envname("PILOTLIGHT_TLS_KEY_FILE");
+  app.add_option("--tls-cert-file", flags.access.tls.cert_file, "Certificate to show to the collector")
+      ->type_name("FILE")
+      ->envname("PILOTLIGHT_TLS_CERT_FILE")
+      ->needs(key)
+      ->needs(ca);
+  app.add_option("--tls-server-name", flags.access.server_name, "Name in the collector's certificate")
+      ->type_name("NAME")
+      ->envname("PILOTLIGHT_TLS_SERVER_NAME")
+      ->needs(ca);
 }
 
 void AddTypeFlag(CLI::App& app, QueryFlags& flags) {

@@ -13,6 +13,7 @@ namespace pilotlight::cli {
 struct QueryFlags {
   std::string collector = "localhost:7171";
   absl::Duration timeout = absl::Seconds(30);
+  ClientAccess access;
   absl::Duration since = absl::Hours(1);
   std::string from;
   std::string to;
@@ -24,7 +25,7 @@ struct QueryFlags {
 
 // -o table|json.
 void AddTableFormatFlag(CLI::App& app, std::string& format);
-// --collector, --timeout.
+// --collector, --timeout, and how to get access to it.
 void AddCollectorFlags(CLI::App& app, QueryFlags& flags);
 // Those and --since, --from, --to, --selector.
 void AddQueryFlags(CLI::App& app, QueryFlags& flags);

@@ -73,7 +73,7 @@ int TopOfFiles(const CLI::App& command, const TopFlags& flags, TopView view) {
 int TopOfCollector(const CLI::App& command, const TopFlags& flags, TopView view) {
   const absl::StatusOr<Selection> selection = ToSelection(flags.query, absl::Now(), absl::LocalTimeZone());
   if (!selection.ok()) return FailUsage(command, selection.status());
-  CollectorClient client(flags.query.collector, flags.query.timeout);
+  CollectorClient client(flags.query.collector, flags.query.timeout, flags.query.access);
   // On the wire 0 means the collector's default.
   const uint32_t limit = flags.limit == 0 ? UINT32_MAX : flags.limit;
   absl::StatusOr<TopAnswer> answer = client.Top(*selection, view.order, limit);

@@ -13,6 +13,8 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/http_server.h"
+#include "base/mutex.h"
+#include "base/refusal_metrics.h"
 #include "base/status_macros.h"
 #include "base/stop_signal.h"
 #include "collector/api/agents_service.h"
@@ -80,7 +82,12 @@ class Collector::Impl {
         query_methods_(engine_, query_metrics_),
         querier_methods_(engine_),
         query_service_(MakeQueryService(query_methods_, engine_, query_metrics_)),
-        http_server_({.listen_address = options.web_listen_address, .threads = kHttpThreads}) {}
+        refusals_(registry),
+        http_server_(
+            {.listen_address = options.web_listen_address,
+             .threads = kHttpThreads,
+             .web_config_file = options.web_config_file,
+             .on_refused = [this](absl::string_view reason) { refusals_.Refused("http", reason); }}) {}
 
   ~Impl() {
     stop_.Stop();
@@ -98,6 +105,7 @@ class Collector::Impl {
         engine_, query_metrics_, registry,
         [this, before_scrape = std::move(before_scrape)] {
           rules_.Update();
+          CountFailedHandshakes();
           if (before_scrape) before_scrape();
         },
         http_server_);
@@ -126,13 +134,15 @@ class Collector::Impl {
     AddQuerierOverHttp(querier_methods_, query_metrics_, http_server_);
     AddPage(options_.page_files, http_server_);
     if (absl::Status status = http_server_.Start(); !status.ok()) {
+      if (!absl::IsUnavailable(status)) return status;
       return absl::Status(status.code(),
                           absl::StrCat(status.message(), "; take another one with --web.listen-address"));
     }
     const GrpcServerOptions grpc_options{
         .listen_address = options_.grpc_listen_address,
         .max_message_bytes = TransportLimit(options_.ingest.max_message_bytes),
-        .max_threads = static_cast<int>(options_.query.max_concurrent) + kSpareThreads};
+        .max_threads = static_cast<int>(options_.query.max_concurrent) + kSpareThreads,
+        .tls = options_.grpc_tls};
     ASSIGN_OR_RETURN(
         grpc_server_,
         GrpcServer::Start(grpc_options, {&ingest_service_.service(), agents_service_.get(),
@@ -150,12 +160,21 @@ class Collector::Impl {
 
   int grpc_port() const { return grpc_server_->port(); }
   int http_port() const { return http_server_.port(); }
+  bool has_grpc_tls() const { return !options_.grpc_tls.cert_file.empty(); }
+  bool has_http_tls() const { return http_server_.has_tls(); }
 
  private:
   absl::Status ReadConfiguration() {
     if (options_.config_file.empty()) return absl::OkStatus();
     ASSIGN_OR_RETURN(const std::vector<Rule> rules, ReadRules(options_.config_file));
     return rules_.Set(rules);
+  }
+
+  void CountFailedHandshakes() {
+    const MutexLock lock(mutex_);
+    const uint64_t failed = FailedGrpcHandshakes();
+    refusals_.Refused("grpc", "tls", static_cast<double>(failed - failed_handshakes_));
+    failed_handshakes_ = failed;
   }
 
   void KeepHouse() {
@@ -208,6 +227,9 @@ class Collector::Impl {
   QueryMethods query_methods_;
   QuerierMethods querier_methods_;
   std::unique_ptr<grpc::Service> query_service_;
+  RefusalMetrics refusals_;
+  Mutex mutex_;
+  uint64_t failed_handshakes_ ABSL_GUARDED_BY(mutex_) = 0;  // that were counted
   HttpServer http_server_;
   std::unique_ptr<GrpcServer> grpc_server_;
   StopSignal stop_;
@@ -227,6 +249,8 @@ Collector::Collector(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 Collector::~Collector() = default;
 int Collector::grpc_port() const { return impl_->grpc_port(); }
 int Collector::http_port() const { return impl_->http_port(); }
+bool Collector::has_grpc_tls() const { return impl_->has_grpc_tls(); }
+bool Collector::has_http_tls() const { return impl_->has_http_tls(); }
 absl::Status Collector::Reload() { return impl_->Reload(); }
 
 }  // namespace pilotlight::collector

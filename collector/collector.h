@@ -10,6 +10,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "base/tls.h"
 #include "collector/ingest/ingest_limits.h"
 #include "collector/query/query_engine.h"
 #include "collector/store/profile_store.h"
@@ -33,6 +34,8 @@ struct Retention {
 struct CollectorOptions {
   std::string grpc_listen_address = ":7171";
   std::string web_listen_address = ":4040";
+  TlsFiles grpc_tls;            // GrpcServerOptions::tls
+  std::string web_config_file;  // HttpServerOptions::web_config_file
   Retention retention;
   IngestLimits ingest;
   // Appends wait for the disk together, so more threads make larger groups, not more work.
@@ -61,6 +64,8 @@ class Collector {
 
   int grpc_port() const;
   int http_port() const;
+  bool has_grpc_tls() const;
+  bool has_http_tls() const;
 
  private:
   class Impl;

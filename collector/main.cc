@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
 #include "base/clock.h"
 #include "base/flags.h"
@@ -66,9 +68,26 @@ void AddListenFlags(CLI::App& app, Configuration& configuration) {
   app.add_option("--grpc.listen-address", configuration.collector.grpc_listen_address,
                  "Address for agents and gRPC queries")
       ->capture_default_str();
+  TlsFiles& tls = configuration.collector.grpc_tls;
+  CLI::Option* const cert =
+      app.add_option(
+             "--grpc.tls.cert-file", tls.cert_file,
+             "Certificate of gRPC in PEM, which is plain text without one; read again when it is renewed")
+          ->type_name("FILE");
+  CLI::Option* const key =
+      app.add_option("--grpc.tls.key-file", tls.key_file, "Its key")->type_name("FILE")->needs(cert);
+  cert->needs(key);
+  app.add_option("--grpc.tls.client-ca-file", tls.ca_file,
+                 "Authorities of which each client of gRPC must have a certificate")
+      ->type_name("FILE")
+      ->needs(cert);
   app.add_option("--web.listen-address", configuration.collector.web_listen_address,
                  "Address for the page, pprof over HTTP and /metrics")
       ->capture_default_str();
+  app.add_option(
+         "--web.config.file", configuration.collector.web_config_file,
+         "TLS, users and headers of HTTP, as the Prometheus projects have them; read again when it changes")
+      ->type_name("FILE");
 }
 
 struct SizeFlags {
@@ -130,6 +149,15 @@ bool WaitForSignal(const StopSignal& stop, const HangupSignal& hangup) {
   return false;
 }
 
+// For the log: what is open to everyone who reaches it.
+std::string Openness(const Collector& collector) {
+  std::vector<int> plain;
+  if (!collector.has_grpc_tls()) plain.push_back(collector.grpc_port());
+  if (!collector.has_http_tls()) plain.push_back(collector.http_port());
+  if (plain.empty()) return "TLS on both ports";
+  return absl::StrCat("in plain text: ", absl::StrJoin(plain, ", "));
+}
+
 int Run(const Configuration& configuration) {
   if (const absl::Status status = CheckRetention(configuration.collector.retention); !status.ok()) {
     return Fail(status);
@@ -149,10 +177,10 @@ int Run(const Configuration& configuration) {
   if (!collector.ok()) return Fail(collector.status());
   spdlog::info(
       "pilotlight-collector {}: gRPC on port {}, HTTP on port {}, profiles in {}, kept for {} as captured "
-      "and for {} in sums",
+      "and for {} in sums; {}",
       std::string(kVersion), (*collector)->grpc_port(), (*collector)->http_port(), configuration.store.path,
       absl::FormatDuration(configuration.collector.retention.windows),
-      absl::FormatDuration(configuration.collector.retention.days));
+      absl::FormatDuration(configuration.collector.retention.days), Openness(**collector));
 
   while (WaitForSignal(stop, hangup)) {
     const absl::Status status = (*collector)->Reload();

@@ -1,6 +1,7 @@
 #include "agent/uplink/ingest_stream.h"
 
 #include "base/check.h"
+#include "base/status_macros.h"
 
 namespace pilotlight::agent {
 namespace {
@@ -13,7 +14,7 @@ Event tags[] = {Event::kTimeout, Event::kWoken,      Event::kStarted, Event::kRe
 
 void* Tag(Event event) { return &tags[static_cast<size_t>(event)]; }
 
-std::shared_ptr<grpc::Channel> MakeChannel(const std::string& collector) {
+std::shared_ptr<grpc::Channel> MakeChannel(const std::string& collector, const ChannelSecurity& security) {
   grpc::ChannelArguments arguments;
   arguments.SetCompressionAlgorithm(GRPC_COMPRESS_DEFLATE);
   // One channel is one attempt: without the global pool a new channel does not wait out the last one's
@@ -23,10 +24,21 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& collector) {
   // Neither asks DNS for more than addresses, nor pings to measure the bandwidth.
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
   arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  return grpc::CreateCustomChannel(collector, grpc::InsecureChannelCredentials(), arguments);
+  if (!security.server_name.empty()) arguments.SetSslTargetNameOverride(security.server_name);
+  return grpc::CreateCustomChannel(collector, security.credentials, arguments);
 }
 
 }  // namespace
+
+absl::StatusOr<ChannelSecurity> ReadChannelSecurity(const ClientAccess& access) {
+  ChannelSecurity security{.credentials = grpc::InsecureChannelCredentials(),
+                           .server_name = access.server_name};
+  if (access.tls.ca_file.empty()) return security;
+  ASSIGN_OR_RETURN(const TlsPem pem, ReadClientAccess(access));
+  security.credentials = grpc::SslCredentials(
+      {.pem_root_certs = pem.ca, .pem_private_key = pem.key, .pem_cert_chain = pem.cert});
+  return security;
+}
 
 EventQueue::~EventQueue() {
   {
@@ -73,8 +85,8 @@ EventQueue::Result EventQueue::Wait(absl::Duration timeout) {
   return result;
 }
 
-IngestStream::IngestStream(const std::string& collector, EventQueue& queue)
-    : channel_(MakeChannel(collector)), stub_(v1::Ingest::NewStub(channel_)) {
+IngestStream::IngestStream(const std::string& collector, const ChannelSecurity& security, EventQueue& queue)
+    : channel_(MakeChannel(collector, security)), stub_(v1::Ingest::NewStub(channel_)) {
   call_ = stub_->PrepareAsyncStream(&context_, &queue.completions());
   call_->StartCall(Tag(Event::kStarted));
 }

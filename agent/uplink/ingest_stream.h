@@ -8,7 +8,9 @@
 #include <string>
 
 #include "absl/base/thread_annotations.h"
+#include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/client_access.h"
 #include "base/mutex.h"
 #include "pilotlight/v1/ingest.grpc.pb.h"
 
@@ -43,11 +45,18 @@ class EventQueue {
   std::unique_ptr<grpc::Alarm> alarm_ ABSL_GUARDED_BY(mutex_);
 };
 
+// Of one stream.
+struct ChannelSecurity {
+  std::shared_ptr<grpc::ChannelCredentials> credentials;
+  std::string server_name;  // ClientAccess::server_name
+};
+absl::StatusOr<ChannelSecurity> ReadChannelSecurity(const ClientAccess& access);
+
 // Starts connecting when it is made. Each operation's end is an event of `queue`; the caller keeps at most
 // one read and one write going. REQUIRES: Finish() had its event before it is destroyed.
 class IngestStream {
  public:
-  IngestStream(const std::string& collector, EventQueue& queue);
+  IngestStream(const std::string& collector, const ChannelSecurity& security, EventQueue& queue);
 
   void Read(v1::StreamResponse& response);
   void Write(const v1::StreamRequest& request);

@@ -76,8 +76,8 @@ class CommandResults {
 
 // One stream's state, of the sender's thread.
 struct Session {
-  Session(const UplinkOptions& options, EventQueue& queue)
-      : stream(options.collector, queue),
+  Session(const UplinkOptions& options, const ChannelSecurity& security, EventQueue& queue)
+      : stream(options.collector, security, queue),
         encoder(options.max_dictionary_bytes),
         results(std::make_shared<CommandResults>(queue)) {
     // Until the first acknowledgement tells how much. Thousands of agents may connect at once.
@@ -202,7 +202,12 @@ void Uplink::Sender::Pause() {
 }
 
 void Uplink::Sender::RunStream() {
-  Session session(options_, queue_);
+  const absl::StatusOr<ChannelSecurity> security = ReadChannelSecurity(options_.access);
+  if (!security.ok()) {
+    Report(security.status(), "");
+    return;
+  }
+  Session session(options_, *security, queue_);
   while (true) {
     const EventQueue::Result result = queue_.Wait(TimeLeft(session));
     switch (result.event) {

@@ -19,6 +19,7 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "agent/uplink/spool.h"
+#include "base/client_access.h"
 
 namespace pilotlight {
 namespace v1 {
@@ -34,6 +35,7 @@ using CommandDone = std::function<void(v1::CommandResult)>;
 
 struct UplinkOptions {
   std::string collector;  // HOST:PORT, or a gRPC name such as dns:///HOST:PORT or unix:/PATH
+  ClientAccess access;    // its files are read for each stream
   std::string version;    // of the agent's program
   std::string node;       // its machine
   // What somebody asks of the agent through the collector. In the uplink's thread; must be quick.

@@ -2,15 +2,18 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "base/tls.h"
 
 namespace grpc {
 class Server;
+class ServerCredentials;
 class Service;
 }  // namespace grpc
 
@@ -20,12 +23,13 @@ struct GrpcServerOptions {
   std::string listen_address;  // "host:port", ":port" for all interfaces; port 0 takes a free one
   int max_message_bytes = 16 << 20;
   int max_threads = 64;  // for the services that answer synchronously
+  TlsFiles tls;          // as MakeServerCredentials() takes them
 };
 
 class GrpcServer {
  public:
-  // InvalidArgument for an address that is none, Unavailable when it cannot be had; both say what to do.
-  // The services must outlive the server.
+  // InvalidArgument for an address that is none and for bad certificates, Unavailable when it cannot be had;
+  // both say what to do. The services must outlive the server.
   static absl::StatusOr<std::unique_ptr<GrpcServer>> Start(const GrpcServerOptions& options,
                                                            const std::vector<grpc::Service*>& services);
   ~GrpcServer();
@@ -35,9 +39,14 @@ class GrpcServer {
   int port() const { return port_; }
 
  private:
-  GrpcServer(std::unique_ptr<grpc::Server> server, int port);
+  GrpcServer(std::shared_ptr<grpc::ServerCredentials> credentials, std::unique_ptr<grpc::Server> server,
+             int port);
+  const std::shared_ptr<grpc::ServerCredentials> credentials_;
   std::unique_ptr<grpc::Server> server_;
   const int port_;
 };
+
+// Handshakes that failed, of all servers of this process.
+uint64_t FailedGrpcHandshakes();
 
 }  // namespace pilotlight::collector
