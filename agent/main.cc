@@ -113,6 +113,9 @@ void AddOtherFlags(CLI::App& app, Configuration& configuration) {
   app.add_option("--collector.tls.server-name", access.server_name,
                  "Name in the collector's certificate, when the address has another one")
       ->type_name("NAME");
+  app.add_option("--collector.token-file", access.token_file,
+                 "File with the token for the collector; read again for each stream")
+      ->type_name("FILE");
   app.add_option("--spool.path", agent.spool.directory,
                  "Directory for windows that the collector does not have yet")
       ->capture_default_str();

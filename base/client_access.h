@@ -12,6 +12,13 @@ namespace pilotlight {
 struct ClientAccess {
   TlsFiles tls;             // without ca_file it is plain text
   std::string server_name;  // in the collector's certificate, when it is not the address's host
+  std::string token_file;
+};
+
+// What the files of a ClientAccess hold.
+struct ClientSecrets {
+  TlsPem pem;
+  std::string authorization;  // of each call: "Bearer TOKEN"; empty without a token
 };
 
 // InvalidArgument when what is given makes no sense together. `ca_flag` is the name of the flag that sets
@@ -19,6 +26,6 @@ struct ClientAccess {
 absl::Status CheckClientAccess(const ClientAccess& access, absl::string_view ca_flag);
 
 // What the files hold now. To be read for each connection: so what was renewed is taken.
-absl::StatusOr<TlsPem> ReadClientAccess(const ClientAccess& access);
+absl::StatusOr<ClientSecrets> ReadClientAccess(const ClientAccess& access);
 
 }  // namespace pilotlight

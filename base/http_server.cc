@@ -212,7 +212,7 @@ absl::StatusOr<HostPort> ParseHostPort(absl::string_view address) {
 
 HttpServer::HttpServer(HttpServerOptions options) : options_(std::move(options)) {
   if (!options_.web_config_file.empty()) {
-    auto web_config = WebConfigFile::Open(options_.web_config_file, /*allows_users=*/true);
+    auto web_config = WebConfigFile::Open(options_.web_config_file, options_.allows_users);
     web_config_status_ = web_config.status();
     if (web_config.ok()) web_config_ = *std::move(web_config);
   }
@@ -238,23 +238,23 @@ void HttpServer::SetUpConnections() {
   });
   server_->set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
     using Outcome = httplib::Server::HandlerResponse;
-    if (!IsAdmitted(request.path, request.get_header_value("Authorization"))) {
-      HttpResponse refusal = HttpError(absl::UnauthenticatedError("this needs a user and a password"));
-      refusal.headers["WWW-Authenticate"] = "Basic";
+    const auto route = request.method == "POST" ? post_routes_.find(request.path) : post_routes_.end();
+    if (const absl::Status status = Admit(request.path, request.get_header_value("Authorization"));
+        !status.ok()) {
+      HttpResponse refusal = route == post_routes_.end() ? HttpError(status) : route->second.on_error(status);
+      // Browsers ask for the password then.
+      if (absl::IsUnauthenticated(status)) refusal.headers["WWW-Authenticate"] = "Basic realm=\"pilotlight\"";
       refusal.headers["Connection"] = "close";  // a body may still come
       Send(std::move(refusal), request, response);
-      options_.on_refused("password");
       return Outcome::Handled;
     }
     // A request that states no length has no body (RFC 9112, section 6.3), as `curl -X POST` sends it.
     // cpp-httplib would wait for one until the connection ends.
-    if (request.method != "POST" || request.has_header("Content-Length") ||
+    if (route == post_routes_.end() || request.has_header("Content-Length") ||
         request.has_header("Transfer-Encoding")) {
       return Outcome::Unhandled;
     }
-    const auto handler = post_handlers_.find(request.path);
-    if (handler == post_handlers_.end()) return Outcome::Unhandled;
-    Send(handler->second(ToRequest(request)), request, response);
+    Send(route->second.handler(ToRequest(request)), request, response);
     return Outcome::Handled;
   });
   if (web_config_ != nullptr) {
@@ -273,9 +273,13 @@ HttpServer::~HttpServer() { Stop(); }
 
 bool HttpServer::has_tls() const { return web_config_ != nullptr && web_config_->has_tls(); }
 
-bool HttpServer::IsAdmitted(const std::string& path, const std::string& authorization) {
-  if (web_config_ == nullptr || std::ranges::find(kOpenPaths, path) != std::end(kOpenPaths)) return true;
-  return web_config_->Admits(authorization);
+absl::Status HttpServer::Admit(const std::string& path, const std::string& authorization) {
+  if (std::ranges::find(kOpenPaths, path) != std::end(kOpenPaths)) return absl::OkStatus();
+  if (web_config_ != nullptr && !web_config_->Admits(authorization)) {
+    options_.on_refused("password");
+    return absl::UnauthenticatedError("this needs a user and a password");
+  }
+  return authorizer_ ? authorizer_(path, authorization) : absl::OkStatus();
 }
 
 void HttpServer::Get(const std::string& path, Handler handler) {
@@ -288,7 +292,7 @@ void HttpServer::Get(const std::string& path, Handler handler) {
 
 void HttpServer::Post(const std::string& path, Handler handler, ErrorHandler on_error) {
   CHECK(!thread_.joinable());
-  post_handlers_.emplace(path, handler);
+  post_routes_.emplace(path, PostRoute{handler, on_error});
   server_->Post(
       Pattern(path),
       [handler = std::move(handler), on_error = std::move(on_error), limit = options_.max_body_bytes](

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
@@ -50,6 +51,7 @@ struct HttpServerOptions {
   size_t threads = 4;          // requests at once; a kept-alive connection holds one for up to 5 s
   size_t max_body_bytes = size_t{16} << 20;  // before and after decompression
   std::string web_config_file;               // base/web_config.h: TLS, users, headers; empty for none of them
+  bool allows_users = true;                  // in that file
   // Each connection and request that is refused by it; `reason` is "tls" or "password". In any thread.
   std::function<void(absl::string_view reason)> on_refused = [](absl::string_view) {};
 };
@@ -70,8 +72,13 @@ class HttpServer {
   // REQUIRES: before Start(). `path` is matched whole; GET handlers answer HEAD too.
   void Get(const std::string& path, Handler handler);
   // The body comes decompressed. `on_error` answers one that is too large (ResourceExhausted) or damaged
-  // (InvalidArgument).
+  // (InvalidArgument), and those who are refused.
   void Post(const std::string& path, Handler handler, ErrorHandler on_error = HttpError);
+
+  // Asked about each request before its body is read: its path, and its header Authorization. What is refused
+  // is answered with the status's code. REQUIRES: before Start().
+  using Authorizer = std::function<absl::Status(const std::string& path, const std::string& authorization)>;
+  void SetAuthorizer(Authorizer authorizer) { authorizer_ = std::move(authorizer); }
 
   // Binds and serves. InvalidArgument for an address that is none, and for a web configuration file that
   // makes no sense; the message says when the address is in use.
@@ -83,13 +90,18 @@ class HttpServer {
 
  private:
   void SetUpConnections();
-  bool IsAdmitted(const std::string& path, const std::string& authorization);
+  absl::Status Admit(const std::string& path, const std::string& authorization);
 
   const HttpServerOptions options_;
   std::unique_ptr<WebConfigFile> web_config_;  // null without
   absl::Status web_config_status_;
+  Authorizer authorizer_;
   std::unique_ptr<httplib::Server> server_;
-  std::map<std::string, Handler> post_handlers_;  // by path
+  struct PostRoute {
+    Handler handler;
+    ErrorHandler on_error;
+  };
+  std::map<std::string, PostRoute> post_routes_;  // by path
   std::thread thread_;
   int port_ = 0;
 };

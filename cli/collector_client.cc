@@ -3,6 +3,7 @@
 #include <grpcpp/grpcpp.h>
 
 #include <chrono>
+#include <optional>
 #include <tuple>
 #include <utility>
 
@@ -27,21 +28,22 @@ bool IsLoopback(const std::string& address) {
          absl::StartsWith(address, "[::1]");
 }
 
-absl::StatusOr<std::shared_ptr<grpc::Channel>> OpenChannel(const std::string& address,
-                                                           const ClientAccess& access) {
-  std::shared_ptr<grpc::ChannelCredentials> credentials = grpc::InsecureChannelCredentials();
+std::shared_ptr<grpc::Channel> OpenChannel(const std::string& address, const ClientAccess& access,
+                                           const TlsPem& pem) {
   grpc::ChannelArguments arguments;
   arguments.SetMaxReceiveMessageSize(kMaxReceivedBytes);
   arguments.SetInt(GRPC_ARG_MIN_RECONNECT_BACKOFF_MS, kConnectTimeoutMs);
   // gRPC obeys http_proxy, and no proxy can reach this machine's own loopback.
   if (IsLoopback(address)) arguments.SetInt(GRPC_ARG_ENABLE_HTTP_PROXY, 0);
-  if (!access.tls.ca_file.empty()) {
-    ASSIGN_OR_RETURN(const TlsPem pem, ReadClientAccess(access));
-    credentials = grpc::SslCredentials(
-        {.pem_root_certs = pem.ca, .pem_private_key = pem.key, .pem_cert_chain = pem.cert});
-    if (!access.server_name.empty()) arguments.SetSslTargetNameOverride(access.server_name);
+  if (access.tls.ca_file.empty()) {
+    return grpc::CreateCustomChannel(address, grpc::InsecureChannelCredentials(), arguments);
   }
-  return grpc::CreateCustomChannel(address, credentials, arguments);
+  if (!access.server_name.empty()) arguments.SetSslTargetNameOverride(access.server_name);
+  return grpc::CreateCustomChannel(
+      address,
+      grpc::SslCredentials(
+          {.pem_root_certs = pem.ca, .pem_private_key = pem.key, .pem_cert_chain = pem.cert}),
+      arguments);
 }
 
 void ToProto(const Selection& selection, v1::Selection& message) {
@@ -135,15 +137,21 @@ std::string LastReason(const std::string& message) {
 class CollectorClient::Connection {
  public:
   Connection(const std::string& address, absl::Duration timeout, const ClientAccess& access)
-      : Connection(address, timeout, OpenChannel(address, access)) {}
+      : address_(address), timeout_(timeout), secrets_(ReadClientAccess(access)) {
+    if (!secrets_.ok()) return;
+    const auto channel = OpenChannel(address, access, secrets_->pem);
+    stubs_.emplace(channel, channel, channel);
+  }
 
   // REQUIRES: Prepare() was OK.
   v1::Query::Stub& query() { return std::get<v1::Query::Stub>(*stubs_); }
 
   // The error is that of the files which were to give access.
   absl::Status Prepare(grpc::ClientContext& context) const {
+    RETURN_IF_ERROR(secrets_.status());
     context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout_));
-    return stubs_.status();
+    if (!secrets_->authorization.empty()) context.AddMetadata("authorization", secrets_->authorization);
+    return absl::OkStatus();
   }
 
   template <typename Stub, typename Request, typename Response>
@@ -168,6 +176,9 @@ class CollectorClient::Connection {
         return absl::DeadlineExceededError(
             absl::StrCat("the collector at ", address_, " gave no answer within ",
                          absl::FormatDuration(timeout_), ": ask for less, or for longer with --timeout"));
+      case grpc::StatusCode::UNAUTHENTICATED:
+        return absl::UnauthenticatedError(absl::StrCat(
+            status.error_message(), ": name a file with a token by --token-file or PILOTLIGHT_TOKEN_FILE"));
       case grpc::StatusCode::UNIMPLEMENTED:
         return absl::UnimplementedError(
             absl::StrCat(address_, " speaks gRPC but is no pilotlight collector of this version"));
@@ -177,21 +188,11 @@ class CollectorClient::Connection {
   }
 
  private:
-  using Stubs = std::tuple<v1::Query::Stub, v1::Agents::Stub, push::v1::PusherService::Stub>;
-
-  Connection(const std::string& address, absl::Duration timeout,
-             const absl::StatusOr<std::shared_ptr<grpc::Channel>>& channel)
-      : address_(address), timeout_(timeout) {
-    if (channel.ok()) {
-      stubs_.emplace(*channel, *channel, *channel);
-    } else {
-      stubs_ = channel.status();
-    }
-  }
-
   const std::string address_;
   const absl::Duration timeout_;
-  absl::StatusOr<Stubs> stubs_;
+  const absl::StatusOr<ClientSecrets> secrets_;
+  using Stubs = std::tuple<v1::Query::Stub, v1::Agents::Stub, push::v1::PusherService::Stub>;
+  std::optional<Stubs> stubs_;
 };
 
 CollectorClient::CollectorClient(std::string address, absl::Duration timeout, const ClientAccess& access)

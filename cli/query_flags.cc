@@ -54,6 +54,9 @@ void AddCollectorFlags(CLI::App& app, QueryFlags& flags) {
       ->envname("PILOTLIGHT_TLS_CERT_FILE")
       ->needs(key)
       ->needs(ca);
+  app.add_option("--token-file", flags.access.token_file, "File with the token for the collector")
+      ->type_name("FILE")
+      ->envname("PILOTLIGHT_TOKEN_FILE");
   app.add_option("--tls-server-name", flags.access.server_name, "Name in the collector's certificate")
       ->type_name("NAME")
       ->envname("PILOTLIGHT_TLS_SERVER_NAME")

@@ -27,6 +27,7 @@
 #include "collector/api/querier_methods.h"
 #include "collector/api/query_methods.h"
 #include "collector/api/query_service.h"
+#include "collector/auth/authenticator.h"
 #include "collector/ingest/ingest_metrics.h"
 #include "collector/ingest/ingest_stream.h"
 #include "collector/ingest/push.h"
@@ -87,6 +88,7 @@ class Collector::Impl {
             {.listen_address = options.web_listen_address,
              .threads = kHttpThreads,
              .web_config_file = options.web_config_file,
+             .allows_users = options.token_file.empty(),
              .on_refused = [this](absl::string_view reason) { refusals_.Refused("http", reason); }}) {}
 
   ~Impl() {
@@ -101,6 +103,12 @@ class Collector::Impl {
 
   absl::Status Start(prometheus::Registry& registry, std::function<void()> before_scrape) {
     RETURN_IF_ERROR(ReadConfiguration());
+    if (!options_.token_file.empty()) {
+      ASSIGN_OR_RETURN(authenticator_, Authenticator::Open(options_.token_file, refusals_));
+      http_server_.SetAuthorizer([this](const std::string& path, const std::string& authorization) {
+        return authenticator_->Admit("http", path, authorization);
+      });
+    }
     AddHttpApi(
         engine_, query_metrics_, registry,
         [this, before_scrape = std::move(before_scrape)] {
@@ -142,7 +150,8 @@ class Collector::Impl {
         .listen_address = options_.grpc_listen_address,
         .max_message_bytes = TransportLimit(options_.ingest.max_message_bytes),
         .max_threads = static_cast<int>(options_.query.max_concurrent) + kSpareThreads,
-        .tls = options_.grpc_tls};
+        .tls = options_.grpc_tls,
+        .admit = AdmitGrpc()};
     ASSIGN_OR_RETURN(
         grpc_server_,
         GrpcServer::Start(grpc_options, {&ingest_service_.service(), agents_service_.get(),
@@ -168,6 +177,13 @@ class Collector::Impl {
     if (options_.config_file.empty()) return absl::OkStatus();
     ASSIGN_OR_RETURN(const std::vector<Rule> rules, ReadRules(options_.config_file));
     return rules_.Set(rules);
+  }
+
+  AdmitCall AdmitGrpc() {
+    if (authenticator_ == nullptr) return nullptr;
+    return [this](absl::string_view method, absl::string_view authorization) {
+      return authenticator_->Admit("grpc", method, authorization);
+    };
   }
 
   void CountFailedHandshakes() {
@@ -230,6 +246,7 @@ class Collector::Impl {
   RefusalMetrics refusals_;
   Mutex mutex_;
   uint64_t failed_handshakes_ ABSL_GUARDED_BY(mutex_) = 0;  // that were counted
+  std::unique_ptr<Authenticator> authenticator_;            // null lets everyone in
   HttpServer http_server_;
   std::unique_ptr<GrpcServer> grpc_server_;
   StopSignal stop_;

@@ -36,6 +36,7 @@ struct CollectorOptions {
   std::string web_listen_address = ":4040";
   TlsFiles grpc_tls;            // GrpcServerOptions::tls
   std::string web_config_file;  // HttpServerOptions::web_config_file
+  std::string token_file;       // collector/auth/token_file.h; empty lets everyone in
   Retention retention;
   IngestLimits ingest;
   // Appends wait for the disk together, so more threads make larger groups, not more work.

@@ -18,6 +18,7 @@
 #include "base/metrics.h"
 #include "base/stop_signal.h"
 #include "base/version.h"
+#include "collector/auth/token_command.h"
 #include "collector/collector.h"
 #include "collector/maintenance/commands.h"
 #include "collector/store/embedded/embedded_store.h"
@@ -85,6 +86,11 @@ void AddListenFlags(CLI::App& app, Configuration& configuration) {
                  "Address for the page, pprof over HTTP and /metrics")
       ->capture_default_str();
   app.add_option(
+         "--auth.token-file", configuration.collector.token_file,
+         "Tokens that are let in, YAML of their hashes as the command token makes it, for gRPC and HTTP; "
+         "without it everyone is. Read again when it changes")
+      ->type_name("FILE");
+  app.add_option(
          "--web.config.file", configuration.collector.web_config_file,
          "TLS, users and headers of HTTP, as the Prometheus projects have them; read again when it changes")
       ->type_name("FILE");
@@ -150,12 +156,13 @@ bool WaitForSignal(const StopSignal& stop, const HangupSignal& hangup) {
 }
 
 // For the log: what is open to everyone who reaches it.
-std::string Openness(const Collector& collector) {
+std::string Openness(const Collector& collector, bool has_tokens) {
   std::vector<int> plain;
   if (!collector.has_grpc_tls()) plain.push_back(collector.grpc_port());
   if (!collector.has_http_tls()) plain.push_back(collector.http_port());
-  if (plain.empty()) return "TLS on both ports";
-  return absl::StrCat("in plain text: ", absl::StrJoin(plain, ", "));
+  const std::string text =
+      plain.empty() ? "TLS on both ports" : absl::StrCat("in plain text: ", absl::StrJoin(plain, ", "));
+  return has_tokens ? text : absl::StrCat(text, "; open to everyone: no --auth.token-file");
 }
 
 int Run(const Configuration& configuration) {
@@ -180,7 +187,8 @@ int Run(const Configuration& configuration) {
       "and for {} in sums; {}",
       std::string(kVersion), (*collector)->grpc_port(), (*collector)->http_port(), configuration.store.path,
       absl::FormatDuration(configuration.collector.retention.windows),
-      absl::FormatDuration(configuration.collector.retention.days), Openness(**collector));
+      absl::FormatDuration(configuration.collector.retention.days),
+      Openness(**collector, !configuration.collector.token_file.empty()));
 
   while (WaitForSignal(stop, hangup)) {
     const absl::Status status = (*collector)->Reload();
@@ -216,8 +224,10 @@ int main(int argc, char** argv) {         // NOLINT(bugprone-exception-escape)
       ->capture_default_str();
   AddLoggingFlags(app, configuration.logging);
   const MaintenanceCommands maintenance(app);
+  const TokenCommand token(app);
   if (const auto exit_code = ParseFlags(app, argc, argv)) return *exit_code;
   if (const auto exit_code = maintenance.RunGiven()) return *exit_code;
+  if (const auto exit_code = token.RunGiven()) return *exit_code;
 
   configuration.store.aggregates.clear();
   for (const std::string& aggregate : configuration.aggregates) {

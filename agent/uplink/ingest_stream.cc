@@ -33,8 +33,10 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& collector, const C
 absl::StatusOr<ChannelSecurity> ReadChannelSecurity(const ClientAccess& access) {
   ChannelSecurity security{.credentials = grpc::InsecureChannelCredentials(),
                            .server_name = access.server_name};
+  ASSIGN_OR_RETURN(const ClientSecrets secrets, ReadClientAccess(access));
+  security.authorization = secrets.authorization;
   if (access.tls.ca_file.empty()) return security;
-  ASSIGN_OR_RETURN(const TlsPem pem, ReadClientAccess(access));
+  const TlsPem& pem = secrets.pem;
   security.credentials = grpc::SslCredentials(
       {.pem_root_certs = pem.ca, .pem_private_key = pem.key, .pem_cert_chain = pem.cert});
   return security;
@@ -87,6 +89,7 @@ EventQueue::Result EventQueue::Wait(absl::Duration timeout) {
 
 IngestStream::IngestStream(const std::string& collector, const ChannelSecurity& security, EventQueue& queue)
     : channel_(MakeChannel(collector, security)), stub_(v1::Ingest::NewStub(channel_)) {
+  if (!security.authorization.empty()) context_.AddMetadata("authorization", security.authorization);
   call_ = stub_->PrepareAsyncStream(&context_, &queue.completions());
   call_->StartCall(Tag(Event::kStarted));
 }

@@ -48,7 +48,8 @@ class EventQueue {
 // Of one stream.
 struct ChannelSecurity {
   std::shared_ptr<grpc::ChannelCredentials> credentials;
-  std::string server_name;  // ClientAccess::server_name
+  std::string server_name;    // ClientAccess::server_name
+  std::string authorization;  // ClientSecrets::authorization
 };
 absl::StatusOr<ChannelSecurity> ReadChannelSecurity(const ClientAccess& access);
 

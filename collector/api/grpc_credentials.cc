@@ -19,14 +19,13 @@ namespace {
 // that polls, which also takes a key before its certificate, and then has neither.
 class FileCredentials final : public grpc::ServerCredentials {
  public:
-  FileCredentials(TlsFiles files, TlsPem pem)
-      : files_(std::move(files)), watch_(files_.paths()), pem_(std::move(pem)) {
-    grpc_ssl_server_credentials_options* const options =
-        grpc_ssl_server_credentials_create_options_using_config_fetcher(
-            files_.ca_file.empty() ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
-                                   : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY,
-            Fetch, this);
-    credentials_ = grpc_ssl_server_credentials_create_with_options(options);  // takes them
+  FileCredentials(TlsFiles files, AdmitCall admit, FileWatch watch, TlsPem pem)
+      : files_(std::move(files)), admit_(std::move(admit)), watch_(std::move(watch)), pem_(std::move(pem)) {
+    credentials_ = files_.cert_file.empty() ? grpc_insecure_server_credentials_create() : MakeTls();
+    if (admit_) {
+      grpc_server_credentials_set_auth_metadata_processor(
+          credentials_, {.process = Process, .destroy = nullptr, .state = this});
+    }
   }
   ~FileCredentials() override { grpc_server_credentials_release(credentials_); }
 
@@ -35,8 +34,41 @@ class FileCredentials final : public grpc::ServerCredentials {
   }
 
  private:
+  grpc_server_credentials* MakeTls() {
+    grpc_ssl_server_credentials_options* const options =
+        grpc_ssl_server_credentials_create_options_using_config_fetcher(
+            files_.ca_file.empty() ? GRPC_SSL_DONT_REQUEST_CLIENT_CERTIFICATE
+                                   : GRPC_SSL_REQUEST_AND_REQUIRE_CLIENT_CERTIFICATE_AND_VERIFY,
+            Fetch, this);
+    return grpc_ssl_server_credentials_create_with_options(options);  // takes them
+  }
+
   int AddPortToServer(const std::string& address, grpc_server* server) override {
     return grpc_server_add_http2_port(server, address.c_str(), credentials_);
+  }
+
+  static absl::string_view View(const grpc_slice& slice) {
+    return {reinterpret_cast<const char*>(GRPC_SLICE_START_PTR(slice)), GRPC_SLICE_LENGTH(slice)};
+  }
+
+  // At the start of each call. Of several values none counts.
+  static void Process(void* self, grpc_auth_context* /*context*/, const grpc_metadata* metadata, size_t count,
+                      grpc_process_auth_metadata_done_cb done, void* call) {
+    absl::string_view method;
+    absl::string_view authorization;
+    bool is_single = true;
+    for (size_t i = 0; i < count; ++i) {
+      const absl::string_view key = View(metadata[i].key);
+      if (key == ":path") method = View(metadata[i].value);
+      if (key != "authorization") continue;
+      is_single = authorization.empty();
+      authorization = View(metadata[i].value);
+    }
+    const absl::Status status =
+        static_cast<FileCredentials*>(self)->admit_(method, is_single ? authorization : "");
+    const std::string message(status.message());
+    done(call, nullptr, 0, nullptr, 0, static_cast<grpc_status_code>(status.code()),
+         status.ok() ? nullptr : message.c_str());
   }
 
   // Before each handshake.
@@ -68,6 +100,7 @@ class FileCredentials final : public grpc::ServerCredentials {
   }
 
   const TlsFiles files_;
+  const AdmitCall admit_;
   grpc_server_credentials* credentials_ = nullptr;
   Mutex mutex_;
   FileWatch watch_ ABSL_GUARDED_BY(mutex_);
@@ -77,10 +110,12 @@ class FileCredentials final : public grpc::ServerCredentials {
 
 }  // namespace
 
-absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(const TlsFiles& files) {
-  if (files.cert_file.empty()) return grpc::InsecureServerCredentials();
+absl::StatusOr<std::shared_ptr<grpc::ServerCredentials>> MakeServerCredentials(const TlsFiles& files,
+                                                                               AdmitCall admit) {
+  if (files.cert_file.empty() && !admit) return grpc::InsecureServerCredentials();
+  FileWatch watch(files.paths());
   ASSIGN_OR_RETURN(TlsPem pem, ReadTlsPem(files));
-  return std::make_shared<FileCredentials>(files, std::move(pem));
+  return std::make_shared<FileCredentials>(files, std::move(admit), std::move(watch), std::move(pem));
 }
 
 }  // namespace pilotlight::collector

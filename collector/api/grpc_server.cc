@@ -77,7 +77,8 @@ void SetLimits(const GrpcServerOptions& options, grpc::ServerBuilder& builder) {
 absl::StatusOr<std::unique_ptr<GrpcServer>> GrpcServer::Start(const GrpcServerOptions& options,
                                                               const std::vector<grpc::Service*>& services) {
   ASSIGN_OR_RETURN(const HostPort address, ParseHostPort(options.listen_address));
-  ASSIGN_OR_RETURN(std::shared_ptr<grpc::ServerCredentials> credentials, MakeServerCredentials(options.tls));
+  ASSIGN_OR_RETURN(std::shared_ptr<grpc::ServerCredentials> credentials,
+                   MakeServerCredentials(options.tls, options.admit));
   PrepareGrpcOnce();
   grpc::ServerBuilder builder;
   SetLimits(options, builder);

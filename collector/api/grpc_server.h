@@ -10,10 +10,10 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/tls.h"
+#include "collector/api/grpc_credentials.h"
 
 namespace grpc {
 class Server;
-class ServerCredentials;
 class Service;
 }  // namespace grpc
 
@@ -23,7 +23,8 @@ struct GrpcServerOptions {
   std::string listen_address;  // "host:port", ":port" for all interfaces; port 0 takes a free one
   int max_message_bytes = 16 << 20;
   int max_threads = 64;  // for the services that answer synchronously
-  TlsFiles tls;          // as MakeServerCredentials() takes them
+  TlsFiles tls;          // these two as MakeServerCredentials() takes them
+  AdmitCall admit;
 };
 
 class GrpcServer {

@@ -14,18 +14,10 @@ import warnings
 
 from authorities import Authority, client_context
 from daemons import Agent, Collector, get, program, wait_for
+from metrics_text import metric
 
 # "secret", by bcrypt.
 PASSWORD_HASH = "$2y$04$.Xsqo8wAYGd5SVyFmtzqOOxTaV5nFHaErqFIxg4szRjI4uI/Jiz1S"
-
-
-def metric(text, name, **labels):
-    """The sum of the lines that have these labels."""
-    total = 0
-    for line in text.splitlines():
-        if line.split("{")[0].split(" ")[0] == name and all(f'{k}="{v}"' in line for k, v in labels.items()):
-            total += float(line.rsplit(" ", 1)[1])
-    return total
 
 
 def https_get(address, path, context, user=None):

@@ -1,0 +1,16 @@
+// The header Authorization and the path, which are read before anyone is known.
+#include <cstddef>
+#include <cstdint>
+
+#include "base/check.h"
+#include "collector/auth/authenticator.h"
+#include "collector/auth/roles.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  using namespace pilotlight::collector;  // NOLINT(google-build-using-namespace)
+  const absl::string_view text(reinterpret_cast<const char*>(data), size);
+  CHECK(TokenOf(text).size() <= size);
+  const auto role = RequiredRole(text);
+  CHECK(!role || Allows(Role::kAdmin, *role));
+  return 0;
+}
