@@ -20,7 +20,7 @@ EVERYTHING = {
               "extraVolumeMounts": [{"name": "more", "mountPath": "/more"}], "podAnnotations": {"a": "b"},
               "podLabels": {"team": "x"}, "priorityClassName": "system-node-critical",
               "securityContext": {"seLinuxOptions": {"type": "spc_t"}}, "image": {"digest": "sha256:" + "0" * 64},
-              "serviceAccount": {"annotations": {"a": "b"}}},
+              "serviceAccount": {"annotations": {"a": "b"}}, "web": {"configSecret": "web", "tls": True}},
     "collector": {"rules": [{"name": "json", "selector": "{namespace=\"shop\"}", "focus": "^encoding/json\\."}],
                   "extraArgs": ["--storage.retention.windows=4d"], "podAnnotations": {"a": "b"},
                   "persistence": {"storageClass": "fast", "annotations": {"a": "b"}, "whenDeleted": "Delete",
@@ -29,12 +29,15 @@ EVERYTHING = {
                   "extraEnv": [{"name": "A", "value": "1"}], "extraVolumes": [{"name": "more", "emptyDir": {}}],
                   "extraVolumeMounts": [{"name": "more", "mountPath": "/more"}], "service": {"type": "LoadBalancer"},
                   "tolerations": [{"operator": "Exists"}], "podDisruptionBudget": {"enabled": True},
-                  "affinity": {"nodeAffinity": {}}},
+                  "affinity": {"nodeAffinity": {}}, "web": {"configSecret": "web", "tls": True}},
+    "tls": {"existingSecret": "grpc", "agentSecret": "agents"},
+    "auth": {"tokensSecret": "tokens", "agentTokenSecret": "write", "readTokenSecret": "read"},
     "ingress": {"enabled": True, "className": "nginx", "tls": [{"hosts": ["pilotlight.example.com"],
                                                                 "secretName": "tls"}]},
     "httpRoute": {"enabled": True, "parentRefs": [{"name": "gateway"}], "hostnames": ["pilotlight.example.com"]},
     "networkPolicy": {"enabled": True, "from": [{"namespaceSelector": {}}], "grpcFrom": [{"podSelector": {}}]},
-    "prometheusOperator": {"monitors": True, "rules": True, "labels": {"release": "p"}, "interval": "15s"},
+    "prometheusOperator": {"monitors": True, "rules": True, "labels": {"release": "p"}, "interval": "15s",
+                           "tlsConfig": {"serverName": "pilotlight"}},
     "grafana": {"dashboard": {"enabled": True, "annotations": {"folder": "p"}}, "datasource": {"enabled": True}},
 }
 MATRIX = {
@@ -48,6 +51,7 @@ MATRIX = {
     "a volume that is there": {"collector": {"persistence": {"existingClaim": "data"}}},
     "no rights but the least": {"agent": {"kernelNames": False}},
     "other names": {"nameOverride": "n" * 80, "agent": {"serviceAccount": {"name": "mine"}}},
+    "certificates by cert-manager": {"tls": {"certManagerIssuer": {"kind": "Issuer", "name": "ca"}}},
     "one other name": {"fullnameOverride": "flame"},
 }
 
@@ -86,7 +90,7 @@ class ChartTest(unittest.TestCase):
     def test_what_is_rendered_is_valid(self):
         for name, values in MATRIX.items():
             with self.subTest(name):
-                run_tool("kubeconform", "-strict", "-skip", ",".join(FOREIGN_KINDS), "-schema-location",
+                run_tool("kubeconform", "-strict", "-skip", ",".join([*FOREIGN_KINDS, "Certificate"]), "-schema-location",
                      tool("schemas/{{.ResourceKind}}{{.KindSuffix}}.json"), input=render(values))
 
     def test_objects_of_the_prometheus_operator_and_the_gateway_api_have_no_strange_fields(self):
@@ -135,6 +139,7 @@ class ChartTest(unittest.TestCase):
         for values, complaint in (
                 ({"agent": {"extraArg": []}}, "additional properties 'extraArg' not allowed"),
                 ({"agent": {"pprofDiscover": ["cpu"]}}, "value must be one of"),
+                ({"tls": {"agentSecret": "a"}}, "tls.agentSecret without tls.existingSecret"),
                 ({"collector": {"persistence": {"whenDeleted": "Maybe"}}}, "value must be one of"),
                 ({"collector": {"enabled": False}}, "agents without a collector: set agent.collectorAddress"),
                 ({"httpRoute": {"enabled": True}}, "httpRoute.parentRefs names no gateway")):

@@ -49,14 +49,31 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{- end -}}
 {{- end -}}
 
+{{/* Secrets of gRPC's certificates, empty without: take the root. */}}
+{{- define "pilotlight.collectorTlsSecret" -}}
+{{- if .Values.tls.certManagerIssuer -}}
+{{- include "pilotlight.componentName" (dict "root" . "component" "collector") }}-tls
+{{- else -}}
+{{- .Values.tls.existingSecret -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "pilotlight.agentTlsSecret" -}}
+{{- if .Values.tls.certManagerIssuer -}}
+{{- include "pilotlight.componentName" (dict "root" . "component" "agent") }}-tls
+{{- else -}}
+{{- .Values.tls.agentSecret -}}
+{{- end -}}
+{{- end -}}
+
 {{- define "pilotlight.httpProbes" -}}
 livenessProbe:
-  httpGet: {path: /-/healthy, port: http}
+  httpGet: {path: /-/healthy, port: http{{ if .web.tls }}, scheme: HTTPS{{ end }}}
   periodSeconds: 10
   timeoutSeconds: 5
   failureThreshold: 6
 readinessProbe:
-  httpGet: {path: /-/ready, port: http}
+  httpGet: {path: /-/ready, port: http{{ if .web.tls }}, scheme: HTTPS{{ end }}}
   periodSeconds: 5
   timeoutSeconds: 5
 {{- end -}}
