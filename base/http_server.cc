@@ -239,8 +239,7 @@ void HttpServer::SetUpConnections() {
   server_->set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
     using Outcome = httplib::Server::HandlerResponse;
     const auto route = request.method == "POST" ? post_routes_.find(request.path) : post_routes_.end();
-    if (const absl::Status status = Admit(request.path, request.get_header_value("Authorization"));
-        !status.ok()) {
+    if (const absl::Status status = Admit(request); !status.ok()) {
       HttpResponse refusal = route == post_routes_.end() ? HttpError(status) : route->second.on_error(status);
       // Browsers ask for the password then.
       if (absl::IsUnauthenticated(status)) refusal.headers["WWW-Authenticate"] = "Basic realm=\"pilotlight\"";
@@ -273,13 +272,18 @@ HttpServer::~HttpServer() { Stop(); }
 
 bool HttpServer::has_tls() const { return web_config_ != nullptr && web_config_->has_tls(); }
 
-absl::Status HttpServer::Admit(const std::string& path, const std::string& authorization) {
-  if (std::ranges::find(kOpenPaths, path) != std::end(kOpenPaths)) return absl::OkStatus();
+absl::Status HttpServer::Admit(const httplib::Request& request) {
+  // A browser adds the password that it knows for this server, whoever made the page.
+  if (request.method == "POST" && request.get_header_value("Sec-Fetch-Site") == "cross-site") {
+    return absl::PermissionDeniedError("this was sent by a page of another site");
+  }
+  if (std::ranges::find(kOpenPaths, request.path) != std::end(kOpenPaths)) return absl::OkStatus();
+  const std::string authorization = request.get_header_value("Authorization");
   if (web_config_ != nullptr && !web_config_->Admits(authorization)) {
     options_.on_refused("password");
     return absl::UnauthenticatedError("this needs a user and a password");
   }
-  return authorizer_ ? authorizer_(path, authorization) : absl::OkStatus();
+  return authorizer_ ? authorizer_(request.path, authorization) : absl::OkStatus();
 }
 
 void HttpServer::Get(const std::string& path, Handler handler) {

@@ -15,8 +15,9 @@
 #include "absl/time/time.h"
 
 namespace httplib {
+struct Request;
 class Server;
-}
+}  // namespace httplib
 
 namespace pilotlight {
 
@@ -90,7 +91,7 @@ class HttpServer {
 
  private:
   void SetUpConnections();
-  absl::Status Admit(const std::string& path, const std::string& authorization);
+  absl::Status Admit(const httplib::Request& request);
 
   const HttpServerOptions options_;
   std::unique_ptr<WebConfigFile> web_config_;  // null without

@@ -48,6 +48,30 @@ TEST(HttpServerTest, TurnsAStatusIntoItsHttpCode) {
   EXPECT_EQ(HttpError(absl::InternalError("x")).body, "x\n");
 }
 
+TEST(HttpServerTest, RefusesWhatAPageOfAnotherSitePosts) {
+  HttpServer server(AnyPort());
+  server.Post("/act", [](const HttpRequest&) { return HttpResponse{}; });
+  ASSERT_TRUE(server.Start().ok());
+  httplib::Client client("127.0.0.1", server.port());
+  EXPECT_EQ(client.Post("/act", {{"Sec-Fetch-Site", "cross-site"}}, "", "text/plain")->status, 403);
+  EXPECT_EQ(client.Post("/act", {{"Sec-Fetch-Site", "same-origin"}}, "", "text/plain")->status, 200);
+  EXPECT_EQ(client.Post("/act", "", "text/plain")->status, 200);
+}
+
+TEST(HttpServerTest, RefusesBeforeItReadsTheBody) {
+  HttpServer server({.listen_address = "127.0.0.1:0", .max_body_bytes = 10});
+  server.Post("/act", [](const HttpRequest&) { return HttpResponse{}; });
+  server.SetAuthorizer([](const std::string& path, const std::string& authorization) {
+    return path == "/act" && authorization == "me" ? absl::OkStatus() : absl::UnauthenticatedError("no");
+  });
+  ASSERT_TRUE(server.Start().ok());
+  httplib::Client client("127.0.0.1", server.port());
+  const auto refused = client.Post("/act", std::string(11, 'x'), "text/plain");
+  EXPECT_EQ(refused->status, 401);  // not 413
+  EXPECT_EQ(refused->get_header_value("WWW-Authenticate"), "Basic realm=\"pilotlight\"");
+  EXPECT_EQ(client.Post("/act", {{"Authorization", "me"}}, "x", "text/plain")->status, 200);
+}
+
 TEST(HttpServerTest, SaysThatAPortIsInUse) {
   HttpServer first(AnyPort());
   ASSERT_TRUE(first.Start().ok());

@@ -74,7 +74,7 @@ class Collector::Impl {
         ingest_context_(store, options.ingest, clock, ingest_metrics_,
                         [this](const Window& window) { rules_.Count(window); }),
         engine_(store, clock, options.query, &query_metrics_),
-        ingest_service_(ingest_context_, options.ingest_threads),
+        ingest_service_(ingest_context_, options.ingest_threads, AdmitGrpc()),
         push_ingest_(ingest_context_),
         push_methods_(push_ingest_),
         push_service_(MakePushService(push_methods_)),
@@ -180,7 +180,7 @@ class Collector::Impl {
   }
 
   AdmitCall AdmitGrpc() {
-    if (authenticator_ == nullptr) return nullptr;
+    if (options_.token_file.empty()) return nullptr;
     return [this](absl::string_view method, absl::string_view authorization) {
       return authenticator_->Admit("grpc", method, authorization);
     };

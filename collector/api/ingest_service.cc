@@ -93,8 +93,15 @@ class StreamRegistry {
 // must not come while a message is being written either: then it waits for that.
 class StreamReactor : public Reactor, public std::enable_shared_from_this<StreamReactor> {
  public:
-  StreamReactor(IngestContext& context, WorkerPool& pool, StreamRegistry& registry, std::string peer)
-      : context_(context), pool_(pool), registry_(registry), peer_(std::move(peer)), stream_(context) {}
+  // `admit` says whether a message may still come.
+  StreamReactor(IngestContext& context, WorkerPool& pool, StreamRegistry& registry, std::string peer,
+                std::function<absl::Status()> admit)
+      : context_(context),
+        pool_(pool),
+        registry_(registry),
+        peer_(std::move(peer)),
+        admit_(std::move(admit)),
+        stream_(context) {}
 
   // REQUIRES: registered.
   void Begin() {
@@ -174,7 +181,9 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
   // In the pool.
   void Process() {
     const bool knows_agent = !stream_.agent().empty();
-    IngestStream::Outcome outcome = ReceiveRequest();
+    IngestStream::Outcome outcome;
+    outcome.status = admit_();
+    if (outcome.status.ok()) outcome = ReceiveRequest();
     request_.Clear();
     if (!knows_agent && !stream_.agent().empty()) {
       const MutexLock lock(mutex_);
@@ -321,6 +330,7 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
   WorkerPool& pool_;
   StreamRegistry& registry_;
   const std::string peer_;
+  const std::function<absl::Status()> admit_;
   IngestStream stream_;
   grpc::ByteBuffer request_;
   absl::Status end_;
@@ -342,10 +352,12 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
 
 class IngestService::Impl : public v1::Ingest::WithRawCallbackMethod_Stream<v1::Ingest::Service> {
  public:
-  Impl(IngestContext& context, size_t threads) : context_(context), pool_(threads) {}
+  Impl(IngestContext& context, size_t threads, AdmitCall admit)
+      : context_(context), admit_(std::move(admit)), pool_(threads) {}
 
   Reactor* Stream(grpc::CallbackServerContext* call) override {
-    const auto stream = std::make_shared<StreamReactor>(context_, pool_, registry_, call->peer());
+    const auto stream =
+        std::make_shared<StreamReactor>(context_, pool_, registry_, call->peer(), AdmitMessages(*call));
     registry_.Add(stream);
     // A stream that came too late for StopAll().
     if (registry_.stopping()) stream->Stop();
@@ -386,13 +398,26 @@ class IngestService::Impl : public v1::Ingest::WithRawCallbackMethod_Stream<v1::
   }
 
  private:
+  std::function<absl::Status()> AdmitMessages(const grpc::CallbackServerContext& call) const {
+    if (!admit_) return [] { return absl::OkStatus(); };
+    const auto header = call.client_metadata().find("authorization");
+    std::string authorization;
+    if (header != call.client_metadata().end()) {
+      authorization.assign(header->second.data(), header->second.size());
+    }
+    return [this, authorization = std::move(authorization)] {
+      return admit_("/pilotlight.v1.Ingest/Stream", authorization);
+    };
+  }
+
   IngestContext& context_;
+  const AdmitCall admit_;
   StreamRegistry registry_;
   WorkerPool pool_;  // destroyed first: its work uses the registry
 };
 
-IngestService::IngestService(IngestContext& context, size_t threads)
-    : impl_(std::make_unique<Impl>(context, threads)) {}
+IngestService::IngestService(IngestContext& context, size_t threads, AdmitCall admit)
+    : impl_(std::make_unique<Impl>(context, threads, std::move(admit))) {}
 
 IngestService::~IngestService() = default;
 

@@ -9,6 +9,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
+#include "collector/api/grpc_credentials.h"
 #include "collector/ingest/ingest_stream.h"
 #include "pilotlight/v1/command.pb.h"
 
@@ -29,8 +30,9 @@ using CommandDone = std::function<void(const absl::StatusOr<v1::CommandResult>&)
 
 class IngestService {
  public:
-  // `context` must outlive it; so must this the server that the service is registered with.
-  IngestService(IngestContext& context, size_t threads);
+  // `context` must outlive it; so must this the server that the service is registered with. `admit`, when
+  // set, is asked at each message whether the stream's token is still good for it.
+  IngestService(IngestContext& context, size_t threads, AdmitCall admit = nullptr);
   ~IngestService();
 
   grpc::Service& service();

@@ -156,6 +156,29 @@ class TokensTest(unittest.TestCase):
             file.write("- name: broken\n")
         self.assertEqual(self.code(collector, READ, "admin"), 200)  # as before
 
+    def test_a_token_that_is_taken_away_ends_the_stream(self):
+        collector = self.collector()
+        agent = self.stack.enter_context(Agent(
+            self.directory, collector.grpc, "--node.name=here", "--capture.interval=1s", "--capture.duration=200ms",
+            f"--collector.token-file={self.path('write')}"))
+        wait_for("the agent is connected", lambda: "connected to the collector" in agent.output())
+        del self.entries["write"]
+        self.write()
+        wait_for("the stream has ended", lambda: "the token is not known here" in agent.output())
+        nodes = self.cli(collector, ["agents", "-o", "json"], "read")
+        self.assertNotIn("here", nodes.stdout)
+
+    def test_a_page_of_another_site_changes_nothing(self):
+        collector = self.collector()
+        for site, code in ("cross-site", 403), ("same-origin", 200):
+            request = urllib.request.Request(f"http://{collector.http}{ADMIN}", b"", {
+                "Authorization": f"Bearer {self.token('admin')}", "Sec-Fetch-Site": site})
+            try:
+                with urllib.request.urlopen(request, timeout=30) as answer:
+                    self.assertEqual(answer.status, code)
+            except urllib.error.HTTPError as error:
+                self.assertEqual(error.code, code)
+
     def test_without_tokens_everyone_is_let_in_and_the_log_says_so(self):
         collector = self.stack.enter_context(Collector(self.directory))
         wait_for("the collector says so", lambda: "open to everyone: no --auth.token-file" in collector.output())
