@@ -22,15 +22,15 @@ class Authority:
         openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
                 "-subj", f"/CN={name}", "-keyout", self._key, "-out", self.path)
 
-    def sign(self, name, days=1):
+    def sign(self, name, days=1, host="localhost"):
         """Puts name.crt and name.key in place, each by a rename, the key first; valid from yesterday on for `days`
-        from now, which may be negative. For localhost and 127.0.0.1."""
+        from now, which may be negative. For `host` and 127.0.0.1."""
         base = os.path.join(self.directory, name)
         self._serial += 1
         openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-subj", f"/CN={name}",
                 "-keyout", f"{base}.key.new", "-out", f"{base}.csr")
         with open(f"{base}.ext", "w", encoding="utf-8") as file:
-            file.write("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+            file.write(f"subjectAltName=DNS:{host},IP:127.0.0.1\n")
         openssl("x509", "-req", "-in", f"{base}.csr", "-CA", self.path, "-CAkey", self._key, "-days", str(days),
                 "-set_serial", str(self._serial), "-extfile", f"{base}.ext", "-out", f"{base}.crt.new")
         for suffix in "key", "crt":

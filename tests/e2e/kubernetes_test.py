@@ -10,10 +10,13 @@ import subprocess
 import tempfile
 import time
 import unittest
+import urllib.error
 import urllib.parse
+import urllib.request
 
+from authorities import Authority, client_context
 from cluster import NODE, SOURCE, Cluster, tool
-from daemons import BUILD, Daemon, get, run, wait_for
+from daemons import BUILD, Daemon, get, program, run, wait_for
 
 CHART = os.path.join(SOURCE, "helm", "pilotlight")
 CAPABILITIES = {"DAC_READ_SEARCH": 2, "SYS_PTRACE": 19, "SYS_ADMIN": 21, "SYSLOG": 34, "PERFMON": 38, "BPF": 39,
@@ -135,6 +138,48 @@ class KubernetesTest(unittest.TestCase):
 
     def stacks_without(self, capability):
         return self.stacks_with(without(capability))
+
+    def test_it_works_with_certificates_and_tokens(self):
+        directory = self.enterContext(tempfile.TemporaryDirectory())
+        namespace = "secure"
+        authority = Authority(directory, "ca")
+        server = authority.sign("server", host=f"pilotlight-collector.{namespace}.svc")
+        client = authority.sign("client")
+        entries = ""
+        for role in "write", "read":
+            entries += run(program("pilotlight-collector"), "token", f"--name={role}", f"--role={role}",
+                           f"--out={directory}/{role}")
+        with open(f"{directory}/tokens.yaml", "w", encoding="utf-8") as file:
+            file.write(entries)
+        with open(f"{directory}/web.yaml", "w", encoding="utf-8") as file:
+            file.write("tls_server_config: {cert_file: tls.crt, key_file: tls.key}\n")
+        self.cluster.kubectl("create", "namespace", namespace)
+        for name, files in (
+                ("grpc", {"tls.crt": server.cert, "tls.key": server.key, "ca.crt": authority.path}),
+                ("agents", {"tls.crt": client.cert, "tls.key": client.key}),
+                ("web", {"web.yaml": f"{directory}/web.yaml", "tls.crt": server.cert, "tls.key": server.key}),
+                ("tokens", {"tokens.yaml": f"{directory}/tokens.yaml"}),
+                ("write", {"token": f"{directory}/write"}), ("read", {"token": f"{directory}/read"})):
+            self.cluster.kubectl("create", "secret", "generic", name, "-n", namespace,
+                                 *(f"--from-file={key}={path}" for key, path in files.items()))
+        release = Release(self.cluster, namespace)
+        self.addCleanup(self.cluster.helm, "uninstall", "pilotlight", "--namespace", namespace, "--wait")
+        release.install("--set=collector.persistence.enabled=false,tls.existingSecret=grpc,tls.agentSecret=agents",
+                        "--set=auth.tokensSecret=tokens,auth.agentTokenSecret=write,auth.readTokenSecret=read",
+                        "--set=collector.web.configSecret=web,collector.web.tls=true")
+        release.wait_for_windows()
+        self.cluster.helm("test", "pilotlight", "--namespace", namespace, "--timeout=120s")
+
+        context = client_context(authority)
+        context.check_hostname = False  # by the pod's address
+        url = f"https://{release.collector_address(4040)}/metrics"
+        with self.assertRaises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(url, timeout=10, context=context)
+        self.assertEqual(refused.exception.code, 401)
+        with open(f"{directory}/read", encoding="utf-8") as file:
+            request = urllib.request.Request(url, headers={"Authorization": f"Bearer {file.read().strip()}"})
+        with urllib.request.urlopen(request, timeout=10, context=context) as answer:
+            self.assertRegex(answer.read().decode(), r'pilotlight_ingest_windows_total\{outcome="stored"\} [1-9]')
 
     def test_the_agent_has_the_rights_that_the_chart_names_and_no_more(self):
         process = status(self.cluster.pid(self.cluster.pod("profiling", "agent")))
