@@ -98,6 +98,7 @@ void AddListenFlags(CLI::App& app, Configuration& configuration) {
 
 struct SizeFlags {
   uint64_t max_message = 0;
+  uint64_t max_rate = 0;
   uint64_t max_dictionary = 0;
   uint64_t max_dictionaries = 0;
   uint64_t cache = 0;
@@ -113,6 +114,10 @@ void AddIngestFlags(CLI::App& app, IngestLimits& limits, SizeFlags& sizes) {
   sizes.max_message = limits.max_message_bytes;
   sizes.max_dictionary = limits.wire.max_dictionary_bytes;
   sizes.max_dictionaries = limits.max_dictionaries_bytes;
+  sizes.max_rate = limits.max_bytes_per_second;
+  AddSizeFlag(
+      app, "--ingest.max-bytes-per-second", sizes.max_rate,
+      "Of one agent, decompressed, in the mean over a minute; what comes faster waits. 0 is no limit");
   AddSizeFlag(app, "--ingest.max-message-bytes", sizes.max_message, "Largest window, decompressed");
   AddSizeFlag(app, "--ingest.max-dictionary-bytes", sizes.max_dictionary,
               "Memory for the names of one agent");
@@ -240,6 +245,7 @@ int main(int argc, char** argv) {         // NOLINT(bugprone-exception-escape)
   configuration.store.cache_bytes = sizes.cache;
   configuration.store.merge_cache_bytes = sizes.query_cache;
   limits.max_message_bytes = sizes.max_message;
+  limits.max_bytes_per_second = sizes.max_rate;
   limits.wire.max_dictionary_bytes = sizes.max_dictionary;
   limits.max_dictionaries_bytes = sizes.max_dictionaries;
   configuration.collector.page_files = PageFiles();

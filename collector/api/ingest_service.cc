@@ -1,6 +1,7 @@
 #include "collector/api/ingest_service.h"
 
 #include <google/protobuf/arena.h>
+#include <grpcpp/alarm.h>
 #include <grpcpp/grpcpp.h>
 #include <spdlog/spdlog.h>
 
@@ -19,6 +20,7 @@
 #include "collector/api/log_limit.h"
 #include "collector/api/status.h"
 #include "collector/api/worker_pool.h"
+#include "collector/ingest/byte_budget.h"
 #include "pilotlight/v1/ingest.grpc.pb.h"
 
 namespace pilotlight::collector {
@@ -101,7 +103,8 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
         registry_(registry),
         peer_(std::move(peer)),
         admit_(std::move(admit)),
-        stream_(context) {}
+        stream_(context),
+        budget_(context.limits().max_bytes_per_second) {}
 
   // REQUIRES: registered.
   void Begin() {
@@ -148,6 +151,7 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
     {
       const MutexLock lock(mutex_);
       stopping_ = true;
+      if (alarm_ != nullptr) alarm_->Cancel();
       if (holds_ > 0) return;
     }
     FinishOnce(Unavailable());
@@ -173,6 +177,7 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
   }
 
   static constexpr size_t kMaxAsked = 16;
+  static constexpr absl::Duration kLongestWait = absl::Minutes(1);
   struct Outgoing {
     grpc::ByteBuffer message;
     bool is_answer = false;
@@ -181,6 +186,9 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
   // In the pool.
   void Process() {
     const bool knows_agent = !stream_.agent().empty();
+    const auto now =
+        absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+    wait_ = std::min(budget_.Spend(request_.Length(), now), kLongestWait);
     IngestStream::Outcome outcome;
     outcome.status = admit_();
     if (outcome.status.ok()) outcome = ReceiveRequest();
@@ -288,6 +296,15 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
     {
       const MutexLock lock(mutex_);
       stop = stopping_;
+      if (!stop && wait_ > absl::ZeroDuration()) {
+        // The hold waits too, and with it the stream stays. gRPC holds back what the agent sends meanwhile.
+        context_.metrics().Throttled();
+        alarm_ = std::make_unique<grpc::Alarm>();
+        alarm_->Set(std::chrono::system_clock::now() + absl::ToChronoNanoseconds(wait_),
+                    [this](bool /*in_time*/) { Continue(); });
+        wait_ = absl::ZeroDuration();
+        return;
+      }
     }
     if (!stop) StartRead(&request_);
     LetGo();
@@ -332,6 +349,8 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
   const std::string peer_;
   const std::function<absl::Status()> admit_;
   IngestStream stream_;
+  ByteBudget budget_;
+  absl::Duration wait_;  // before the next read
   grpc::ByteBuffer request_;
   absl::Status end_;
   bool open_ = false;
@@ -339,6 +358,7 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
   Mutex mutex_;
   int holds_ ABSL_GUARDED_BY(mutex_) = 1;  // Begin() has the first
   bool stopping_ ABSL_GUARDED_BY(mutex_) = false;
+  std::unique_ptr<grpc::Alarm> alarm_ ABSL_GUARDED_BY(mutex_);
   bool finished_ ABSL_GUARDED_BY(mutex_) = false;
   bool writing_ ABSL_GUARDED_BY(mutex_) = false;
   std::deque<Outgoing> outgoing_ ABSL_GUARDED_BY(mutex_);             // the first is being written

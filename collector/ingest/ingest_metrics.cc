@@ -56,6 +56,9 @@ IngestMetrics::IngestMetrics(prometheus::Registry& registry)
       bytes_(Counters(registry, "pilotlight_ingest_received_bytes_total",
                       "Messages received from agents, in bytes after decompression.")
                  .Add({})),
+      throttled_(Counters(registry, "pilotlight_ingest_throttled_messages_total",
+                          "Messages after which an agent had to wait, as it sent more than it may.")
+                     .Add({})),
       streams_(Gauges(registry, "pilotlight_ingest_streams", "Agents connected now.").Add({})),
       dictionary_bytes_(Gauges(registry, "pilotlight_ingest_dictionary_bytes",
                                "Memory that the dictionaries of all connected agents take.")

@@ -29,6 +29,7 @@ class IngestMetrics {
   void StreamOpened() { streams_.Increment(); }
   void StreamClosed() { streams_.Decrement(); }
   void Broken(BreakReason reason);
+  void Throttled() { throttled_.Increment(); }
   void ReceivedBytes(uint64_t bytes) { bytes_.Increment(static_cast<double>(bytes)); }
   void SetDictionaryBytes(uint64_t bytes) { dictionary_bytes_.Set(static_cast<double>(bytes)); }
 
@@ -43,6 +44,7 @@ class IngestMetrics {
   prometheus::Counter& samples_;
   prometheus::Counter& missing_;
   prometheus::Counter& bytes_;
+  prometheus::Counter& throttled_;
   prometheus::Gauge& streams_;
   prometheus::Gauge& dictionary_bytes_;
   prometheus::Histogram& append_seconds_;

@@ -32,6 +32,7 @@
 namespace pilotlight::collector {
 namespace {
 
+using testing::ContainsRegex;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
@@ -262,6 +263,34 @@ TEST_F(CollectorTest, AMessageThatIsHugeOnceDecompressedIsNotTaken) {
   bomb.SendRequest(request);
   const grpc::Status status = bomb.Finish();
   EXPECT_EQ(status.error_code(), grpc::StatusCode::RESOURCE_EXHAUSTED) << status.error_message();
+}
+
+TEST_F(CollectorTest, AnAgentThatSendsTooFastWaitsAndLosesNothing) {
+  collector_.reset();
+  store_.reset();
+  options_.ingest.max_bytes_per_second = 200;
+  Start();
+  AgentStream stream(collector_->grpc_port(), "fast");
+  stream.SendHello();
+  stream.Send(WindowOf("shop", kNow, {{std::string(12'050, 'f'), 1}}), 1);  // of the 12,000 of a minute
+  ASSERT_TRUE(stream.Receive()->has_acknowledgement());
+  stream.Send(WindowOf("shop", kNow, {{"main", 1}}), 2);
+  ASSERT_TRUE(stream.Receive()->has_acknowledgement());
+  EXPECT_THAT(Get("/metrics").body, ContainsRegex("\npilotlight_ingest_throttled_messages_total [12]\n"));
+}
+
+TEST_F(CollectorTest, ShuttingDownDoesNotWaitForAnAgentThatMustWait) {
+  collector_.reset();
+  store_.reset();
+  options_.ingest.max_bytes_per_second = 10;
+  Start();
+  AgentStream stream(collector_->grpc_port(), "fast");
+  stream.SendHello();
+  stream.Send(WindowOf("shop", kNow, {{std::string(16'000, 'f'), 1}}), 1);
+  ASSERT_TRUE(stream.Receive()->has_acknowledgement());
+  std::thread stopper([this] { collector_.reset(); });
+  EXPECT_EQ(stream.Finish().error_code(), grpc::StatusCode::UNAVAILABLE);
+  stopper.join();
 }
 
 TEST_F(CollectorTest, ShuttingDownEndsStreamsWithUnavailable) {

@@ -1,0 +1,18 @@
+#include "collector/ingest/byte_budget.h"
+
+#include <algorithm>
+
+namespace pilotlight::collector {
+
+absl::Duration ByteBudget::Spend(size_t bytes, absl::Time now) {
+  if (bytes_per_second_ == 0) return absl::ZeroDuration();
+  // A clock that was put back earns nothing.
+  const double seconds =
+      last_ == absl::InfinitePast() ? 0 : std::max(0.0, absl::ToDoubleSeconds(now - last_));
+  last_ = now;
+  left_ = std::min(kSavings * bytes_per_second_, left_ + seconds * bytes_per_second_) -
+          static_cast<double>(bytes);
+  return left_ >= 0 ? absl::ZeroDuration() : absl::Seconds(-left_ / bytes_per_second_);
+}
+
+}  // namespace pilotlight::collector
