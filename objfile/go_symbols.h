@@ -72,6 +72,8 @@ class GoSymbols {
 
   bool IsMcall(const Function& function) const { return function.func_id == mcall_id_; }
   bool IsMorestack(const Function& function) const { return function.func_id == mcall_id_ + 1; }
+  // What its runtime is made of is known: 1.18 to 1.26.
+  bool has_known_runtime() const { return go_minor_version_ >= 18 && go_minor_version_ <= 26; }
   const std::string& go_version() const { return go_version_; }
   // 22 of "go1.22.12"; 0 when the file does not say.
   int go_minor_version() const { return go_minor_version_; }

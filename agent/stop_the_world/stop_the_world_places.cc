@@ -15,8 +15,6 @@
 namespace pilotlight::agent {
 namespace {
 
-constexpr int kFirstVersion = 18;
-constexpr int kLastVersion = 26;
 // What startTheWorldWithSema is told, since when.
 constexpr int kToldWhenItWasToStop = 22;
 constexpr int kToldWhenItHadStopped = 23;
@@ -69,8 +67,8 @@ std::vector<StopTheWorldPlace> FindStopTheWorldPlaces(const ElfFile& elf) {
   if (elf.machine() != EM_X86_64) return {};
   const absl::StatusOr<std::unique_ptr<GoSymbols>> go = GoSymbols::Create(elf);
   if (!go.ok()) return {};
+  if (!(*go)->has_known_runtime()) return {};
   const int version = (*go)->go_minor_version();
-  if (version < kFirstVersion || version > kLastVersion) return {};
   const Functions functions = FindFunctions(**go);
   if (functions.size() < std::size(kFunctions)) return {};
   const std::optional<uint64_t> started = FindCall(elf, functions.at(kStart), functions.at(kAfterStart));

@@ -14,6 +14,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
+#include "agent/capture/ebpf/pid_namespace.h"
 #include "agent/capture/perf_event.h"
 #include "agent/stop_the_world/stop_the_world_places.h"
 #include "base/file.h"
@@ -28,8 +29,6 @@ constexpr size_t kMaxExecutables = 256;
 constexpr uint64_t kIdleWindows = 60;
 // A breakpoint, the program, and going on; see docs/performance.md.
 constexpr absl::Duration kTimeOfHit = absl::Microseconds(2);
-// The initial pid namespace's number, PROC_PID_INIT_INO in include/linux/proc_ns.h.
-constexpr ino_t kInitialPidNamespace = 0xEFFFFFFC;
 
 // Of Linux 6.6, include/uapi/linux/bpf.h: newer than the headers we build with.
 constexpr uint32_t kTraceUprobeMulti = 48;  // BPF_TRACE_UPROBE_MULTI
@@ -84,11 +83,7 @@ void StopTheWorldProbes::SkeletonDeleter::operator()(stop_the_world_bpf* skeleto
 absl::StatusOr<std::unique_ptr<StopTheWorldProbes>> StopTheWorldProbes::Create(std::string proc_root) {
   Skeleton skeleton(stop_the_world_bpf::open(nullptr));
   if (skeleton == nullptr) return LoadError(errno);
-  struct stat pid_namespace {};
-  if (stat("/proc/self/ns/pid", &pid_namespace) == 0 && pid_namespace.st_ino != kInitialPidNamespace) {
-    skeleton->rodata->pid_namespace_device = pid_namespace.st_dev;
-    skeleton->rodata->pid_namespace_inode = pid_namespace.st_ino;
-  }
+  SetPidNamespace(*skeleton->rodata);
   bpf_program__set_expected_attach_type(skeleton->progs.on_probe,
                                         static_cast<bpf_attach_type>(kTraceUprobeMulti));
   if (const int error = stop_the_world_bpf::load(skeleton.get()); error != 0) return LoadError(-error);

@@ -17,8 +17,6 @@ namespace {
 constexpr size_t kMaxProcesses = 4096;
 constexpr size_t kMaxFiles = 1024;
 
-constexpr int kFirstVersion = 18;
-constexpr int kLastVersion = 26;
 // Of runtime/asm_amd64.s behind runtime.mcall.
 constexpr uint32_t kFunctionsBehindMcall = 16;
 
@@ -32,8 +30,8 @@ std::optional<GoProgram> FindGoProgram(const ElfFile& elf) {
   if (elf.machine() != EM_X86_64) return std::nullopt;
   const absl::StatusOr<std::unique_ptr<GoSymbols>> go = GoSymbols::Create(elf);
   if (!go.ok()) return std::nullopt;
+  if (!(*go)->has_known_runtime()) return std::nullopt;
   const int version = (*go)->go_minor_version();
-  if (version < kFirstVersion || version > kLastVersion) return std::nullopt;
   for (uint32_t i = 0; i < (*go)->function_count(); ++i) {
     const std::optional<GoSymbols::Function> mcall = (*go)->FunctionAt(i);
     if (!mcall.has_value() || !(*go)->IsMcall(*mcall)) continue;

@@ -29,12 +29,9 @@
 /* clang-format on */
 
 #include "abi.h"
+#include "pid_namespace.h"
 
 char LICENSE[] SEC("license") = "GPL";
-
-/* The agent's pid namespace, or 0 when it is the initial one. */
-const volatile __u64 pid_namespace_device = 0;
-const volatile __u64 pid_namespace_inode = 0;
 
 /* The kernel has the helper bpf_task_pt_regs, of Linux 5.15. */
 const volatile __u8 has_task_pt_regs = 0;
@@ -231,17 +228,12 @@ static __always_inline void count_stack(struct pl_cpu* cpu, __u32 cpu_number, __
 
 /* The process of the current thread, when it is to be sampled; else 0. */
 static __always_inline __u32 find_process(struct pl_counters* counters, __u32 count) {
-  __u32 tgid;
-  if (pid_namespace_inode != 0) {
-    struct bpf_pidns_info ids;
-    if (bpf_get_ns_current_pid_tgid(pid_namespace_device, pid_namespace_inode, &ids, sizeof(ids)) != 0) {
-      counters->other_namespace += count;
-      return 0;
-    }
-    tgid = ids.tgid;
-  } else {
-    tgid = bpf_get_current_pid_tgid() >> 32;
+  const __s64 own = current_tgid();
+  if (own < 0) {
+    counters->other_namespace += count;
+    return 0;
   }
+  const __u32 tgid = own;
   if (tgid == 0) {
     counters->idle += count;
     return 0;

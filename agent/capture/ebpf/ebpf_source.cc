@@ -4,7 +4,6 @@
 #include <bpf/libbpf.h>
 #include <poll.h>
 #include <sys/ioctl.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <bit>
@@ -20,6 +19,7 @@
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "agent/capture/ebpf/off_cpu_source.h"
+#include "agent/capture/ebpf/pid_namespace.h"
 #include "agent/capture/ebpf/wait_reason.h"
 #include "agent/capture/monotonic_time.h"
 #include "agent/capture/perf_event.h"
@@ -31,9 +31,6 @@
 
 namespace pilotlight::agent {
 namespace {
-
-// The initial pid namespace's number, PROC_PID_INIT_INO in include/linux/proc_ns.h.
-constexpr ino_t kInitialPidNamespace = 0xEFFFFFFC;
 
 int LogLibbpf(libbpf_print_level level, const char* format, va_list arguments) {
   if (level == LIBBPF_DEBUG) return 0;
@@ -241,10 +238,7 @@ absl::StatusOr<std::unique_ptr<EbpfSource>> EbpfSource::Create(const EbpfLimits&
     return absl::UnimplementedError("off-CPU profiles need Linux 5.15 or later");
   }
   OffCpuProbe::Choose(*skeleton, off_cpu, possible_cpus);
-  struct stat pid_namespace {};
-  if (stat("/proc/self/ns/pid", &pid_namespace) == 0 && pid_namespace.st_ino != kInitialPidNamespace) {
-    skeleton->rodata->pid_namespace_device = pid_namespace.st_dev;
-    skeleton->rodata->pid_namespace_inode = pid_namespace.st_ino;
+  if (SetPidNamespace(*skeleton->rodata)) {
     spdlog::info("ebpf: only processes of the agent's own pid namespace are seen (hostPID would show all)");
   }
   if (const int error = sampler_bpf::load(skeleton.get()); error != 0) return LoadError(-error);

@@ -11,13 +11,10 @@
 #include <bpf/bpf_tracing.h>
 /* clang-format on */
 
+#include "../../capture/bpf/pid_namespace.h"
 #include "stop_the_world_abi.h"
 
 char LICENSE[] SEC("license") = "GPL";
-
-/* The agent's pid namespace, or 0 when it is the initial one. */
-const volatile __u64 pid_namespace_device = 0;
-const volatile __u64 pid_namespace_inode = 0;
 
 __u64 hits = 0;
 
@@ -85,15 +82,9 @@ static __always_inline void count_pause(__u32 tgid, const struct world* world) {
 SEC("kprobe")
 int on_probe(struct pt_regs* ctx) {
   __sync_fetch_and_add(&hits, 1);
-  __u32 tgid;
-  if (pid_namespace_inode != 0) {
-    struct bpf_pidns_info ids;
-    if (bpf_get_ns_current_pid_tgid(pid_namespace_device, pid_namespace_inode, &ids, sizeof(ids)) != 0)
-      return 0;
-    tgid = ids.tgid;
-  } else {
-    tgid = bpf_get_current_pid_tgid() >> 32;
-  }
+  const __s64 own = current_tgid();
+  if (own < 0) return 0;
+  const __u32 tgid = own;
   const __u64 place = bpf_get_attach_cookie(ctx);
   struct world fresh = {};
   if (place == PL_WORLD_STOPS) {
