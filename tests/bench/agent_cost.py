@@ -171,9 +171,9 @@ def stop_the_world(directory, collector):
             return int(load.ask("rounds").removeprefix("rounds="))
 
         def throughput():
-            before, start = rounds(), time.monotonic()
+            before, cpu = rounds(), cpu_seconds(load.pid)
             time.sleep(seconds)
-            return (rounds() - before) / (time.monotonic() - start)
+            return (rounds() - before) / (cpu_seconds(load.pid) - cpu)
 
         def with_probes():
             nonlocal runs, nanoseconds
@@ -196,10 +196,10 @@ def stop_the_world(directory, collector):
             print(f"\r  pair {pair + 1} of {ARGUMENTS.pairs}", end="", file=sys.stderr, flush=True)
     print("\r", end="", file=sys.stderr)
     print(f"Probes at the stops of a Go program that makes garbage all the time, {ARGUMENTS.pairs} pairs of {seconds} s:")
-    report("  less work done, median", statistics.median(changes), "%", 0.1)
+    report("  less work by CPU second, median", statistics.median(changes), "%", 0.1)
     quartiles = statistics.quantiles(changes, n=4)
-    report("  less work done, quartiles, lower", quartiles[0], "%")
-    report("  less work done, quartiles, upper", quartiles[2], "%")
+    report("  less work by CPU second, quartiles, lower", quartiles[0], "%")
+    report("  less work by CPU second, quartiles, upper", quartiles[2], "%")
     report("  probes hit a second", runs / (seconds * ARGUMENTS.pairs), "")
     report("  time in the BPF program", nanoseconds / max(1, runs) / 1e3, "us a hit")
 
