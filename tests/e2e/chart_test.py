@@ -138,7 +138,7 @@ class ChartTest(unittest.TestCase):
     def test_a_value_that_is_none_is_refused(self):
         for values, complaint in (
                 ({"agent": {"extraArg": []}}, "additional properties 'extraArg' not allowed"),
-                ({"agent": {"pprofDiscover": ["cpu"]}}, "value must be one of"),
+                ({"agent": {"pprofDiscover": ["trace"]}}, "value must be one of"),
                 ({"tls": {"agentSecret": "a"}}, "tls.agentSecret without tls.existingSecret"),
                 ({"collector": {"persistence": {"whenDeleted": "Maybe"}}}, "value must be one of"),
                 ({"collector": {"enabled": False}}, "agents without a collector: set agent.collectorAddress"),
