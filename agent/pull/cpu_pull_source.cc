@@ -25,7 +25,7 @@ absl::StatusOr<Capture> CpuPullSource::Run(const CaptureOptions& options, Proces
   capture.turns = static_cast<int>(endpoints.size());
 
   const absl::Duration seconds = PprofSeconds(options.duration);
-  EndpointAnswer answer;
+  PprofAnswer answer;
   const auto pull = [&] {
     answer = GetProfiles(endpoint, absl::StrCat("profile?seconds=", absl::ToInt64Seconds(seconds)),
                          seconds + grace_, stop);

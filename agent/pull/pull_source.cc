@@ -46,7 +46,7 @@ std::vector<Profile> PullSource::Pull(const GoEndpoint& endpoint, const StopSign
   };
   const auto pull = [&] {
     for (const std::string& kind : options_.kinds) {
-      EndpointAnswer answer = GetProfiles(endpoint, kind, options_.timeout, stop);
+      PprofAnswer answer = GetProfiles(endpoint, kind, options_.timeout, stop);
       if (answer.failure.has_value()) fail(kind, *answer.failure);
       if (!answer.reached) {
         endpoints_->Lost(endpoint.pid);

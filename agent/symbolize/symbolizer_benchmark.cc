@@ -84,9 +84,7 @@ void BM_CachedAddress(benchmark::State& state, const std::string& path) {
   state.counters["cache_bytes"] = static_cast<double>(symbolizer.stats().cached_bytes);
 }
 
-void BM_UncachedAddress(benchmark::State& state, const std::string& path) {
-  const std::vector<uint64_t> addresses = NamedAddresses(path, 4096);
-  Binary binary(Open(path, std::make_shared<BlockCache>(/*slots=*/128)));
+void LookUpInTurn(benchmark::State& state, Binary& binary, const std::vector<uint64_t>& addresses) {
   std::vector<SourceFrame> frames;
   size_t i = 0;
   size_t found = 0;
@@ -97,6 +95,12 @@ void BM_UncachedAddress(benchmark::State& state, const std::string& path) {
     i = (i + 1) % addresses.size();
   }
   state.counters["frames_per_address"] = static_cast<double>(found) / static_cast<double>(state.iterations());
+}
+
+void BM_UncachedAddress(benchmark::State& state, const std::string& path) {
+  const std::vector<uint64_t> addresses = NamedAddresses(path, 4096);
+  Binary binary(Open(path, std::make_shared<BlockCache>(/*slots=*/128)));
+  LookUpInTurn(state, binary, addresses);
 }
 
 void BM_Load(benchmark::State& state, const std::string& path) {
@@ -134,16 +138,7 @@ void BM_UncachedAddressByDebugInformation(benchmark::State& state) {
   Binary binary(Open(DebugBinary(), std::make_shared<BlockCache>(/*slots=*/128)));
   binary.OpenDebugInfo();
   CHECK(binary.has_debug_info());
-  std::vector<SourceFrame> frames;
-  size_t i = 0;
-  size_t found = 0;
-  for ([[maybe_unused]] auto _ : state) {
-    frames.clear();
-    binary.Lookup(addresses[i], frames);
-    found += frames.size();
-    i = (i + 1) % addresses.size();
-  }
-  state.counters["frames_per_address"] = static_cast<double>(found) / static_cast<double>(state.iterations());
+  LookUpInTurn(state, binary, addresses);
 }
 
 void BM_LoadKernelSymbols(benchmark::State& state) {

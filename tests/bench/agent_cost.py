@@ -96,6 +96,26 @@ def report(what, value, unit, target=None):
     print(f"{what:<58} {value:9.3f} {unit}{verdict}", flush=True)
 
 
+def report_quartiles(what, changes):
+    lower, _, upper = statistics.quantiles(changes, n=4)
+    report(f"{what}, quartiles, lower", lower, "%")
+    report(f"{what}, quartiles, upper", upper, "%")
+
+
+def interleaved(off, on):
+    """What both give, in pairs (off, on), each first in half of them."""
+    results = []
+    for pair in range(ARGUMENTS.pairs):
+        if pair % 2 == 0:
+            without, with_it = off(), on()
+        else:
+            with_it, without = on(), off()
+        results.append((without, with_it))
+        print(f"\r  pair {pair + 1} of {ARGUMENTS.pairs}", end="", file=sys.stderr, flush=True)
+    print("\r", end="", file=sys.stderr)
+    return results
+
+
 def continuous(directory, collector):
     with Daemon(directory, workload("deep_stacks"), "1"), Daemon(directory, workload("deep_stacks_go")), \
             Agent(directory, collector.grpc, "--capture.duration=10s", "--capture.interval=10s") as agent:
@@ -163,7 +183,6 @@ def stop_the_world(directory, collector):
     """The agent sleeps for ever while its probes are there; when it has gone they have gone too."""
     seconds = 3
     path = programs.build_go("garbage", "1.26.8")
-    changes = []
     with programs.Workload(path) as load:
         load.ask("allocate")
 
@@ -189,17 +208,10 @@ def stop_the_world(directory, collector):
                 return result
 
         runs = nanoseconds = 0
-        for pair in range(ARGUMENTS.pairs):
-            first, second = (throughput, with_probes) if pair % 2 == 0 else (with_probes, throughput)
-            results = {first: first(), second: second()}
-            changes.append((1 - results[with_probes] / results[throughput]) * 100)
-            print(f"\r  pair {pair + 1} of {ARGUMENTS.pairs}", end="", file=sys.stderr, flush=True)
-    print("\r", end="", file=sys.stderr)
+        changes = [(1 - on / off) * 100 for off, on in interleaved(throughput, with_probes)]
     print(f"Probes at the stops of a Go program that makes garbage all the time, {ARGUMENTS.pairs} pairs of {seconds} s:")
     report("  less work by CPU second, median", statistics.median(changes), "%", 0.1)
-    quartiles = statistics.quantiles(changes, n=4)
-    report("  less work by CPU second, quartiles, lower", quartiles[0], "%")
-    report("  less work by CPU second, quartiles, upper", quartiles[2], "%")
+    report_quartiles("  less work by CPU second", changes)
     report("  probes hit a second", runs / (seconds * ARGUMENTS.pairs), "")
     report("  time in the BPF program", nanoseconds / max(1, runs) / 1e3, "us a hit")
 
@@ -226,21 +238,11 @@ def paired(directory, collector):
             await_windows(agent, 1)  # so that its start is not part of the run
             return fixed_work(units)
 
-    cpu_changes, wall_changes = [], []
-    for pair in range(ARGUMENTS.pairs):
-        if pair % 2 == 0:
-            off, on = without_agent(), with_agent()
-        else:
-            on, off = with_agent(), without_agent()
-        cpu_changes.append((on[0] / off[0] - 1) * 100)
-        wall_changes.append((on[1] / off[1] - 1) * 100)
-        print(f"\r  pair {pair + 1} of {ARGUMENTS.pairs}", end="", file=sys.stderr, flush=True)
-    print("\r", end="", file=sys.stderr)
+    pairs = interleaved(without_agent, with_agent)
+    cpu_changes, wall_changes = ([(on[clock] / off[clock] - 1) * 100 for off, on in pairs] for clock in (0, 1))
     print(f"A fixed amount of work on two cores, {ARGUMENTS.pairs} interleaved pairs with and without:")
     report("  CPU time, median change", statistics.median(cpu_changes), "%", 0.3)
-    quartiles = statistics.quantiles(cpu_changes, n=4)
-    report("  CPU time, quartiles, lower", quartiles[0], "%")
-    report("  CPU time, quartiles, upper", quartiles[2], "%")
+    report_quartiles("  CPU time", cpu_changes)
     report("  wall time, median change", statistics.median(wall_changes), "%")
 
 

@@ -6,13 +6,13 @@ Also where the runtime hangs when the agent starts: capturing goes on meanwhile,
 import contextlib
 import json
 import os
-import re
 import subprocess
 import tempfile
 
 import programs
 from containers import Containerd, PodOfOne
 from daemons import Agent, Collector, get, wait_for
+from metrics_text import series_value
 
 CPU = "process_cpu:cpu:nanoseconds:cpu:nanoseconds"
 GOROUTINES = "goroutine:goroutine:count:goroutine:count"
@@ -55,8 +55,7 @@ def series(collector, profile_type):
 
 def metric(agent, name):
     """The value of one of the agent's metrics, given with its labels; None when it is not there."""
-    found = re.search(rf"^{re.escape(name)} (\S+)$", get(f"http://{agent.http}/metrics"), re.MULTILINE)
-    return float(found.group(1)) if found else None
+    return series_value(get(f"http://{agent.http}/metrics"), name)
 
 
 def check_labels(agent, collector):

@@ -5,19 +5,18 @@ Programs inside their pods are found and asked in turn. A program that is named 
 
 import contextlib
 import json
-import re
 import subprocess
 import tempfile
 
 import programs
 from daemons import Agent, Collector, get, wait_for
+from metrics_text import series_value
 
 KINDS = ("cpu", "garbage")
 
 
 def metric(agent, name):
-    found = re.search(rf"^{re.escape(name)} (\S+)$", get(f"http://{agent.http}/metrics"), re.M)
-    return float(found[1]) if found else 0
+    return series_value(get(f"http://{agent.http}/metrics"), name) or 0
 
 
 def check_pods(directory, collector, stack):

@@ -9,19 +9,29 @@ import tempfile
 
 import programs
 from daemons import Agent, Collector, get, wait_for
+from metrics_text import series_value
 
 FAMILY = "pilotlight_go_gc_pause_seconds"
 
 
 def metric(agent, name, service):
     """Its value, or None when it is not there."""
-    found = re.search(rf'^{name}{{service="{re.escape(service)}"}} (\S+)$', get(f"http://{agent.http}/metrics"), re.M)
-    return float(found.group(1)) if found else None
+    return series_value(get(f"http://{agent.http}/metrics"), f'{name}{{service="{service}"}}')
 
 
 def counted(load, command):
     """(cycles, sum of their pauses in ns), by the program's runtime."""
     return tuple(int(n) for n in re.fullmatch(r"cycles=(\d+) pause_total_ns=(\d+)", load.ask(command)).groups())
+
+
+def make_garbage(load, agent, service, seconds):
+    """For so many seconds of CPU time; returns what was counted then."""
+    counted(load, "allocate")
+    before = metric(agent, "pilotlight_cpu_seconds_total", service)
+    wait_for(f"{seconds} s of garbage",
+             lambda: metric(agent, "pilotlight_cpu_seconds_total", service) - before > seconds,
+             seconds=10 * seconds + 60, every=0.5)
+    return counted(load, "spin")
 
 
 def check(version, mode, seconds, agent):
@@ -30,10 +40,7 @@ def check(version, mode, seconds, agent):
     with programs.Workload(path) as load:
         cycles, total = counted(load, "spin")
         wait_for("the first look", lambda: metric(agent, f"{FAMILY}_count", service) == 0)
-        counted(load, "allocate")
-        wait_for(f"{seconds} s of garbage", lambda: metric(agent, "pilotlight_cpu_seconds_total", service) > seconds,
-                 seconds=10 * seconds + 60, every=0.5)
-        more_cycles, more_total = counted(load, "spin")
+        more_cycles, more_total = make_garbage(load, agent, service, seconds)
         expected = more_cycles - cycles
         wait_for(f"{expected} pauses", lambda: metric(agent, f"{FAMILY}_count", service) == expected)
         pauses = metric(agent, f"{FAMILY}_sum", service)

@@ -3,12 +3,14 @@ middle of a window. It stays within its budget and its memory, says what it left
 """
 
 import contextlib
+import os
 import re
 import tempfile
 import time
 
 import programs
 from daemons import Agent, Collector, get, run, wait_for
+from metrics_text import series_value
 
 GO_PROCESSES = 500
 MAX_MIB = 64
@@ -17,7 +19,7 @@ MAX_OVERHEAD = 0.0005
 BUCKET_SECONDS = 600
 DEFAULT_OVERHEAD = 0.005
 MORE_SKIPPED = 30
-CPUS = programs.os.cpu_count()
+CPUS = os.cpu_count()
 
 
 def cpu_seconds(pid):
@@ -30,17 +32,12 @@ def peak_mib(pid):
         return int(re.search(r"VmHWM:\s+(\d+) kB", status.read())[1]) / 1024
 
 
-class Metrics:
-    def __init__(self, agent):
-        self.text = get(f"http://{agent.http}/metrics")
-
-    def value(self, name):
-        found = re.search(rf"^{re.escape(name)} (\S+)$", self.text, re.M)
-        return float(found[1]) if found else 0
+def metric(agent, name):
+    return series_value(get(f"http://{agent.http}/metrics"), name) or 0
 
 
 def windows(agent, outcome):
-    return Metrics(agent).value(f'pilotlight_capture_windows_total{{outcome="{outcome}",source="ebpf"}}')
+    return metric(agent, f'pilotlight_capture_windows_total{{outcome="{outcome}",source="ebpf"}}')
 
 
 def stacks_of(service, collector):
@@ -61,7 +58,7 @@ def check_without_budget(directory, collector):
         wait_for("five windows", lambda: windows(agent, "ok") >= 5)
         for service in "blockers-1.26.8-exe", "forks":
             assert stacks_of(service, collector), service
-        unnamed = Metrics(agent).value('pilotlight_symbol_unnamed_addresses_total{reason="no_mapping"}')
+        unnamed = metric(agent, 'pilotlight_symbol_unnamed_addresses_total{reason="no_mapping"}')
         print(f"Without a budget: {unnamed:.0f} addresses of processes that had gone", flush=True)
         check_memory(agent)
 
@@ -78,14 +75,13 @@ def check_budget(directory, collector):
         taken = windows(agent, "ok")
         wait_for("more of them", lambda: windows(agent, "skipped") >= MORE_SKIPPED, seconds=10 * MORE_SKIPPED, every=5)
         waiting = (cpu_seconds(agent.process.pid) - used) / (time.monotonic() - since)
-        metrics = Metrics(agent)
         print(f"With {MAX_OVERHEAD:.2%} of the node: {used:.2f} s of CPU in {taken:.0f} windows, {allowed:.2f} s allowed; "
               f"then {waiting:.2%} of a core while it left windows out", flush=True)
         # The last window is paid for when it is over.
         assert used < 1.3 * allowed, (used, allowed)
         assert windows(agent, "ok") == taken
         assert waiting < DEFAULT_OVERHEAD * CPUS, waiting
-        assert metrics.value("pilotlight_capture_throttle") == 3
+        assert metric(agent, "pilotlight_capture_throttle") == 3
         check_memory(agent)
 
 

@@ -9,6 +9,7 @@ import tempfile
 import time
 
 from daemons import Agent, Collector, Daemon, get, program, wait_for
+from metrics_text import series_value
 from programs import workload
 
 SPIKE_SECONDS = 3
@@ -26,8 +27,7 @@ WARM_UP_SECONDS = 13  # after a window: of the detector, and of the last second 
 
 
 def metric(agent, series):
-    found = re.search(rf"^{re.escape(series)} (\S+)$", get(f"http://{agent.http}/metrics"), re.M)
-    return float(found.group(1))
+    return series_value(get(f"http://{agent.http}/metrics"), series)
 
 
 def pilotlight(collector, *arguments):

@@ -18,6 +18,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "agent/capture/ebpf/counters.h"
 #include "agent/capture/ebpf/off_cpu_source.h"
 #include "agent/capture/ebpf/pid_namespace.h"
 #include "agent/capture/ebpf/wait_reason.h"
@@ -85,32 +86,6 @@ absl::Status SwitchEvents(const std::vector<UniqueFd>& events, unsigned long req
     if (ioctl(event.get(), request, 0) != 0) return absl::ErrnoToStatus(errno, "switching a perf event");
   }
   return absl::OkStatus();
-}
-
-pl_counters Difference(const pl_counters& now, const pl_counters& before) {
-  return {.runs = now.runs - before.runs,
-          .timed_runs = now.timed_runs - before.timed_runs,
-          .timed_ns = now.timed_ns - before.timed_ns,
-          .counted = now.counted - before.counted,
-          .stackless = now.stackless - before.stackless,
-          .idle = now.idle - before.idle,
-          .not_watched = now.not_watched - before.not_watched,
-          .other_namespace = now.other_namespace - before.other_namespace,
-          .lost = now.lost - before.lost,
-          .unannounced = now.unannounced - before.unannounced};
-}
-
-void Accumulate(pl_counters& sum, const pl_counters& more) {
-  sum.runs += more.runs;
-  sum.timed_runs += more.timed_runs;
-  sum.timed_ns += more.timed_ns;
-  sum.counted += more.counted;
-  sum.stackless += more.stackless;
-  sum.idle += more.idle;
-  sum.not_watched += more.not_watched;
-  sum.other_namespace += more.other_namespace;
-  sum.lost += more.lost;
-  sum.unannounced += more.unannounced;
 }
 
 void AddLoss(Capture& capture, const char* reason, uint64_t count) {

@@ -87,26 +87,6 @@ void OffCpuProbe::Detach() {
 
 void OffCpuProbe::EmptyKicks() { ring_buffer__consume(kicks_.get()); }
 
-pl_off_cpu_counters Difference(const pl_off_cpu_counters& now, const pl_off_cpu_counters& before) {
-  return {.switches = now.switches - before.switches,
-          .timed_switches = now.timed_switches - before.timed_switches,
-          .timed_ns = now.timed_ns - before.timed_ns,
-          .kept = now.kept - before.kept,
-          .kept_ns = now.kept_ns - before.kept_ns,
-          .above_ceiling = now.above_ceiling - before.above_ceiling,
-          .missed = now.missed - before.missed};
-}
-
-void Accumulate(pl_off_cpu_counters& sum, const pl_off_cpu_counters& more) {
-  sum.switches += more.switches;
-  sum.timed_switches += more.timed_switches;
-  sum.timed_ns += more.timed_ns;
-  sum.kept += more.kept;
-  sum.kept_ns += more.kept_ns;
-  sum.above_ceiling += more.above_ceiling;
-  sum.missed += more.missed;
-}
-
 int64_t SpentNs(const pl_off_cpu_counters& counted) {
   const uint64_t switches =
       counted.timed_switches == 0 ? 0 : counted.timed_ns * counted.switches / counted.timed_switches;

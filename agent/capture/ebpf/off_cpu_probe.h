@@ -47,8 +47,6 @@ class OffCpuProbe {
   int64_t detached_ns_ = 0;  // when it was, by the kernel's monotonic clock
 };
 
-pl_off_cpu_counters Difference(const pl_off_cpu_counters& now, const pl_off_cpu_counters& before);
-void Accumulate(pl_off_cpu_counters& sum, const pl_off_cpu_counters& more);
 // CPU time that was spent in the kernel for what was counted.
 int64_t SpentNs(const pl_off_cpu_counters& counted);
 

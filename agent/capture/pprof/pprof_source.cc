@@ -9,10 +9,7 @@
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/str_cat.h"
 #include "absl/time/clock.h"
-#include "agent/capture/pprof/pprof_failure.h"
-#include "agent/gc/heap_text.h"
-#include "base/http_client.h"
-#include "exporters/pprof.h"
+#include "agent/capture/pprof/pprof_request.h"
 #include "spdlog/spdlog.h"
 
 namespace pilotlight::agent {
@@ -83,45 +80,39 @@ absl::StatusOr<Capture> PprofSource::Run(const CaptureOptions& options, ProcessO
 
 PprofSource::Answer PprofSource::Pull(const PprofTarget& target, absl::Duration duration,
                                       const StopSignal& stop) const {
-  const auto failed = [](PprofFailure failure) {
-    return Answer{.profiles = {},
-                  .lost_reason = std::move(failure.reason),
-                  .advice = std::move(failure.advice),
-                  .gc_pauses = std::nullopt};
-  };
-  const HttpGetOptions http = {.connect_timeout = options_.connect_timeout,
-                               .timeout = PprofSeconds(duration) + options_.grace,
-                               .max_body_bytes = options_.max_body_bytes};
-  const absl::StatusOr<HttpGetResult> answer = HttpGet(target.ProfileUrl(duration), http, stop);
-  if (!answer.ok()) return failed(PprofFailureOf(answer.status()));
-  if (answer->status != 200) return failed(PprofFailureOf(*answer));
-  absl::StatusOr<std::vector<Profile>> profiles = ReadPprof(answer->body);
-  if (!profiles.ok()) {
-    return failed(
-        {"bad_profile", absl::StrCat(profiles.status().message(), "; is this the address of a Go program?")});
+  PprofAnswer answer =
+      GetProfiles(target.ProfileUrl(duration), Http(PprofSeconds(duration) + options_.grace), {}, stop);
+  if (answer.failure.has_value()) {
+    PprofFailure& failure = *answer.failure;
+    if (failure.reason == "bad_profile") failure.advice += "; is this the address of a Go program?";
+    return {.profiles = {},
+            .lost_reason = std::move(failure.reason),
+            .advice = std::move(failure.advice),
+            .gc_pauses = std::nullopt};
   }
-  for (Profile& profile : *profiles) {
+  for (Profile& profile : answer.profiles) {
     for (const auto& [name, value] : LabelsOf(target)) profile.labels[name] = value;
     // An old Go program, or another one, may leave it out.
     if (profile.duration == absl::ZeroDuration()) profile.duration = PprofSeconds(duration);
   }
-  return Answer{.profiles = *std::move(profiles),
-                .lost_reason = "",
-                .advice = "",
-                .gc_pauses = options_.gc_pauses ? AskForGcPauses(target, stop) : std::nullopt};
+  return {.profiles = std::move(answer.profiles),
+          .lost_reason = "",
+          .advice = "",
+          .gc_pauses = options_.gc_pauses ? AskForGcPauses(target, stop) : std::nullopt};
 }
 
 std::optional<GoMemStats> PprofSource::AskForGcPauses(const PprofTarget& target,
                                                       const StopSignal& stop) const {
-  const HttpGetOptions http = {.connect_timeout = options_.connect_timeout,
-                               .timeout = options_.grace,
-                               .max_body_bytes = options_.max_body_bytes};
-  const absl::StatusOr<HttpGetResult> answer = HttpGet(target.HeapTextUrl(), http, stop);
-  if (!answer.ok() || answer->status != 200) return std::nullopt;
-  const absl::StatusOr<GoMemStats> stats = ParseHeapText(answer->body);
+  const absl::StatusOr<GoMemStats> stats = GetGcPauses(target.HeapTextUrl(), Http(options_.grace), stop);
   if (stats.ok()) return *stats;
   spdlog::debug("pprof: no GC pauses of {}: {}", target.service, std::string(stats.status().message()));
   return std::nullopt;
+}
+
+HttpGetOptions PprofSource::Http(absl::Duration timeout) const {
+  return {.connect_timeout = options_.connect_timeout,
+          .timeout = timeout,
+          .max_body_bytes = options_.max_body_bytes};
 }
 
 void PprofSource::Log(size_t target, const Answer& answer) {

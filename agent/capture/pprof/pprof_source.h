@@ -11,6 +11,7 @@
 #include "absl/time/time.h"
 #include "agent/capture/capture_source.h"
 #include "agent/capture/pprof/pprof_target.h"
+#include "base/http_client.h"
 
 namespace pilotlight::agent {
 
@@ -54,6 +55,7 @@ class PprofSource : public CaptureSource {
 
   explicit PprofSource(PprofSourceOptions options);
   Answer Pull(const PprofTarget& target, absl::Duration duration, const StopSignal& stop) const;
+  HttpGetOptions Http(absl::Duration timeout) const;
   std::optional<GoMemStats> AskForGcPauses(const PprofTarget& target, const StopSignal& stop) const;
   void Log(size_t target, const Answer& answer);
 
