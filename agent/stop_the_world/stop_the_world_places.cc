@@ -8,7 +8,9 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/match.h"
 #include "absl/strings/string_view.h"
+#include "absl/strings/strip.h"
 #include "agent/stop_the_world/bpf/stop_the_world_abi.h"
 #include "objfile/go_symbols.h"
 
@@ -61,6 +63,21 @@ std::optional<uint64_t> FindCall(const ElfFile& elf, const GoSymbols::Function& 
   return std::nullopt;
 }
 
+// In Go's prologue "cmp 0x10(%r14), %rsp; jbe", which looks for room on the stack: the branch, where the
+// arguments are as at the entry. The kernel executes a branch itself, but steps the target through a cmp,
+// which costs some 10 us (arch/x86/kernel/uprobes.c). The entry, if it does not begin so.
+uint64_t ProbedEntry(const ElfFile& elf, const GoSymbols::Function& function) {
+  constexpr absl::string_view kCompare = "\x49\x3b\x66\x10";
+  constexpr absl::string_view kNearBranch = "\x76";
+  constexpr absl::string_view kFarBranch = "\x0f\x86";
+  char code[6];
+  if (!elf.ReadAt(function.entry, code, sizeof(code))) return function.entry;
+  absl::string_view rest(code, sizeof(code));
+  if (!absl::ConsumePrefix(&rest, kCompare)) return function.entry;
+  if (!absl::StartsWith(rest, kNearBranch) && !absl::StartsWith(rest, kFarBranch)) return function.entry;
+  return function.entry + kCompare.size();
+}
+
 }  // namespace
 
 std::vector<StopTheWorldPlace> FindStopTheWorldPlaces(const ElfFile& elf) {
@@ -81,14 +98,16 @@ std::vector<StopTheWorldPlace> FindStopTheWorldPlaces(const ElfFile& elf) {
     all_in_file = all_in_file && offset.has_value();
     if (offset.has_value()) places.push_back({*offset, place});
   };
-  if (version < kToldWhenItWasToStop) add(functions.at(kStop).entry, PL_WORLD_STOPS);
+  const auto add_entry = [&](absl::string_view function, uint64_t place) {
+    add(ProbedEntry(elf, functions.at(function)), place);
+  };
+  if (version < kToldWhenItWasToStop) add_entry(kStop, PL_WORLD_STOPS);
   if (version < kToldWhenItHadStopped) {
-    add(functions.at(kSweepTermination).entry, PL_WORLD_STOPPED);
-    add(functions.at(kMarkTermination).entry, PL_WORLD_STOPPED);
+    add_entry(kSweepTermination, PL_WORLD_STOPPED);
+    add_entry(kMarkTermination, PL_WORLD_STOPPED);
   }
   if (version >= kToldWhenItWasToStop) {
-    add(functions.at(kStart).entry,
-        version < kToldWhenItHadStopped ? PL_WORLD_STARTS_SINCE : PL_WORLD_STARTS);
+    add_entry(kStart, version < kToldWhenItHadStopped ? PL_WORLD_STARTS_SINCE : PL_WORLD_STARTS);
   }
   add(*started, PL_WORLD_STARTED);
   if (!all_in_file) places.clear();

@@ -4,6 +4,7 @@
 //	spin      work without allocating anything
 //	allocate  allocate over a heap of 32 MB, which it keeps alive
 //	rounds    "rounds=N", how much it has allocated, without a collection
+//	stop      stop the world 1000 times for nothing, and rest then: "ns=N" for one of them
 //
 // It ends with its standard input.
 package main
@@ -15,6 +16,7 @@ import (
 	"runtime"
 	"runtime/debug"
 	"sync/atomic"
+	"time"
 )
 
 type node struct {
@@ -22,17 +24,27 @@ type node struct {
 	bytes [112]byte
 }
 
+const (
+	spin = iota
+	allocate
+	rest
+)
+
 var (
-	allocating int32
-	kept       [1 << 18]*node
-	sink       uint64
-	rounds     uint64
+	work   int32
+	kept   [1 << 18]*node
+	sink   uint64
+	rounds uint64
 )
 
 func churn() {
 	index := uint32(1)
 	for {
-		if atomic.LoadInt32(&allocating) == 0 {
+		switch atomic.LoadInt32(&work) {
+		case rest:
+			time.Sleep(time.Millisecond)
+			continue
+		case spin:
 			x := sink
 			for i := uint64(0); i < 1<<16; i++ {
 				x = x<<13 ^ x>>7 ^ i
@@ -48,21 +60,36 @@ func churn() {
 	}
 }
 
+// stop returns the nanoseconds that one stop takes.
+func stop() int64 {
+	const times = 1000
+	var stats runtime.MemStats
+	start := time.Now()
+	for i := 0; i < times; i++ {
+		runtime.ReadMemStats(&stats)
+	}
+	return time.Since(start).Nanoseconds() / times
+}
+
 func main() {
 	runtime.GC()
 	fmt.Printf("ready pid=%d\n", os.Getpid())
 	go churn()
 	for commands := bufio.NewScanner(os.Stdin); commands.Scan(); {
-		if commands.Text() == "rounds" {
+		switch commands.Text() {
+		case "rounds":
 			fmt.Printf("rounds=%d\n", atomic.LoadUint64(&rounds))
 			continue
-		}
-		if commands.Text() == "allocate" {
+		case "stop":
+			atomic.StoreInt32(&work, rest)
+			fmt.Printf("ns=%d\n", stop())
+			continue
+		case "allocate":
 			debug.SetGCPercent(100)
-			atomic.StoreInt32(&allocating, 1)
-		} else {
+			atomic.StoreInt32(&work, allocate)
+		default:
 			debug.SetGCPercent(-1)
-			atomic.StoreInt32(&allocating, 0)
+			atomic.StoreInt32(&work, spin)
 			runtime.GC() // waits for a cycle that is under way
 		}
 		var stats runtime.MemStats
