@@ -11,7 +11,6 @@ import argparse
 import json
 import os
 import re
-import signal
 import statistics
 import subprocess
 import sys
@@ -26,7 +25,7 @@ def parse_arguments():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--build", default=os.path.join(HERE, "../../build/release"))
     parser.add_argument("--windows", type=int, default=6, help="windows of 10 s at continuous 99 Hz (default 6)")
-    parser.add_argument("--only", choices=("continuous", "between", "pull", "stop_the_world", "paired"), help="one part")
+    parser.add_argument("--only", choices=("continuous", "between", "pull", "paired"), help="one part")
     parser.add_argument("--pairs", type=int, default=20, help="paired runs with and without, at least 2 (default 20)")
     arguments = parser.parse_args()
     arguments.pairs = max(2, arguments.pairs)
@@ -36,7 +35,6 @@ def parse_arguments():
 ARGUMENTS = parse_arguments()
 os.environ["PILOTLIGHT_BUILD"] = os.path.abspath(ARGUMENTS.build)
 sys.path.insert(0, os.path.join(HERE, "../e2e"))
-import programs  # noqa: E402
 from daemons import BUILD, Agent, Collector, Daemon, get, wait_for  # noqa: E402
 
 
@@ -94,26 +92,6 @@ def await_windows(agent, count):
 def report(what, value, unit, target=None):
     verdict = "" if target is None else f"   target {target} {unit}: {'ok' if value <= target else 'MISSED'}"
     print(f"{what:<58} {value:9.3f} {unit}{verdict}", flush=True)
-
-
-def report_quartiles(what, changes):
-    lower, _, upper = statistics.quantiles(changes, n=4)
-    report(f"{what}, quartiles, lower", lower, "%")
-    report(f"{what}, quartiles, upper", upper, "%")
-
-
-def interleaved(off, on):
-    """What both give, in pairs (off, on), each first in half of them."""
-    results = []
-    for pair in range(ARGUMENTS.pairs):
-        if pair % 2 == 0:
-            without, with_it = off(), on()
-        else:
-            with_it, without = on(), off()
-        results.append((without, with_it))
-        print(f"\r  pair {pair + 1} of {ARGUMENTS.pairs}", end="", file=sys.stderr, flush=True)
-    print("\r", end="", file=sys.stderr)
-    return results
 
 
 def continuous(directory, collector):
@@ -179,43 +157,6 @@ def pull(directory, collector):
     report("  the program's own use with", with_pull[1] * 100, "%")
 
 
-def stop_the_world(directory, collector):
-    """The agent sleeps for ever while its probes are there; when it has gone they have gone too."""
-    seconds = 3
-    path = programs.build_go("garbage", "1.26.8")
-    with programs.Workload(path) as load:
-        load.ask("allocate")
-
-        def rounds():
-            return int(load.ask("rounds").removeprefix("rounds="))
-
-        def throughput():
-            before, cpu = rounds(), cpu_seconds(load.pid)
-            time.sleep(seconds)
-            return (rounds() - before) / (cpu_seconds(load.pid) - cpu)
-
-        def with_probes():
-            nonlocal runs, nanoseconds
-            with Agent(directory, collector.grpc, "--capture.duration=100ms", "--capture.interval=1s",
-                       "--gc.stop-the-world") as agent:
-                wait_for("the probes", lambda: "stops of 1 executables timed" in get(f"http://{agent.http}/"))
-                agent.process.send_signal(signal.SIGSTOP)
-                before = bpf_run(agent.process.pid)
-                result = throughput()
-                after = bpf_run(agent.process.pid)
-                runs += after[0] - before[0]
-                nanoseconds += after[1] - before[1]
-                return result
-
-        runs = nanoseconds = 0
-        changes = [(1 - on / off) * 100 for off, on in interleaved(throughput, with_probes)]
-    print(f"Probes at the stops of a Go program that makes garbage all the time, {ARGUMENTS.pairs} pairs of {seconds} s:")
-    report("  less work by CPU second, median", statistics.median(changes), "%", 0.1)
-    report_quartiles("  less work by CPU second", changes)
-    report("  probes hit a second", runs / (seconds * ARGUMENTS.pairs), "")
-    report("  time in the BPF program", nanoseconds / max(1, runs) / 1e3, "us a hit")
-
-
 def fixed_work(units):
     """CPU and wall seconds."""
     output = subprocess.run([workload("deep_stacks"), "2", str(units)], check=True, capture_output=True,
@@ -238,11 +179,21 @@ def paired(directory, collector):
             await_windows(agent, 1)  # so that its start is not part of the run
             return fixed_work(units)
 
-    pairs = interleaved(without_agent, with_agent)
+    pairs = []
+    for pair in range(ARGUMENTS.pairs):
+        if pair % 2 == 0:
+            off, on = without_agent(), with_agent()
+        else:
+            on, off = with_agent(), without_agent()
+        pairs.append((off, on))
+        print(f"\r  pair {pair + 1} of {ARGUMENTS.pairs}", end="", file=sys.stderr, flush=True)
+    print("\r", end="", file=sys.stderr)
     cpu_changes, wall_changes = ([(on[clock] / off[clock] - 1) * 100 for off, on in pairs] for clock in (0, 1))
     print(f"A fixed amount of work on two cores, {ARGUMENTS.pairs} interleaved pairs with and without:")
     report("  CPU time, median change", statistics.median(cpu_changes), "%", 0.3)
-    report_quartiles("  CPU time", cpu_changes)
+    lower, _, upper = statistics.quantiles(cpu_changes, n=4)
+    report("  CPU time, lower quartile", lower, "%")
+    report("  CPU time, upper quartile", upper, "%")
     report("  wall time, median change", statistics.median(wall_changes), "%")
 
 
@@ -255,8 +206,7 @@ def main():
     try:
         with tempfile.TemporaryDirectory() as directory, Collector(directory) as collector:
             wait_for("the collector", lambda: get(f"http://{collector.http}/-/ready"))
-            parts = {"continuous": continuous, "between": between_windows, "pull": pull, "stop_the_world": stop_the_world,
-                     "paired": paired}
+            parts = {"continuous": continuous, "between": between_windows, "pull": pull, "paired": paired}
             for name, part in parts.items():
                 if ARGUMENTS.only in (None, name):
                     part(directory, collector)

@@ -4,22 +4,24 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 readonly BENCH=build/release/bench
+readonly ALL=(agent collector capture stop_the_world unwind symbolizer uplink exporters store push)
 names=()
 while (($#)) && [[ $1 != -* ]]; do
   names+=("$1")
   shift
 done
-[[ ${names[*]:-all} == all ]] && names=(agent collector capture unwind symbolizer uplink exporters store push)
+[[ ${names[*]:-all} == all ]] && names=("${ALL[@]}")
 
 for name in "${names[@]}"; do
   printf '\n== %s\n' "$name"
   case $name in
     agent) python3 tests/bench/agent_cost.py "$@" ;;
-    collector) "$BENCH/collector_benchmark" "$@" ;;
-    capture | unwind | symbolizer | uplink | exporters | store | push) "$BENCH/${name}_benchmark" "$@" ;;
     *)
-      echo "bench: no benchmark \"$name\"; there are: agent, collector, capture, unwind, symbolizer, uplink, exporters, store, push" >&2
-      exit 2
+      if [[ ! " ${ALL[*]} " == *" $name "* ]]; then
+        echo "bench: no benchmark \"$name\"; there are: ${ALL[*]}" >&2
+        exit 2
+      fi
+      "$BENCH/${name}_benchmark" "$@"
       ;;
   esac
 done
