@@ -19,6 +19,7 @@
 #include "cli/query_flags.h"
 #include "cli/shell_word.h"
 #include "exporters/format.h"
+#include "exporters/label_name.h"
 #include "exporters/pprof.h"
 #include "exporters/profile_file.h"
 #include "profile/selector.h"
@@ -63,7 +64,7 @@ struct PushFlags {
 
 struct PushedProfile {
   std::string file;
-  Profile profile;
+  LabelledProfile labelled;
 };
 
 // What flags say of all profiles.
@@ -84,9 +85,10 @@ absl::StatusOr<Labels> ParseLabels(const PushFlags& flags) {
     if (label.first.empty() || label.second.empty()) {
       return absl::InvalidArgumentError(absl::StrCat("--label \"", text, "\" is not NAME=VALUE"));
     }
-    if (absl::StartsWith(label.first, "__")) {
+    if (!IsValidLabelName(label.first)) {
       return absl::InvalidArgumentError(
-          absl::StrCat("--label ", text, ": names with \"__\" in front are not kept; choose another"));
+          absl::StrCat("--label ", text,
+                       ": a label name is [a-zA-Z_][a-zA-Z0-9_]* without \"__\" in front; choose another"));
     }
     if (!labels.insert(label).second) {
       return absl::InvalidArgumentError(
@@ -122,7 +124,8 @@ absl::StatusOr<PushPlan> MakePlan(const PushFlags& flags, absl::Time now) {
 // Numbers of which the file does not say what they count.
 bool OnlyCounts(const ProfileType& type) { return type.sample_type == "samples" && type.period_type.empty(); }
 
-absl::Status SetType(const PushPlan& plan, uint32_t sample_rate, Profile& profile) {
+absl::Status SetType(const PushPlan& plan, uint32_t sample_rate, LabelledProfile& labelled) {
+  Profile& profile = labelled.profile;
   if (!OnlyCounts(profile.type)) {
     if (!plan.type) return absl::OkStatus();
     return absl::InvalidArgumentError(absl::StrCat("the file says itself that it is of the type ",
@@ -135,11 +138,13 @@ absl::Status SetType(const PushPlan& plan, uint32_t sample_rate, Profile& profil
   profile.type = ProfileType();
   profile.period = absl::ToInt64Nanoseconds(absl::Seconds(1) / sample_rate);
   int64_t total = 0;
-  for (Sample& sample : profile.samples) {
-    if (__builtin_mul_overflow(sample.count, profile.period, &sample.value) ||
-        __builtin_add_overflow(total, sample.value, &total)) {
-      return absl::InvalidArgumentError(
-          "the counts add up to more than can be samples; are they of something else? --type says of what");
+  for (LabelledSamples& part : labelled.parts) {
+    for (Sample& sample : part.samples) {
+      if (__builtin_mul_overflow(sample.count, profile.period, &sample.value) ||
+          __builtin_add_overflow(total, sample.value, &total)) {
+        return absl::InvalidArgumentError(
+            "the counts add up to more than can be samples; are they of something else? --type says of what");
+      }
     }
   }
   return absl::OkStatus();
@@ -162,14 +167,15 @@ absl::StatusOr<std::vector<PushedProfile>> ReadAll(const PushFlags& flags, const
                                                    absl::Time now) {
   std::vector<PushedProfile> all;
   for (const std::string& path : flags.files) {
-    ASSIGN_OR_RETURN(std::vector<Profile> profiles, ReadProfileFile(path, kFormats.at(flags.input_format)));
-    for (Profile& profile : profiles) {
-      if (profile.samples.empty()) continue;
-      if (const absl::Status status = SetType(plan, flags.sample_rate, profile); !status.ok()) {
+    ASSIGN_OR_RETURN(std::vector<LabelledProfile> profiles,
+                     ReadLabelledProfileFile(path, kFormats.at(flags.input_format)));
+    for (LabelledProfile& labelled : profiles) {
+      if (labelled.parts.empty()) continue;
+      if (const absl::Status status = SetType(plan, flags.sample_rate, labelled); !status.ok()) {
         return absl::Status(status.code(), absl::StrCat(path, ": ", status.message()));
       }
-      SetTime(plan, now, profile);
-      all.push_back({NameFiles({path}), std::move(profile)});
+      SetTime(plan, now, labelled.profile);
+      all.push_back({NameFiles({path}), std::move(labelled)});
     }
   }
   if (all.empty()) {
@@ -182,12 +188,12 @@ absl::StatusOr<std::vector<PushedProfile>> ReadAll(const PushFlags& flags, const
 absl::Status Send(const Labels& plan_labels, const PushedProfile& pushed, absl::Time now,
                   CollectorClient& client) {
   Labels labels = plan_labels;
-  labels["__name__"] = pushed.profile.type.name;
-  const absl::Status status = client.Push(labels, WritePprof(pushed.profile));
+  labels["__name__"] = pushed.labelled.profile.type.name;
+  const absl::Status status = client.Push(labels, WritePprof(pushed.labelled));
   if (status.ok()) return absl::OkStatus();
   constexpr absl::Duration kRecent = absl::Hours(1);
   const bool of_another_time =
-      absl::IsInvalidArgument(status) && absl::AbsDuration(now - pushed.profile.start) > kRecent;
+      absl::IsInvalidArgument(status) && absl::AbsDuration(now - pushed.labelled.profile.start) > kRecent;
   return absl::Status(status.code(),
                       absl::StrCat(pushed.file, ": ", status.message(),
                                    of_another_time ? "; --to now stores it as of this moment" : ""));
@@ -223,9 +229,10 @@ int Report(const PushFlags& flags, const PushPlan& plan, const std::vector<Pushe
   std::set<ProfileType> types;
   nlohmann::json list = nlohmann::json::array();
   std::string text;
-  for (const auto& [file, profile] : all) {
+  for (const auto& [file, labelled] : all) {
+    const Profile& profile = labelled.profile;
     const TimeSpan span = {profile.start, profile.start + profile.duration};
-    const ProfileTotals total = Totals(profile.samples);
+    const ProfileTotals total = Totals(labelled);
     start = std::min(start, span.start);
     end = std::max(end, span.end);
     types.insert(profile.type);

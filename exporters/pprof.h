@@ -36,16 +36,42 @@ struct PprofLimits {
   size_t max_depth = 1024;          // deeper stacks lose their outermost callers, which is counted
   size_t max_name_bytes = 16384;    // longer names are cut
   size_t max_sample_types = 32;
+  // Of the samples of one file, and of one sample; those of more are of {overflow="true"}.
+  size_t max_label_sets = 1000;
+  size_t max_labels = 16;
+  size_t max_label_name_bytes = 128;    // longer ones are cut
+  size_t max_label_value_bytes = 2048;  // longer ones are cut
 };
 
 // The profiles in `bytes` (gzipped or not): at least one, the one that `go tool pprof` shows by default
-// first. One without samples is there, too. Names become valid UTF-8; sample labels are not read.
+// first. One without samples is there, too. Names become valid UTF-8; labels of samples are not read.
 // InvalidArgument says what is wrong with the bytes, OutOfRange which limit they exceed.
 absl::StatusOr<std::vector<Profile>> ReadPprof(absl::string_view bytes, const PprofLimits& limits = {});
+
+struct LabelledSamples {
+  Labels labels;
+  std::vector<Sample> samples;
+  LossCounters loss;
+};
+struct LabelledProfile {
+  Profile profile;                     // but for samples and loss
+  std::vector<LabelledSamples> parts;  // by different labels
+};
+// The same with the labels of samples whose values are texts, by ToLabelName(). Those that name one request
+// (profile_id, span_id, trace_id) are left out.
+absl::StatusOr<std::vector<LabelledProfile>> ReadLabelledPprof(absl::string_view bytes,
+                                                               const PprofLimits& limits = {});
+
+ProfileTotals Totals(const LabelledProfile& labelled);
+// Its parts added up, and the other way round: as one part without labels, or none when it has no samples.
+Profile AddUpParts(LabelledProfile labelled);
+LabelledProfile WithoutLabels(Profile profile);
 
 // One gzipped file with the columns of the table above; the profile's labels become comments, "name=value".
 // Equal profiles give equal bytes.
 std::string WritePprof(const Profile& profile);
+// And with the labels of samples.
+std::string WritePprof(const LabelledProfile& labelled);
 // The same before serialising. `out` must be empty.
 void ToPprof(const Profile& profile, perftools::profiles::Profile& out);
 

@@ -81,10 +81,10 @@ void Converter::PlanOutputs(const Heading& heading) {
     output.value_column = i;
     const Column& value = heading.columns[i];
     if (!paired && value.unit == "count") output.count_column = i;
-    output.profile.type = TypeOf(value, heading.period_type);
-    output.profile.period = std::max<int64_t>(heading.period, 0);
-    output.profile.start = absl::FromUnixNanos(heading.time_nanos);
-    output.profile.duration = absl::Nanoseconds(std::max<int64_t>(heading.duration_nanos, 0));
+    output.made.profile.type = TypeOf(value, heading.period_type);
+    output.made.profile.period = std::max<int64_t>(heading.period, 0);
+    output.made.profile.start = absl::FromUnixNanos(heading.time_nanos);
+    output.made.profile.duration = absl::Nanoseconds(std::max<int64_t>(heading.duration_nanos, 0));
     output.frames.assign(tables_.lines.size(), kNone);
     outputs_.push_back(std::move(output));
     // pprof shows the default column, or the last one when none is named or found.
@@ -103,24 +103,26 @@ void Converter::PlanOutputs(const Heading& heading) {
               outputs_.begin() + static_cast<ptrdiff_t>(first) + 1);
 }
 
-absl::Status Converter::Add(absl::Span<const uint32_t> locations, absl::Span<const int64_t> values) {
+absl::Status Converter::Add(absl::Span<const uint32_t> locations, absl::Span<const int64_t> values,
+                            uint32_t part) {
   if (values.size() != columns_) {
     return absl::InvalidArgumentError(absl::StrCat("a sample of the profile has ", values.size(),
                                                    " values for ", columns_, " sample types"));
   }
   CollectLines(locations);
-  for (Output& output : outputs_) RETURN_IF_ERROR(AddTo(output, values));
+  for (Output& output : outputs_) RETURN_IF_ERROR(AddTo(output, values, part));
   return absl::OkStatus();
 }
 
-std::vector<Profile> Converter::Finish() {
-  std::vector<Profile> profiles;
+std::vector<LabelledProfile> Converter::Finish() {
+  std::vector<LabelledProfile> profiles;
   for (Output& output : outputs_) {
-    MergeSamples(output.profile.samples);
-    if (output.profile.type.sample_type == "delay" || output.profile.type.sample_type == "contentions") {
-      output.profile.type.name = output.unlock_value * 2 > output.total_value ? "mutex" : "block";
+    for (LabelledSamples& part : output.made.parts) MergeSamples(part.samples);
+    ProfileType& type = output.made.profile.type;
+    if (type.sample_type == "delay" || type.sample_type == "contentions") {
+      type.name = output.unlock_value * 2 > output.total_value ? "mutex" : "block";
     }
-    profiles.push_back(std::move(output.profile));
+    profiles.push_back(std::move(output.made));
   }
   return profiles;
 }
@@ -141,7 +143,7 @@ void Converter::CollectLines(absl::Span<const uint32_t> locations) {
   }
 }
 
-absl::Status Converter::AddTo(Output& output, absl::Span<const int64_t> values) {
+absl::Status Converter::AddTo(Output& output, absl::Span<const int64_t> values, uint32_t part) {
   const int64_t value = values[output.value_column];
   const uint64_t count = CountOf(output, values);
   if (count == 0 && value == 0) return absl::OkStatus();
@@ -151,10 +153,12 @@ absl::Status Converter::AddTo(Output& output, absl::Span<const int64_t> values) 
     return absl::OutOfRangeError("the values of the profile add up to more than can be counted");
   }
 
-  Profile& profile = output.profile;
+  Profile& profile = output.made.profile;
+  if (output.made.parts.size() <= part) output.made.parts.resize(part + 1);
+  LabelledSamples& samples = output.made.parts[part];
   NodeId node = StackTrie::kRoot;
   if (truncated_) {
-    profile.loss.truncated_stacks += count;
+    samples.loss.truncated_stacks += count;
     node = profile.trie.Child(
         node, profile.trie.InternFrame(FrameView{.function = "[truncated]", .kind = FrameKind::kSynthetic}));
   }
@@ -163,16 +167,16 @@ absl::Status Converter::AddTo(Output& output, absl::Span<const int64_t> values) 
   const size_t nodes_before = profile.trie.node_count();
   for (size_t i = lines_.size(); i-- > 0;) {
     const FrameId frame = FrameFor(output, lines_[i]);
-    if (!profile.trie.frame(frame).symbolized) profile.loss.unsymbolized_frames += count;
+    if (!profile.trie.frame(frame).symbolized) samples.loss.unsymbolized_frames += count;
     node = profile.trie.Child(node, frame);
   }
   usage_.nodes += profile.trie.node_count() - nodes_before;
   if (usage_.nodes > limits_.max_nodes) return TooLarge("different stacks", limits_.max_nodes);
-  profile.loss.frames += count * lines_.size();
+  samples.loss.frames += count * lines_.size();
   if (!lines_.empty() && Unlocks(profile.trie.frame(FrameFor(output, lines_[0])), profile.trie)) {
     output.unlock_value += Magnitude(value);
   }
-  profile.samples.push_back({.node = node, .count = count, .value = value});
+  samples.samples.push_back({.node = node, .count = count, .value = value});
   return absl::OkStatus();
 }
 
@@ -181,8 +185,9 @@ uint64_t Converter::CountOf(const Output& output, absl::Span<const int64_t> valu
     // Differences (`pprof -base`) have negative ones.
     return static_cast<uint64_t>(std::max<int64_t>(values[output.count_column], 0));
   }
-  const ProfileType& type = output.profile.type;
-  return EventsOf(values[output.value_column], output.profile.period, type.period_type == type.sample_type);
+  const ProfileType& type = output.made.profile.type;
+  return EventsOf(values[output.value_column], output.made.profile.period,
+                  type.period_type == type.sample_type);
 }
 
 FrameId Converter::FrameFor(Output& output, uint32_t line_index) const {
@@ -200,7 +205,7 @@ FrameId Converter::FrameFor(Output& output, uint32_t line_index) const {
     function = AddressName(location, mapping);
   }
   const std::string binary = Name(mapping.filename);
-  frame = output.profile.trie.InternFrame(
+  frame = output.made.profile.trie.InternFrame(
       FrameView{.function = function,
                 .file = file,
                 .mapping = binary,

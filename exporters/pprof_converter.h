@@ -28,15 +28,15 @@ class Converter {
   // All but `heading` must outlive it.
   Converter(const Tables& tables, const Heading& heading, const PprofLimits& limits, Usage& usage);
 
-  // `locations` are indices in the tables, the innermost first; `values` one for each column.
-  absl::Status Add(absl::Span<const uint32_t> locations, absl::Span<const int64_t> values);
-  // Once only.
-  std::vector<Profile> Finish();
+  // `locations` are indices in the tables, the innermost first; `values` one for each column; `part` from 0.
+  absl::Status Add(absl::Span<const uint32_t> locations, absl::Span<const int64_t> values, uint32_t part = 0);
+  // Once only. The parts of each are by number, without labels; empty ones are there, too.
+  std::vector<LabelledProfile> Finish();
 
  private:
   // One profile to be made, and the columns that it is made from.
   struct Output {
-    Profile profile;
+    LabelledProfile made;
     size_t count_column = kNone;  // kNone: it has none
     size_t value_column = 0;
     std::vector<FrameId> frames;  // by line; kNone until it is used
@@ -47,7 +47,7 @@ class Converter {
 
   void PlanOutputs(const Heading& heading);
   void CollectLines(absl::Span<const uint32_t> locations);
-  absl::Status AddTo(Output& output, absl::Span<const int64_t> values);
+  absl::Status AddTo(Output& output, absl::Span<const int64_t> values, uint32_t part);
   static uint64_t CountOf(const Output& output, absl::Span<const int64_t> values);
   FrameId FrameFor(Output& output, uint32_t line_index) const;
   std::string Name(absl::string_view text) const;

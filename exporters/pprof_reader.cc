@@ -1,4 +1,5 @@
 #include <cstdint>
+#include <utility>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -6,6 +7,7 @@
 #include "base/status_macros.h"
 #include "exporters/pprof.h"
 #include "exporters/pprof_converter.h"
+#include "exporters/pprof_labels.h"
 #include "exporters/pprof_tables.h"
 
 namespace pilotlight {
@@ -24,9 +26,8 @@ absl::string_view KnownMistake(absl::string_view bytes) {
   return "";
 }
 
-}  // namespace
-
-absl::StatusOr<std::vector<Profile>> ReadPprof(absl::string_view bytes, const PprofLimits& limits) {
+absl::StatusOr<std::vector<LabelledProfile>> Read(absl::string_view bytes, const PprofLimits& limits,
+                                                  bool with_labels) {
   std::string decompressed;
   if (IsGzip(bytes)) {
     ASSIGN_OR_RETURN(decompressed, Gunzip(bytes, limits.max_bytes));
@@ -36,6 +37,7 @@ absl::StatusOr<std::vector<Profile>> ReadPprof(absl::string_view bytes, const Pp
     return absl::InvalidArgumentError(absl::StrCat("not a pprof profile: ", mistake));
   }
   ASSIGN_OR_RETURN(const pprof::Tables tables, pprof::ParseTables(bytes, limits));
+  pprof::LabelSets sets(tables, limits);
   pprof::Usage usage;
   pprof::Converter converter(tables, tables.heading, limits, usage);
   std::vector<uint32_t> locations;
@@ -48,9 +50,67 @@ absl::StatusOr<std::vector<Profile>> ReadPprof(absl::string_view bytes, const Pp
       }
       locations.push_back(found->second);
     }
-    return converter.Add(locations, sample.value());
+    uint32_t set = 0;
+    if (with_labels) {
+      ASSIGN_OR_RETURN(set, sets.SetOf(sample));
+    }
+    return converter.Add(locations, sample.value(), set);
   }));
-  return converter.Finish();
+  std::vector<LabelledProfile> profiles = converter.Finish();
+  for (LabelledProfile& profile : profiles) {
+    for (uint32_t set = 0; set < profile.parts.size(); ++set) profile.parts[set].labels = sets.labels(set);
+    std::erase_if(profile.parts, [](const LabelledSamples& part) { return part.samples.empty(); });
+  }
+  return profiles;
+}
+
+}  // namespace
+
+ProfileTotals Totals(const LabelledProfile& labelled) {
+  ProfileTotals totals;
+  for (const LabelledSamples& part : labelled.parts) {
+    const ProfileTotals of_part = Totals(part.samples);
+    totals.count += of_part.count;
+    totals.value += of_part.value;
+  }
+  return totals;
+}
+
+Profile AddUpParts(LabelledProfile labelled) {
+  Profile& whole = labelled.profile;
+  for (LabelledSamples& part : labelled.parts) {
+    whole.loss += part.loss;
+    if (whole.samples.empty()) {
+      whole.samples = std::move(part.samples);
+    } else {
+      whole.samples.insert(whole.samples.end(), part.samples.begin(), part.samples.end());
+    }
+  }
+  if (labelled.parts.size() > 1) MergeSamples(whole.samples);
+  return std::move(whole);
+}
+
+LabelledProfile WithoutLabels(Profile profile) {
+  LabelledProfile labelled;
+  LabelledSamples part;
+  part.samples = std::exchange(profile.samples, {});
+  part.loss = std::exchange(profile.loss, {});
+  if (!part.samples.empty()) labelled.parts.push_back(std::move(part));
+  labelled.profile = std::move(profile);
+  return labelled;
+}
+
+absl::StatusOr<std::vector<LabelledProfile>> ReadLabelledPprof(absl::string_view bytes,
+                                                               const PprofLimits& limits) {
+  return Read(bytes, limits, /*with_labels=*/true);
+}
+
+absl::StatusOr<std::vector<Profile>> ReadPprof(absl::string_view bytes, const PprofLimits& limits) {
+  ASSIGN_OR_RETURN(std::vector<LabelledProfile> made, Read(bytes, limits, /*with_labels=*/false));
+  std::vector<Profile> profiles;
+  profiles.reserve(made.size());
+  for (LabelledProfile& one : made) profiles.push_back(AddUpParts(std::move(one)));
+  return profiles;
 }
 
 }  // namespace pilotlight

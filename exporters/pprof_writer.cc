@@ -7,6 +7,7 @@
 #include "absl/container/inlined_vector.h"
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/types/span.h"
 #include "base/gzip.h"
 #include "exporters/pprof.h"
 #include "exporters/utf8.h"
@@ -27,6 +28,11 @@ absl::string_view CountColumn(const ProfileType& type) {
   return "samples";
 }
 
+struct Part {
+  const Labels* labels;
+  const std::vector<Sample>* samples;
+};
+
 class PprofBuilder {
  public:
   PprofBuilder(const Profile& profile, pb::Profile& out) : profile_(profile), trie_(profile.trie), out_(out) {
@@ -35,7 +41,8 @@ class PprofBuilder {
     stacks_.resize(trie_.node_count());
   }
 
-  void Build() {
+  // With the samples of `parts`.
+  void Build(absl::Span<const Part> parts) {
     const absl::string_view count_column = CountColumn(profile_.type);
     if (!count_column.empty()) SetType(count_column, "count", *out_.add_sample_type());
     SetType(profile_.type.sample_type, profile_.type.sample_unit, *out_.add_sample_type());
@@ -49,18 +56,21 @@ class PprofBuilder {
     for (const auto& [name, value] : profile_.labels)
       out_.add_comment(String(absl::StrCat(name, "=", value)));
 
-    AddMainMapping();
-    for (const Sample& sample : profile_.samples) {
-      pb::Sample& added = *out_.add_sample();
-      if (!count_column.empty()) added.add_value(static_cast<int64_t>(sample.count));
-      added.add_value(sample.value);
-      NodeId node = sample.node;
-      // `go tool pprof` loses a sample without a location.
-      if (node == StackTrie::kRoot) added.add_location_id(StacklessLocation());
-      while (node != StackTrie::kRoot) {
-        const LocatedStack& stack = Locate(node);
-        added.add_location_id(stack.location);
-        node = stack.caller;
+    for (const Part& part : parts) {
+      AddMainMapping(*part.samples);
+      if (out_.mapping_size() > 0) break;
+    }
+    for (const Part& part : parts) {
+      for (const Sample& sample : *part.samples) {
+        pb::Sample& added = *out_.add_sample();
+        if (!count_column.empty()) added.add_value(static_cast<int64_t>(sample.count));
+        added.add_value(sample.value);
+        AddStack(sample.node, added);
+        for (const auto& [name, value] : *part.labels) {
+          pb::Label& label = *added.add_label();
+          label.set_key(String(name));
+          label.set_str(String(value));
+        }
       }
     }
   }
@@ -83,9 +93,19 @@ class PprofBuilder {
     out.set_unit(String(unit));
   }
 
+  void AddStack(NodeId node, pb::Sample& sample) {
+    // `go tool pprof` loses a sample without a location.
+    if (node == StackTrie::kRoot) sample.add_location_id(StacklessLocation());
+    while (node != StackTrie::kRoot) {
+      const LocatedStack& stack = Locate(node);
+      sample.add_location_id(stack.location);
+      node = stack.caller;
+    }
+  }
+
   // pprof takes the first mapping for the program itself.
-  void AddMainMapping() {
-    for (const Sample& sample : profile_.samples) {
+  void AddMainMapping(const std::vector<Sample>& samples) {
+    for (const Sample& sample : samples) {
       for (NodeId node = sample.node; node != StackTrie::kRoot; node = trie_.parent(node)) {
         const StringId mapping = trie_.frame(trie_.frame_of(node)).mapping;
         const absl::string_view name = trie_.string(mapping);
@@ -188,12 +208,25 @@ class PprofBuilder {
 
 }  // namespace
 
-void ToPprof(const Profile& profile, pb::Profile& out) { PprofBuilder(profile, out).Build(); }
+void ToPprof(const Profile& profile, pb::Profile& out) {
+  const Labels no_labels;
+  PprofBuilder(profile, out).Build({{&no_labels, &profile.samples}});
+}
 
 std::string WritePprof(const Profile& profile) {
   google::protobuf::Arena arena;
   auto& message = *google::protobuf::Arena::CreateMessage<pb::Profile>(&arena);
   ToPprof(profile, message);
+  return Gzip(message.SerializeAsString());
+}
+
+std::string WritePprof(const LabelledProfile& labelled) {
+  google::protobuf::Arena arena;
+  auto& message = *google::protobuf::Arena::CreateMessage<pb::Profile>(&arena);
+  std::vector<Part> parts;
+  parts.reserve(labelled.parts.size());
+  for (const LabelledSamples& part : labelled.parts) parts.push_back({&part.labels, &part.samples});
+  PprofBuilder(labelled.profile, message).Build(parts);
   return Gzip(message.SerializeAsString());
 }
 

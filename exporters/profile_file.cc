@@ -39,17 +39,33 @@ absl::StatusOr<std::string> ReadStandardInput() {
   return bytes;
 }
 
-absl::StatusOr<std::vector<Profile>> ReadFoldedFile(absl::string_view text) {
+absl::StatusOr<std::vector<LabelledProfile>> WithoutLabels(absl::StatusOr<std::vector<Profile>> profiles) {
+  RETURN_IF_ERROR(profiles.status());
+  std::vector<LabelledProfile> labelled;
+  labelled.reserve(profiles->size());
+  for (Profile& profile : *profiles) labelled.push_back(pilotlight::WithoutLabels(std::move(profile)));
+  return labelled;
+}
+
+absl::StatusOr<std::vector<LabelledProfile>> ReadFoldedFile(absl::string_view text) {
   ASSIGN_OR_RETURN(Profile profile, ReadFolded(text));
-  std::vector<Profile> profiles;
-  profiles.push_back(std::move(profile));
+  std::vector<LabelledProfile> profiles;
+  profiles.push_back(pilotlight::WithoutLabels(std::move(profile)));
   return profiles;
 }
 
-absl::StatusOr<std::vector<Profile>> DetectAndRead(absl::string_view bytes) {
-  if (bytes.empty() || !IsText(bytes)) return ReadPprof(bytes);
-  if (LooksLikePerfScript(bytes)) return ReadPerfScript(bytes);
-  absl::StatusOr<std::vector<Profile>> folded = ReadFoldedFile(bytes);
+absl::StatusOr<std::vector<Profile>> AddUp(absl::StatusOr<std::vector<LabelledProfile>> labelled) {
+  RETURN_IF_ERROR(labelled.status());
+  std::vector<Profile> profiles;
+  profiles.reserve(labelled->size());
+  for (LabelledProfile& one : *labelled) profiles.push_back(AddUpParts(std::move(one)));
+  return profiles;
+}
+
+absl::StatusOr<std::vector<LabelledProfile>> DetectAndRead(absl::string_view bytes) {
+  if (bytes.empty() || !IsText(bytes)) return ReadLabelledPprof(bytes);
+  if (LooksLikePerfScript(bytes)) return WithoutLabels(ReadPerfScript(bytes));
+  absl::StatusOr<std::vector<LabelledProfile>> folded = ReadFoldedFile(bytes);
   if (folded.ok()) return folded;
   // pprof's reader recognises pages and text forms that are fetched by mistake.
   return absl::Status(
@@ -60,7 +76,8 @@ absl::StatusOr<std::vector<Profile>> DetectAndRead(absl::string_view bytes) {
 
 }  // namespace
 
-absl::StatusOr<std::vector<Profile>> ParseProfileFile(absl::string_view bytes, ProfileFileFormat format) {
+absl::StatusOr<std::vector<LabelledProfile>> ParseLabelledProfileFile(absl::string_view bytes,
+                                                                      ProfileFileFormat format) {
   std::string decompressed;
   if (IsGzip(bytes)) {
     ASSIGN_OR_RETURN(decompressed, Gunzip(bytes, kMaxBytes));
@@ -70,25 +87,34 @@ absl::StatusOr<std::vector<Profile>> ParseProfileFile(absl::string_view bytes, P
     case ProfileFileFormat::kAuto:
       break;
     case ProfileFileFormat::kPprof:
-      return ReadPprof(bytes);
+      return ReadLabelledPprof(bytes);
     case ProfileFileFormat::kFolded:
       return ReadFoldedFile(bytes);
     case ProfileFileFormat::kPerfScript:
-      return ReadPerfScript(bytes);
+      return WithoutLabels(ReadPerfScript(bytes));
   }
   return DetectAndRead(bytes);
 }
 
-absl::StatusOr<std::vector<Profile>> ReadProfileFile(const std::string& path, ProfileFileFormat format) {
+absl::StatusOr<std::vector<LabelledProfile>> ReadLabelledProfileFile(const std::string& path,
+                                                                     ProfileFileFormat format) {
   std::string bytes;
   if (path == "-") {
     ASSIGN_OR_RETURN(bytes, ReadStandardInput());
   } else {
     ASSIGN_OR_RETURN(bytes, ReadFile(path, kMaxBytes));
   }
-  absl::StatusOr<std::vector<Profile>> profiles = ParseProfileFile(bytes, format);
+  absl::StatusOr<std::vector<LabelledProfile>> profiles = ParseLabelledProfileFile(bytes, format);
   if (profiles.ok()) return profiles;
   return absl::Status(profiles.status().code(), absl::StrCat(path, ": ", profiles.status().message()));
+}
+
+absl::StatusOr<std::vector<Profile>> ParseProfileFile(absl::string_view bytes, ProfileFileFormat format) {
+  return AddUp(ParseLabelledProfileFile(bytes, format));
+}
+
+absl::StatusOr<std::vector<Profile>> ReadProfileFile(const std::string& path, ProfileFileFormat format) {
+  return AddUp(ReadLabelledProfileFile(path, format));
 }
 
 }  // namespace pilotlight

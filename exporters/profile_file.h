@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "exporters/pprof.h"
 #include "profile/profile.h"
 
 namespace pilotlight {
@@ -17,7 +18,13 @@ enum class ProfileFileFormat { kAuto, kPprof, kFolded, kPerfScript };
 absl::StatusOr<std::vector<Profile>> ParseProfileFile(absl::string_view bytes,
                                                       ProfileFileFormat format = ProfileFileFormat::kAuto);
 
+// With the labels of samples, which only pprof has.
+absl::StatusOr<std::vector<LabelledProfile>> ParseLabelledProfileFile(
+    absl::string_view bytes, ProfileFileFormat format = ProfileFileFormat::kAuto);
+
 // The same of a file, "-" for the standard input. Errors start with the path.
+absl::StatusOr<std::vector<LabelledProfile>> ReadLabelledProfileFile(
+    const std::string& path, ProfileFileFormat format = ProfileFileFormat::kAuto);
 absl::StatusOr<std::vector<Profile>> ReadProfileFile(const std::string& path,
                                                      ProfileFileFormat format = ProfileFileFormat::kAuto);
 

@@ -4,10 +4,9 @@
 #include <array>
 #include <utility>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
-#include "absl/strings/str_cat.h"
 #include "absl/strings/string_view.h"
+#include "exporters/label_name.h"
 
 namespace pilotlight::collector {
 namespace {
@@ -23,14 +22,6 @@ constexpr std::array<std::pair<absl::string_view, absl::string_view>, 6> kKnown 
 
 bool IsKnown(absl::string_view attribute) {
   return std::ranges::any_of(kKnown, [attribute](const auto& known) { return known.second == attribute; });
-}
-
-std::string LabelName(absl::string_view attribute) {
-  std::string name(attribute);
-  std::ranges::replace_if(
-      name, [](char c) { return !absl::ascii_isalnum(static_cast<unsigned char>(c)); }, '_');
-  if (!name.empty() && absl::ascii_isdigit(static_cast<unsigned char>(name[0]))) name.insert(0, 1, '_');
-  return name;
 }
 
 }  // namespace
@@ -52,7 +43,7 @@ Labels LabelsOfResource(const std::map<std::string, std::string>& attributes) {
         absl::StartsWith(attribute, "telemetry.")) {
       continue;
     }
-    labels.try_emplace(LabelName(attribute), value);
+    labels.try_emplace(ToLabelName(attribute), value);
   }
   return labels;
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <optional>
 #include <utility>
 
@@ -11,8 +12,8 @@
 #include "base/status_macros.h"
 #include "collector/ingest/otlp_labels.h"
 #include "collector/ingest/window_checks.h"
+#include "exporters/label_name.h"
 #include "exporters/otlp.h"
-#include "exporters/pprof.h"
 
 namespace pilotlight::collector {
 namespace {
@@ -30,22 +31,39 @@ PprofLimits LimitsOf(const IngestLimits& limits) {
   return pprof;
 }
 
-// `profile` as a series of the window that holds its stacks.
-Series ToSeries(const Labels& labels, Profile profile, StackTrie& trie) {
-  Series series;
-  series.labels = labels;
-  series.type = std::move(profile.type);
-  series.period = std::max<int64_t>(profile.period, 0);
-  series.loss = profile.loss;
-  if (trie.node_count() == 1) {
-    trie = std::move(profile.trie);
-  } else {
-    TrieMapper mapper(profile.trie, trie);
-    for (Sample& sample : profile.samples) sample.node = mapper.MapNode(sample.node);
+// `labels` with those of samples, as far as they are others.
+Labels WithLabelsOfSamples(Labels labels, const Labels& of_samples, size_t max_labels) {
+  for (const auto& label : of_samples) {
+    if (labels.size() < max_labels) labels.insert(label);
   }
-  series.samples = std::move(profile.samples);
-  MergeSamples(series.samples);
-  return series;
+  return labels;
+}
+
+// Adds the parts of `made` as series to the window that holds their stacks.
+void AddSeries(const Labels& labels, LabelledProfile made, size_t max_labels, Window& window) {
+  const Profile& profile = made.profile;
+  std::optional<TrieMapper> mapper;
+  if (window.trie.node_count() == 1) {
+    window.trie = std::move(made.profile.trie);
+  } else {
+    mapper.emplace(profile.trie, window.trie);
+  }
+  std::map<Labels, Series> all;
+  for (LabelledSamples& part : made.parts) {
+    if (mapper) {
+      for (Sample& sample : part.samples) sample.node = mapper->MapNode(sample.node);
+    }
+    Series& series = all[WithLabelsOfSamples(labels, part.labels, max_labels)];
+    series.loss += part.loss;
+    series.samples.insert(series.samples.end(), part.samples.begin(), part.samples.end());
+  }
+  for (auto& [all_labels, series] : all) {
+    series.labels = all_labels;
+    series.type = profile.type;
+    series.period = std::max<int64_t>(profile.period, 0);
+    MergeSamples(series.samples);
+    window.series.push_back(std::move(series));
+  }
 }
 
 // Whether `profile` can be of the same window.
@@ -64,9 +82,10 @@ PushIngest::PushIngest(IngestContext& context)
 
 absl::Status PushIngest::PushPprof(const Labels& labels, absl::string_view bytes) {
   RETURN_IF_ERROR(Admit(bytes));
-  absl::StatusOr<std::vector<Profile>> profiles = ReadPprof(bytes, LimitsOf(context_.limits()));
+  absl::StatusOr<std::vector<LabelledProfile>> profiles =
+      ReadLabelledPprof(bytes, LimitsOf(context_.limits()));
   if (!profiles.ok()) return Refuse(RefusalReason::kNotDecodable, profiles.status().message());
-  return Push(labels, *std::move(profiles));
+  return PushLabelled(labels, *std::move(profiles));
 }
 
 absl::StatusOr<OtlpOutcome> PushIngest::PushOtlp(absl::string_view request, absl::string_view version) {
@@ -120,37 +139,46 @@ absl::Status PushIngest::Admit(absl::string_view bytes) {
                              context_.limits().max_message_bytes));
 }
 
-absl::Status PushIngest::Push(const Labels& all_labels, std::vector<Profile> profiles) {
+absl::Status PushIngest::Push(const Labels& labels, std::vector<Profile> profiles) {
+  std::vector<LabelledProfile> labelled;
+  labelled.reserve(profiles.size());
+  for (Profile& profile : profiles) labelled.push_back(WithoutLabels(std::move(profile)));
+  return PushLabelled(labels, std::move(labelled));
+}
+
+absl::Status PushIngest::PushLabelled(const Labels& all_labels, std::vector<LabelledProfile> profiles) {
+  const size_t max_labels = context_.limits().wire.max_labels;
   Labels labels;
-  std::copy_if(
-      all_labels.begin(), all_labels.end(), std::inserter(labels, labels.end()),
-      [](const auto& label) { return !absl::StartsWith(label.first, "__") && !label.second.empty(); });
+  for (const auto& [name, value] : all_labels) {
+    if (!absl::StartsWith(name, "__") && !value.empty()) labels.try_emplace(ToLabelName(name), value);
+  }
   if (!labels.contains(std::string(kServiceLabel))) {
     return Refuse(RefusalReason::kLabels,
                   "the label service_name is missing: it names whose profile this is");
   }
-  if (labels.size() > context_.limits().wire.max_labels) {
-    return Refuse(RefusalReason::kLabels,
-                  absl::StrCat("more than ", context_.limits().wire.max_labels, " labels"));
+  if (labels.size() > max_labels) {
+    return Refuse(RefusalReason::kLabels, absl::StrCat("more than ", max_labels, " labels"));
   }
   const auto type_name = all_labels.find("__name__");
-  std::erase_if(profiles, [](const Profile& profile) { return profile.samples.empty(); });
+  std::erase_if(profiles, [](const LabelledProfile& made) { return made.parts.empty(); });
   if (profiles.empty()) return absl::OkStatus();
 
+  const Profile& first = profiles[0].profile;
   Window window;
-  window.start = profiles[0].start == absl::UnixEpoch() ? context_.clock().Now() : profiles[0].start;
-  window.duration = profiles[0].duration > absl::ZeroDuration() ? profiles[0].duration : kDurationOfAMoment;
+  window.start = first.start == absl::UnixEpoch() ? context_.clock().Now() : first.start;
+  window.duration = first.duration > absl::ZeroDuration() ? first.duration : kDurationOfAMoment;
   window.interval = window.duration;
   window.source = "push";
-  for (Profile& profile : profiles) {
-    if (type_name != all_labels.end()) profile.type.name = type_name->second;
-    if (const auto type = ProfileType::Parse(profile.type.ToString()); !type.ok()) {
-      return Refuse(RefusalReason::kLabels, absl::StrCat("__name__: ", type.status().message()));
+  for (LabelledProfile& made : profiles) {
+    ProfileType& type = made.profile.type;
+    if (type_name != all_labels.end()) type.name = type_name->second;
+    if (const auto parsed = ProfileType::Parse(type.ToString()); !parsed.ok()) {
+      return Refuse(RefusalReason::kLabels, absl::StrCat("__name__: ", parsed.status().message()));
     }
-    if (Totals(profile.samples).count > context_.limits().wire.max_count) {
+    if (Totals(made).count > context_.limits().wire.max_count) {
       return Refuse(RefusalReason::kNotDecodable, "the profile has more samples than can be true");
     }
-    window.series.push_back(ToSeries(labels, std::move(profile), window.trie));
+    AddSeries(labels, std::move(made), max_labels, window);
   }
   if (const auto refusal = CheckWindow(window, context_.limits(), context_.clock().Now())) {
     return Refuse(refusal->reason, refusal->message);

@@ -12,6 +12,7 @@
 #include "absl/strings/string_view.h"
 #include "base/mutex.h"
 #include "collector/ingest/ingest_stream.h"
+#include "exporters/pprof.h"
 #include "profile/profile.h"
 
 namespace pilotlight::collector {
@@ -30,8 +31,9 @@ class PushIngest {
   explicit PushIngest(IngestContext& context);
 
   // A pprof file, gzipped or not. Of `labels`, service_name is needed, __name__ becomes the first part of the
-  // profile types, and what else has "__" in front is dropped. Without samples there is nothing to store.
-  // InvalidArgument: can never be stored. ResourceExhausted: not now.
+  // profile types, and what else has "__" in front is dropped; names become ones by ToLabelName(). Labels of
+  // samples make series of their own, but cannot change one of `labels`. Without samples there is nothing to
+  // store. InvalidArgument: can never be stored. ResourceExhausted: not now.
   absl::Status PushPprof(const Labels& labels, absl::string_view bytes);
   // An OTLP request, with its version (ReadOtlp()). Profiles of one resource and time share a window when
   // their types differ. What is refused leaves the others; InvalidArgument when there are none.
@@ -51,6 +53,7 @@ class PushIngest {
   };
 
   absl::Status Admit(absl::string_view bytes);
+  absl::Status PushLabelled(const Labels& labels, std::vector<LabelledProfile> profiles);
   absl::Status Store(Window window);
 
   IngestContext& context_;

@@ -1,8 +1,7 @@
 #include "collector/ingest/window_checks.h"
 
-#include "absl/strings/ascii.h"
-#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "exporters/label_name.h"
 
 namespace pilotlight::collector {
 namespace {
@@ -71,15 +70,6 @@ absl::string_view ToString(RefusalReason reason) {
       return "store";
   }
   return "unknown";
-}
-
-bool IsValidLabelName(absl::string_view name) {
-  if (name.empty() || absl::ascii_isdigit(static_cast<unsigned char>(name[0]))) return false;
-  if (absl::StartsWith(name, "__")) return false;
-  for (const char c : name) {
-    if (!absl::ascii_isalnum(static_cast<unsigned char>(c)) && c != '_') return false;
-  }
-  return true;
 }
 
 std::optional<WindowRefusal> CheckWindow(const Window& window, const IngestLimits& limits, absl::Time now) {

@@ -23,7 +23,4 @@ struct WindowRefusal {
 // `now` is the collector's clock. Nothing when the window may be stored.
 std::optional<WindowRefusal> CheckWindow(const Window& window, const IngestLimits& limits, absl::Time now);
 
-// As Prometheus has them: letters, digits and "_", no digit first. "__" in front is reserved.
-bool IsValidLabelName(absl::string_view name);
-
 }  // namespace pilotlight::collector

@@ -8,7 +8,7 @@
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "base/yaml_fields.h"
-#include "collector/ingest/window_checks.h"
+#include "exporters/label_name.h"
 #include "collector/store/matcher.h"
 #include "profile/filter.h"
 

@@ -153,8 +153,17 @@ TEST_F(CliPushTest, ErrorsSayWhatToDo) {
   EXPECT_THAT(error("- - </dev/null", 2), HasSubstr("only once"));
   EXPECT_THAT(error("/nowhere", 1), HasSubstr("/nowhere"));
   EXPECT_THAT(error("--collector localhost:1 " + kPerfScript, 1), HasSubstr("no collector answers"));
-  EXPECT_THAT(error("--label 1a=b " + kPerfScript, 1), HasSubstr("label name"));
+  EXPECT_THAT(error("--label 1a=b " + kPerfScript, 2), HasSubstr("label name"));
   EXPECT_THAT(RunCli("labels service_name").output, Not(HasSubstr("x\n")));
+}
+
+TEST_F(CliPushTest, LabelsOfSamplesCanBeAskedFor) {
+  LabelledProfile labelled = WithoutLabels(RecentProfile());
+  labelled.parts.push_back({.labels = {{"handler", "/cart"}}, .samples = labelled.parts[0].samples});
+  ASSERT_EQ(RunCli("push --service labelled " + Write("labelled.pb.gz", WritePprof(labelled))).exit_code, 0);
+  const int64_t part = TopValue("-s '{service_name=\"labelled\", handler=\"/cart\"}'");
+  EXPECT_GT(part, 0);
+  EXPECT_EQ(TopValue("-s labelled"), 2 * part);
 }
 
 TEST_F(CliPushTest, ARecordingOfPerfIsPushed) {

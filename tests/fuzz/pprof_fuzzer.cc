@@ -19,8 +19,20 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   limits.max_frames = 1'000'000;
   const absl::StatusOr<std::vector<Profile>> profiles =
       pilotlight::ReadPprof({reinterpret_cast<const char*>(data), size}, limits);
+  const absl::StatusOr<std::vector<pilotlight::LabelledProfile>> labelled =
+      pilotlight::ReadLabelledPprof({reinterpret_cast<const char*>(data), size}, limits);
+  CHECK(profiles.ok() || !labelled.ok());
   if (!profiles.ok()) return 0;
   CHECK(!profiles->empty());
+  for (size_t i = 0; labelled.ok() && i < profiles->size(); ++i) {
+    const uint64_t count = pilotlight::Totals((*profiles)[i].samples).count;
+    CHECK(pilotlight::Totals((*labelled)[i]).count == count);
+    const absl::StatusOr<std::vector<pilotlight::LabelledProfile>> again =
+        pilotlight::ReadLabelledPprof(pilotlight::WritePprof((*labelled)[i]));
+    CHECK(again.ok());
+    CHECK(pilotlight::Totals((*again)[0]).count == count);
+    CHECK((*again)[0].parts.size() == (*labelled)[i].parts.size());
+  }
   for (const Profile& profile : *profiles) {
     const pilotlight::ProfileTotals totals = pilotlight::Totals(profile.samples);
     const absl::StatusOr<std::vector<Profile>> again = pilotlight::ReadPprof(pilotlight::WritePprof(profile));

@@ -1,0 +1,17 @@
+// Names of labels.
+#pragma once
+
+#include <string>
+
+#include "absl/strings/string_view.h"
+
+namespace pilotlight {
+
+// Whether a label may be called so: [a-zA-Z_][a-zA-Z0-9_]* without "__" in front.
+bool IsValidLabelName(absl::string_view name);
+
+// `text` as a label may be called: '_' for each other
+// character. Empty when `text` is.
+std::string ToLabelName(absl::string_view text);
+
+}  // namespace pilotlight
