@@ -5,6 +5,7 @@
 #include "absl/strings/str_join.h"
 #include "base/flags.h"
 #include "cli/commands.h"
+#include "cli/flame_screen.h"
 #include "cli/output.h"
 #include "cli/profile_input.h"
 #include "cli/query_flags.h"
@@ -15,6 +16,7 @@ namespace pilotlight::cli {
 namespace {
 
 constexpr const char* kExamples = R"(Examples:
+  pilotlight flame -s checkout -i                      to walk about in, here in the terminal
   pilotlight flame -s checkout --out flame.svg         a picture; any browser opens it
   pilotlight flame -s checkout -o folded | grep mcall  text, one stack a line
   pilotlight flame --since 24h --out day.pb.gz         for go tool pprof, speedscope and others
@@ -29,6 +31,7 @@ struct FlameFlags {
   std::string format;
   std::string out;
   uint32_t max_nodes = 8192;
+  bool interactive = false;
 };
 
 // A line about a file that was written; a pipe's reader has the data itself.
@@ -44,10 +47,18 @@ int Write(const FlameFlags& flags, const std::string& bytes) {
   return written.ok() ? 0 : Fail(written);
 }
 
+int Show(const FlameGraph& graph, const ProfileType& type, const std::string& subject) {
+  const absl::Status shown = ShowFlameScreen(graph, type, subject);
+  return shown.ok() ? 0 : Fail(shown);
+}
+
 int FlameOfFiles(const CLI::App& command, const FlameFlags& flags, ProfileFormat format) {
   const absl::StatusOr<Profile> profile = ReadProfiles(flags.files, flags.query);
   if (!profile.ok()) return FailQuery(command, profile.status());
   if (profile->samples.empty()) std::cerr << NameFiles(flags.files) << ": no stacks to show.\n";
+  if (flags.interactive) {
+    return Show(BuildFlameGraph(*profile, flags.max_nodes), profile->type, NameFiles(flags.files));
+  }
   const int exit_code = Write(flags, Render(*profile, format, flags.max_nodes, NameFiles(flags.files)));
   if (exit_code == 0) Summarize(flags, QualityOf(*profile), profile->type);
   return exit_code;
@@ -58,7 +69,8 @@ int FlameOfCollector(const CLI::App& command, const FlameFlags& flags, ProfileFo
   if (!selection.ok()) return FailUsage(command, selection.status());
   CollectorClient client(flags.query.collector, flags.query.timeout, flags.query.access);
   // The flame graph comes first in any case: it tells how much there is, and how good.
-  const bool whole_stacks = format != ProfileFormat::kSvg && format != ProfileFormat::kJson;
+  const bool whole_stacks =
+      !flags.interactive && format != ProfileFormat::kSvg && format != ProfileFormat::kJson;
   // On the wire 0 means the collector's default.
   const uint32_t max_nodes = whole_stacks ? 1 : flags.max_nodes == 0 ? UINT32_MAX : flags.max_nodes;
   const absl::StatusOr<FlameAnswer> answer = client.QueryFlameGraph(*selection, max_nodes);
@@ -67,14 +79,15 @@ int FlameOfCollector(const CLI::App& command, const FlameFlags& flags, ProfileFo
     ExplainEmpty(*selection, answer->quality, absl::LocalTimeZone());
     return 0;
   }
+  const std::string subject = absl::StrCat(selection->selector.empty() ? "everything" : selection->selector,
+                                           ", ", SpanText(selection->span, absl::LocalTimeZone()));
+  if (flags.interactive) return Show(answer->graph, answer->type, subject);
   std::string bytes;
   if (whole_stacks) {
     absl::StatusOr<std::string> exported = client.Export(*selection, format);
     if (!exported.ok()) return FailQuery(command, exported.status());
     bytes = *std::move(exported);
   } else {
-    const std::string subject = absl::StrCat(selection->selector.empty() ? "everything" : selection->selector,
-                                             ", ", SpanText(selection->span, absl::LocalTimeZone()));
     bytes = RenderFlameGraph(answer->graph, answer->type, format, subject);
   }
   const int exit_code = Write(flags, bytes);
@@ -85,7 +98,7 @@ int FlameOfCollector(const CLI::App& command, const FlameFlags& flags, ProfileFo
 int RunFlame(const CLI::App& command, const FlameFlags& flags) {
   const absl::StatusOr<ProfileFormat> format = ChooseFormat(flags.format, flags.out, ProfileFormat::kSvg);
   if (!format.ok()) return FailUsage(command, format.status());
-  if (const absl::Status fits = CheckFitsTerminal(*format, flags.out); !fits.ok()) {
+  if (const absl::Status fits = CheckFitsTerminal(*format, flags.out); !flags.interactive && !fits.ok()) {
     return FailUsage(command, fits);
   }
   return flags.files.empty() ? FlameOfCollector(command, flags, *format)
@@ -101,14 +114,22 @@ void AddFlameCommand(CLI::App& app, Run& run) {
   command->footer(kExamples);
   command->add_option("FILE", flags->files, "pprof, folded or perf script files, merged; - is standard input")
       ->type_name("");
+  CLI::Option* const interactive = command->add_flag("-i,--interactive", flags->interactive,
+                                                     "Look at it here, in the terminal; ? shows the keys");
+  CLI::Option* const output =
+      command
+          ->add_option(
+              "-o,--output", flags->format,
+              "svg, folded, pprof, json, speedscope, cpuprofile (Chrome) or dot; svg when nothing tells")
+          ->check(CLI::IsMember(FormatNames()))
+          ->type_name("FORMAT");
+  CLI::Option* const out =
+      command->add_option("--out", flags->out, "Write to this file instead of standard output")
+          ->type_name("FILE");
+  interactive->excludes(output)->excludes(out);
   command
-      ->add_option("-o,--output", flags->format,
-                   "svg, folded, pprof, json, speedscope, cpuprofile (Chrome) or dot; svg when nothing tells")
-      ->check(CLI::IsMember(FormatNames()))
-      ->type_name("FORMAT");
-  command->add_option("--out", flags->out, "Write to this file instead of standard output")
-      ->type_name("FILE");
-  command->add_option("-n", flags->max_nodes, "At most this many boxes of svg and json, 0 for all")
+      ->add_option("-n", flags->max_nodes,
+                   "At most this many boxes in the terminal and of svg and json, 0 for all")
       ->type_name("COUNT")
       ->capture_default_str();
   AddQueryFlags(*command, flags->query);

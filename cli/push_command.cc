@@ -48,6 +48,7 @@ const std::map<std::string, ProfileFileFormat> kFormats = {{"auto", ProfileFileF
 
 std::vector<std::string> InputFormatNames() {
   std::vector<std::string> names;
+  names.reserve(kFormats.size());
   for (const auto& [name, format] : kFormats) names.push_back(name);
   return names;
 }
