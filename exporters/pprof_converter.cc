@@ -165,11 +165,26 @@ absl::Status Converter::AddTo(Output& output, absl::Span<const int64_t> values, 
   usage_.frames += lines_.size();
   if (usage_.frames > limits_.max_frames) return TooLarge("frames", limits_.max_frames);
   const size_t nodes_before = profile.trie.node_count();
-  for (size_t i = lines_.size(); i-- > 0;) {
-    const FrameId frame = FrameFor(output, lines_[i]);
-    if (!profile.trie.frame(frame).symbolized) samples.loss.unsymbolized_frames += count;
-    node = profile.trie.Child(node, frame);
+  std::vector<Step>& path = output.path;
+  size_t shared = 0;
+  while (!truncated_ && shared < path.size() && shared < lines_.size() &&
+         path[shared].line == lines_[lines_.size() - 1 - shared]) {
+    ++shared;
   }
+  path.resize(shared);
+  uint32_t unsymbolized = 0;
+  if (shared > 0) {
+    node = path.back().node;
+    unsymbolized = path.back().unsymbolized;
+  }
+  for (size_t i = lines_.size() - shared; i-- > 0;) {
+    const FrameId frame = FrameFor(output, lines_[i]);
+    if (!profile.trie.frame(frame).symbolized) ++unsymbolized;
+    node = profile.trie.Child(node, frame);
+    path.push_back({.line = lines_[i], .node = node, .unsymbolized = unsymbolized});
+  }
+  if (truncated_) path.clear();  // its first node is another one
+  samples.loss.unsymbolized_frames += count * unsymbolized;
   usage_.nodes += profile.trie.node_count() - nodes_before;
   if (usage_.nodes > limits_.max_nodes) return TooLarge("different stacks", limits_.max_nodes);
   samples.loss.frames += count * lines_.size();

@@ -34,12 +34,20 @@ class Converter {
   std::vector<LabelledProfile> Finish();
 
  private:
+  // A line of a stack, outermost first, and what leads to it.
+  struct Step {
+    uint32_t line = 0;
+    NodeId node = StackTrie::kRoot;
+    uint32_t unsymbolized = 0;  // frames up to here
+  };
+
   // One profile to be made, and the columns that it is made from.
   struct Output {
     LabelledProfile made;
     size_t count_column = kNone;  // kNone: it has none
     size_t value_column = 0;
     std::vector<FrameId> frames;  // by line; kNone until it is used
+    std::vector<Step> path;       // of the last sample: the next one often begins as it did
     uint64_t total_count = 0;
     uint64_t total_value = 0;
     uint64_t unlock_value = 0;  // of leaves that unlock something

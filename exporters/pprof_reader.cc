@@ -44,11 +44,11 @@ absl::StatusOr<std::vector<LabelledProfile>> Read(absl::string_view bytes, const
   RETURN_IF_ERROR(pprof::VisitSamples(bytes, [&](const perftools::profiles::Sample& sample) -> absl::Status {
     locations.clear();
     for (const uint64_t id : sample.location_id()) {
-      const auto found = tables.location_of_id.find(id);
-      if (found == tables.location_of_id.end()) {
+      const uint32_t location = tables.location_ids.Find(id);
+      if (location == pprof::kNone) {
         return absl::InvalidArgumentError(absl::StrCat("the profile has no location ", id));
       }
-      locations.push_back(found->second);
+      locations.push_back(location);
     }
     uint32_t set = 0;
     if (with_labels) {

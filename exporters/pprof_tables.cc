@@ -18,6 +18,24 @@ constexpr absl::string_view kNotPprof = "not a pprof profile";
 
 absl::Status NotPprof() { return Damaged(kNotPprof); }
 
+}  // namespace
+
+bool LocationIds::Add(uint64_t id) {
+  if (id == 0) return false;
+  if (others_.empty() && id == uint64_t{count_} + 1) {
+    ++count_;
+    return true;
+  }
+  if (others_.empty()) {
+    for (uint32_t index = 0; index < count_; ++index) others_.emplace(index + 1, index);
+  }
+  if (!others_.try_emplace(id, count_).second) return false;
+  ++count_;
+  return true;
+}
+
+namespace {
+
 class TablesParser {
  public:
   explicit TablesParser(const PprofLimits& limits) : limits_(limits) {}
@@ -109,7 +127,7 @@ class TablesParser {
     if (!field.is_bytes() || field.bytes.size() > limits_.max_message_bytes) return NotPprof();
     if (!Merge(field.bytes, location_)) return NotPprof();
     const auto index = static_cast<uint32_t>(tables_.locations.size());
-    if (location_.id() == 0 || !tables_.location_of_id.try_emplace(location_.id(), index).second) {
+    if (!tables_.location_ids.Add(location_.id())) {
       return absl::InvalidArgumentError(
           absl::StrCat("location ", location_.id(), " of the profile is not unique, or 0"));
     }

@@ -43,6 +43,23 @@ struct Location {
   FrameKind kind = FrameKind::kUnknown;  // where the format tells
 };
 
+// Numbers of locations, in the order of the file. Most files count from 1, which needs no table.
+class LocationIds {
+ public:
+  // False: 0, or there already.
+  bool Add(uint64_t id);
+  // The index; kNone when it is not there.
+  uint32_t Find(uint64_t id) const {
+    if (others_.empty()) return id - 1 < count_ ? static_cast<uint32_t>(id - 1) : kNone;
+    const auto found = others_.find(id);
+    return found == others_.end() ? kNone : found->second;
+  }
+
+ private:
+  uint32_t count_ = 0;
+  absl::flat_hash_map<uint64_t, uint32_t> others_;  // of all, once one is not the next
+};
+
 struct Column {
   absl::string_view type;  // of a column: "samples" when the file says nothing
   absl::string_view unit;  // of a column: "count" when the file says nothing
@@ -66,7 +83,7 @@ struct Tables {
   std::vector<Function> functions;
   std::vector<Location> locations;
   std::vector<Line> lines;
-  absl::flat_hash_map<uint64_t, uint32_t> location_of_id;  // → index
+  LocationIds location_ids;
   Heading heading;
   bool has_go = false;  // a function's file is a Go file
 };

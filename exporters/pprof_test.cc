@@ -252,6 +252,43 @@ TEST(PprofTest, BrokenReferencesAreErrors) {
   EXPECT_THAT(error([](pb::Profile& m) { *m.add_location() = m.location(0); }), HasSubstr("not unique"));
 }
 
+TEST(PprofTest, LocationsMayHaveAnyNumbers) {
+  for (const std::vector<uint64_t>& ids : {std::vector<uint64_t>{1, 2}, {2, 1}, {1, UINT64_MAX}, {9, 7}}) {
+    pb::Profile message = Message({{"goroutine", "count"}}, {{1}, {2}});
+    *message.add_location() = message.location(0);
+    message.mutable_location(1)->mutable_line(0)->set_line(5);
+    for (const int i : {0, 1}) {
+      message.mutable_location(i)->set_id(ids[static_cast<size_t>(i)]);
+      message.mutable_sample(i)->set_location_id(0, ids[static_cast<size_t>(i)]);
+    }
+    EXPECT_THAT(Describe(Read(message).value()[0]), ElementsAre("f:0 = 1 1", "f:5 = 2 2"));
+    message.mutable_sample(1)->set_location_id(0, 3);
+    EXPECT_THAT(std::string(Read(message).status().message()), HasSubstr("no location 3"));
+  }
+}
+
+TEST(PprofTest, TheNextStackMayBeginAsTheLastOneDid) {
+  pb::Profile message = Message({{"goroutine", "count"}}, {{1}, {2}, {4}, {8}});
+  for (const int line : {5, 6}) {
+    pb::Location& location = *message.add_location();
+    location = message.location(0);
+    location.set_id(static_cast<uint64_t>(line));
+    location.mutable_line(0)->set_line(line);
+  }
+  message.mutable_sample(1)->add_location_id(5);
+  message.mutable_sample(2)->set_location_id(0, 6);
+  message.mutable_sample(2)->add_location_id(5);
+  message.mutable_sample(3)->set_location_id(0, 5);
+  EXPECT_THAT(Describe(Read(message).value()[0]),
+              ElementsAre("f:0 = 1 1", "f:5 = 8 8", "f:5 f:0 = 2 2", "f:5 f:6 = 4 4"));
+  PprofLimits limits;
+  limits.max_depth = 1;
+  const Profile cut = std::move(Read(message, limits).value()[0]);
+  EXPECT_THAT(Describe(cut),
+              ElementsAre("f:0 = 1 1", "[truncated]:0 f:0 = 2 2", "[truncated]:0 f:6 = 4 4", "f:5 = 8 8"));
+  EXPECT_EQ(cut.loss.frames, 15u);
+}
+
 TEST(PprofTest, ValuesThatWouldOverflowAreRefused) {
   const pb::Profile message =
       Message({{"samples", "count"}, {"cpu", "nanoseconds"}}, {{1, INT64_MAX}, {1, INT64_MAX}});
