@@ -116,6 +116,9 @@ void AddOtherFlags(CLI::App& app, Configuration& configuration) {
   app.add_option("--collector.token-file", access.token_file,
                  "File with the token for the collector; read again for each stream")
       ->type_name("FILE");
+  app.add_option("--collector.tenant", access.tenant,
+                 "Whose the profiles are, for a collector that takes the header X-Scope-OrgID")
+      ->type_name("TENANT");
   app.add_option("--spool.path", agent.spool.directory,
                  "Directory for windows that the collector does not have yet")
       ->capture_default_str();

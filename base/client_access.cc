@@ -6,6 +6,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "base/tenant_name.h"
 
 namespace pilotlight {
 
@@ -16,7 +17,8 @@ absl::Status CheckClientAccess(const ClientAccess& access, absl::string_view ca_
   if (access.tls.ca_file.empty() && !(access.tls.cert_file.empty() && access.server_name.empty())) {
     return absl::InvalidArgumentError(absl::StrCat("TLS needs ", ca_flag));
   }
-  return absl::OkStatus();
+  // gRPC ends the program for what cannot be in a header.
+  return access.tenant.empty() ? absl::OkStatus() : CheckTenantName(access.tenant);
 }
 
 absl::StatusOr<ClientSecrets> ReadClientAccess(const ClientAccess& access) {

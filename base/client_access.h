@@ -13,7 +13,11 @@ struct ClientAccess {
   TlsFiles tls;             // without ca_file it is plain text
   std::string server_name;  // in the collector's certificate, when it is not the address's host
   std::string token_file;
+  std::string tenant;  // sent as X-Scope-OrgID when not empty
 };
+
+// gRPC's name of that header.
+inline constexpr char kTenantMetadata[] = "x-scope-orgid";
 
 // What the files of a ClientAccess hold.
 struct ClientSecrets {

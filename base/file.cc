@@ -60,8 +60,12 @@ absl::Status WriteFileDurably(const std::string& path, absl::string_view content
     }
     if (::fsync(fd.get()) != 0) return absl::ErrnoToStatus(errno, beside);
   }
-  if (::rename(beside.c_str(), path.c_str()) != 0) return absl::ErrnoToStatus(errno, path);
-  const std::string directory = std::filesystem::path(path).parent_path().string();
+  return RenameDurably(beside, path);
+}
+
+absl::Status RenameDurably(const std::string& from, const std::string& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) return absl::ErrnoToStatus(errno, to);
+  const std::string directory = std::filesystem::path(to).parent_path().string();
   ASSIGN_OR_RETURN(const UniqueFd directory_fd, OpenReadOnly(directory.empty() ? "." : directory));
   if (::fsync(directory_fd.get()) != 0) return absl::ErrnoToStatus(errno, directory);
   return absl::OkStatus();

@@ -20,6 +20,8 @@ absl::StatusOr<std::string> ReadFileStart(const std::string& path, size_t limit)
 
 // Writes beside `path`, syncs, renames over it and syncs the directory: after OK it survives power loss.
 absl::Status WriteFileDurably(const std::string& path, absl::string_view contents);
+// A file or a directory, in the same one; after OK it survives power loss.
+absl::Status RenameDurably(const std::string& from, const std::string& to);
 
 // Like mkdir -p.
 absl::Status MakeDirectories(const std::string& path);

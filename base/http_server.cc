@@ -283,7 +283,7 @@ absl::Status HttpServer::Admit(const httplib::Request& request) {
     options_.on_refused("password");
     return absl::UnauthenticatedError("this needs a user and a password");
   }
-  return authorizer_ ? authorizer_(request.path, authorization) : absl::OkStatus();
+  return authorizer_ ? authorizer_(ToRequest(request)) : absl::OkStatus();
 }
 
 void HttpServer::Get(const std::string& path, Handler handler) {

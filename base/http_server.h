@@ -76,9 +76,9 @@ class HttpServer {
   // (InvalidArgument), and those who are refused.
   void Post(const std::string& path, Handler handler, ErrorHandler on_error = HttpError);
 
-  // Asked about each request before its body is read: its path, and its header Authorization. What is refused
-  // is answered with the status's code. REQUIRES: before Start().
-  using Authorizer = std::function<absl::Status(const std::string& path, const std::string& authorization)>;
+  // Asked about each request before its body is read. What is refused is answered with the status's code.
+  // REQUIRES: before Start().
+  using Authorizer = std::function<absl::Status(const HttpRequest& request)>;
   void SetAuthorizer(Authorizer authorizer) { authorizer_ = std::move(authorizer); }
 
   // Binds and serves. InvalidArgument for an address that is none, and for a web configuration file that

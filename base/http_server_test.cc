@@ -61,8 +61,10 @@ TEST(HttpServerTest, RefusesWhatAPageOfAnotherSitePosts) {
 TEST(HttpServerTest, RefusesBeforeItReadsTheBody) {
   HttpServer server({.listen_address = "127.0.0.1:0", .max_body_bytes = 10});
   server.Post("/act", [](const HttpRequest&) { return HttpResponse{}; });
-  server.SetAuthorizer([](const std::string& path, const std::string& authorization) {
-    return path == "/act" && authorization == "me" ? absl::OkStatus() : absl::UnauthenticatedError("no");
+  server.SetAuthorizer([](const HttpRequest& request) {
+    return request.path == "/act" && request.Header("authorization") == "me"
+               ? absl::OkStatus()
+               : absl::UnauthenticatedError("no");
   });
   ASSERT_TRUE(server.Start().ok());
   httplib::Client client("127.0.0.1", server.port());

@@ -137,7 +137,7 @@ std::string LastReason(const std::string& message) {
 class CollectorClient::Connection {
  public:
   Connection(const std::string& address, absl::Duration timeout, const ClientAccess& access)
-      : address_(address), timeout_(timeout), secrets_(ReadClientAccess(access)) {
+      : address_(address), timeout_(timeout), tenant_(access.tenant), secrets_(ReadClientAccess(access)) {
     if (!secrets_.ok()) return;
     const auto channel = OpenChannel(address, access, secrets_->pem);
     stubs_.emplace(channel, channel, channel);
@@ -151,6 +151,7 @@ class CollectorClient::Connection {
     RETURN_IF_ERROR(secrets_.status());
     context.set_deadline(std::chrono::system_clock::now() + absl::ToChronoMilliseconds(timeout_));
     if (!secrets_->authorization.empty()) context.AddMetadata("authorization", secrets_->authorization);
+    if (!tenant_.empty()) context.AddMetadata(kTenantMetadata, tenant_);
     return absl::OkStatus();
   }
 
@@ -190,6 +191,7 @@ class CollectorClient::Connection {
  private:
   const std::string address_;
   const absl::Duration timeout_;
+  const std::string tenant_;
   const absl::StatusOr<ClientSecrets> secrets_;
   using Stubs = std::tuple<v1::Query::Stub, v1::Agents::Stub, push::v1::PusherService::Stub>;
   std::optional<Stubs> stubs_;

@@ -10,6 +10,7 @@
 #include "absl/strings/str_replace.h"
 #include "base/flags.h"
 #include "base/status_macros.h"
+#include "base/tenant_name.h"
 
 namespace pilotlight::cli {
 
@@ -57,6 +58,11 @@ void AddCollectorFlags(CLI::App& app, QueryFlags& flags) {
   app.add_option("--token-file", flags.access.token_file, "File with the token for the collector")
       ->type_name("FILE")
       ->envname("PILOTLIGHT_TOKEN_FILE");
+  app.add_option("--tenant", flags.access.tenant,
+                 "Whose profiles, for a collector that takes the header X-Scope-OrgID")
+      ->check([](const std::string& name) { return std::string(CheckTenantName(name).message()); }, "")
+      ->type_name("TENANT")
+      ->envname("PILOTLIGHT_TENANT");
   app.add_option("--tls-server-name", flags.access.server_name, "Name in the collector's certificate")
       ->type_name("NAME")
       ->envname("PILOTLIGHT_TLS_SERVER_NAME")

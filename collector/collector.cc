@@ -58,10 +58,10 @@ int TransportLimit(size_t max_message_bytes) {
 
 class Collector::Impl {
  public:
-  Impl(const CollectorOptions& options, ProfileStore& store, const Clock& clock,
+  Impl(const CollectorOptions& options, ProfileStores& stores, const Clock& clock,
        prometheus::Registry& registry)
       : options_(options),
-        store_(store),
+        stores_(stores),
         clock_(clock),
         ingest_metrics_(registry),
         query_metrics_(registry),
@@ -71,24 +71,30 @@ class Collector::Impl {
                                .Help("1 unless --config.file made no sense when it was read last.")
                                .Register(registry)
                                .Add({}, 1)),
-        ingest_context_(store, options.ingest, clock, ingest_metrics_,
-                        [this](const Window& window) { rules_.Count(window); }),
-        engine_(store, clock, options.query, &query_metrics_),
+        tenants_(prometheus::BuildGauge()
+                     .Name("pilotlight_tenants")
+                     .Help("Tenants that have profiles, and the anonymous one.")
+                     .Register(registry)
+                     .Add({})),
+        ingest_context_(
+            stores, options.ingest, clock, ingest_metrics_,
+            [this](const std::string& tenant, const Window& window) { rules_.Count(tenant, window); }),
+        engine_(stores, clock, options.query, &query_metrics_),
         ingest_service_(ingest_context_, options.ingest_threads, AdmitGrpc()),
         push_ingest_(ingest_context_),
         push_methods_(push_ingest_),
-        push_service_(MakePushService(push_methods_)),
-        otlp_service_(MakeOtlpService(push_ingest_)),
-        agents_service_(MakeAgentsService(ingest_service_)),
+        push_service_(MakePushService(push_methods_, AdmitGrpc())),
+        otlp_service_(MakeOtlpService(push_ingest_, AdmitGrpc())),
+        agents_service_(MakeAgentsService(ingest_service_, AdmitGrpc())),
         query_methods_(engine_, query_metrics_),
         querier_methods_(engine_),
-        query_service_(MakeQueryService(query_methods_, engine_, query_metrics_)),
+        query_service_(MakeQueryService(query_methods_, engine_, query_metrics_, AdmitGrpc())),
         refusals_(registry),
         http_server_(
             {.listen_address = options.web_listen_address,
              .threads = kHttpThreads,
              .web_config_file = options.web_config_file,
-             .allows_users = options.token_file.empty(),
+             .allows_users = options.auth.token_file.empty(),
              .on_refused = [this](absl::string_view reason) { refusals_.Refused("http", reason); }}) {}
 
   ~Impl() {
@@ -103,16 +109,17 @@ class Collector::Impl {
 
   absl::Status Start(prometheus::Registry& registry, std::function<void()> before_scrape) {
     RETURN_IF_ERROR(ReadConfiguration());
-    if (!options_.token_file.empty()) {
-      ASSIGN_OR_RETURN(authenticator_, Authenticator::Open(options_.token_file, refusals_));
-      http_server_.SetAuthorizer([this](const std::string& path, const std::string& authorization) {
-        return authenticator_->Admit("http", path, authorization);
-      });
-    }
+    ASSIGN_OR_RETURN(authenticator_, Authenticator::Open(options_.auth, refusals_));
+    const TenantOf tenant_of = [this](const HttpRequest& request) {
+      return authenticator_->Admit("http", request.path, HeadersOf(request));
+    };
+    http_server_.SetAuthorizer(
+        [tenant_of](const HttpRequest& request) { return tenant_of(request).status(); });
     AddHttpApi(
-        engine_, query_metrics_, registry,
+        engine_, query_metrics_, tenant_of, registry,
         [this, before_scrape = std::move(before_scrape)] {
           rules_.Update();
+          tenants_.Set(static_cast<double>(stores_.All().size()));
           CountFailedHandshakes();
           if (before_scrape) before_scrape();
         },
@@ -125,7 +132,7 @@ class Collector::Impl {
       return response;
     });
     http_server_.Post("/-/snapshot", [this](const HttpRequest&) {
-      const absl::StatusOr<std::string> name = store_.Snapshot();
+      const absl::StatusOr<std::string> name = stores_.Snapshot();
       if (!name.ok()) {
         spdlog::error("no snapshot: {}", std::string(name.status().message()));
         return HttpError(name.status());
@@ -136,10 +143,10 @@ class Collector::Impl {
       response.body = absl::StrCat("{\"name\": \"", *name, "\"}\n");
       return response;
     });
-    AddQueryOverHttp(query_methods_, http_server_);
-    AddPushOverHttp(push_methods_, http_server_);
-    AddOtlpOverHttp(push_ingest_, http_server_);
-    AddQuerierOverHttp(querier_methods_, query_metrics_, http_server_);
+    AddQueryOverHttp(query_methods_, tenant_of, http_server_);
+    AddPushOverHttp(push_methods_, tenant_of, http_server_);
+    AddOtlpOverHttp(push_ingest_, tenant_of, http_server_);
+    AddQuerierOverHttp(querier_methods_, query_metrics_, tenant_of, http_server_);
     AddPage(options_.page_files, http_server_);
     if (absl::Status status = http_server_.Start(); !status.ok()) {
       if (!absl::IsUnavailable(status)) return status;
@@ -151,7 +158,7 @@ class Collector::Impl {
         .max_message_bytes = TransportLimit(options_.ingest.max_message_bytes),
         .max_threads = static_cast<int>(options_.query.max_concurrent) + kSpareThreads,
         .tls = options_.grpc_tls,
-        .admit = AdmitGrpc()};
+        .admit = options_.auth.token_file.empty() ? nullptr : AdmitGrpc()};
     ASSIGN_OR_RETURN(
         grpc_server_,
         GrpcServer::Start(grpc_options, {&ingest_service_.service(), agents_service_.get(),
@@ -180,9 +187,8 @@ class Collector::Impl {
   }
 
   AdmitCall AdmitGrpc() {
-    if (options_.token_file.empty()) return nullptr;
-    return [this](absl::string_view method, absl::string_view authorization) {
-      return authenticator_->Admit("grpc", method, authorization);
+    return [this](absl::string_view method, const CallHeaders& headers) {
+      return authenticator_->Admit("grpc", method, headers);
     };
   }
 
@@ -198,40 +204,46 @@ class Collector::Impl {
     constexpr int kMinute = 6;
     constexpr int kRetentionEvery = 60;
     for (int i = 0;; ++i) {
-      if (i % kRetentionEvery == 0) Drop();
-      if (const absl::Status status = store_.FillLevels(); !status.ok()) {
-        spdlog::error("cannot sum up profiles: {}", std::string(status.message()));
+      for (const auto& [tenant, store] : stores_.All()) {
+        if (i % kRetentionEvery == 0) Drop(tenant, *store);
+        if (const absl::Status status = store->FillLevels(); !status.ok()) {
+          spdlog::error("cannot sum up profiles of {}: {}", tenant, std::string(status.message()));
+        }
+        if (i % kMinute == 0) DropToSize(tenant, *store);
       }
-      if (i % kMinute == 0) DropToSize();
+      stores_.FreeMemory();
       // glibc keeps what a large answer took, in the arena of whichever thread made it.
       if (i % kMinute == 0) ::malloc_trim(0);
       if (stop_.WaitFor(kInterval)) return;
     }
   }
 
-  void Drop() {
+  void Drop(const std::string& tenant, ProfileStore& store) {
     const absl::Time now = clock_.Now();
     const Retention& retention = options_.retention;
-    const absl::Status status = store_.DropBefore({.windows = now - retention.windows,
-                                                   .ten_minutes = now - retention.ten_minutes,
-                                                   .hours = now - retention.hours,
-                                                   .days = now - retention.days});
-    if (!status.ok()) spdlog::error("cannot drop old profiles: {}", std::string(status.message()));
+    const absl::Status status = store.DropBefore({.windows = now - retention.windows,
+                                                  .ten_minutes = now - retention.ten_minutes,
+                                                  .hours = now - retention.hours,
+                                                  .days = now - retention.days});
+    if (!status.ok())
+      spdlog::error("cannot drop old profiles of {}: {}", tenant, std::string(status.message()));
   }
 
-  void DropToSize() {
+  void DropToSize(const std::string& tenant, ProfileStore& store) {
     if (options_.retention.max_bytes == 0) return;
-    const absl::Status status = store_.DropToSize(options_.retention.max_bytes);
-    if (!status.ok()) spdlog::error("cannot drop what is too much: {}", std::string(status.message()));
+    const absl::Status status = store.DropToSize(options_.retention.max_bytes);
+    if (!status.ok())
+      spdlog::error("cannot drop what is too much of {}: {}", tenant, std::string(status.message()));
   }
 
   const CollectorOptions options_;
-  ProfileStore& store_;
+  ProfileStores& stores_;
   const Clock& clock_;
   IngestMetrics ingest_metrics_;
   QueryMetrics query_metrics_;
   ProfileRules rules_;
   prometheus::Gauge& reload_successful_;
+  prometheus::Gauge& tenants_;
   IngestContext ingest_context_;
   QueryEngine engine_;
   IngestService ingest_service_;
@@ -246,7 +258,7 @@ class Collector::Impl {
   RefusalMetrics refusals_;
   Mutex mutex_;
   uint64_t failed_handshakes_ ABSL_GUARDED_BY(mutex_) = 0;  // that were counted
-  std::unique_ptr<Authenticator> authenticator_;            // null lets everyone in
+  std::unique_ptr<Authenticator> authenticator_;            // null before Start()
   HttpServer http_server_;
   std::unique_ptr<GrpcServer> grpc_server_;
   StopSignal stop_;
@@ -254,10 +266,10 @@ class Collector::Impl {
 };
 
 absl::StatusOr<std::unique_ptr<Collector>> Collector::Start(const CollectorOptions& options,
-                                                            ProfileStore& store, const Clock& clock,
+                                                            ProfileStores& stores, const Clock& clock,
                                                             prometheus::Registry& registry,
                                                             std::function<void()> before_scrape) {
-  auto impl = std::make_unique<Impl>(options, store, clock, registry);
+  auto impl = std::make_unique<Impl>(options, stores, clock, registry);
   RETURN_IF_ERROR(impl->Start(registry, std::move(before_scrape)));
   return std::unique_ptr<Collector>(new Collector(std::move(impl)));
 }

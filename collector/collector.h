@@ -11,9 +11,10 @@
 #include "absl/time/time.h"
 #include "base/clock.h"
 #include "base/tls.h"
+#include "collector/auth/authenticator.h"
 #include "collector/ingest/ingest_limits.h"
 #include "collector/query/query_engine.h"
-#include "collector/store/profile_store.h"
+#include "collector/store/profile_stores.h"
 #include "web/page_files.h"
 
 namespace prometheus {
@@ -36,7 +37,7 @@ struct CollectorOptions {
   std::string web_listen_address = ":4040";
   TlsFiles grpc_tls;            // GrpcServerOptions::tls
   std::string web_config_file;  // HttpServerOptions::web_config_file
-  std::string token_file;       // collector/auth/token_file.h; empty lets everyone in
+  AuthenticatorOptions auth;
   Retention retention;
   IngestLimits ingest;
   // Appends wait for the disk together, so more threads make larger groups, not more work.
@@ -53,7 +54,7 @@ class Collector {
   // Listens on both addresses; each error says what to do. All that is passed in must outlive the collector.
   // `before_scrape` is called before each answer of /metrics.
   static absl::StatusOr<std::unique_ptr<Collector>> Start(const CollectorOptions& options,
-                                                          ProfileStore& store, const Clock& clock,
+                                                          ProfileStores& stores, const Clock& clock,
                                                           prometheus::Registry& registry,
                                                           std::function<void()> before_scrape = {});
   // Reads the configuration file again. When it makes no sense, what was there stays, and the error says what

@@ -21,7 +21,7 @@
 #include "collector/auth/token_command.h"
 #include "collector/collector.h"
 #include "collector/maintenance/commands.h"
-#include "collector/store/embedded/embedded_store.h"
+#include "collector/store/embedded/embedded_stores.h"
 #include "collector/store_metrics.h"
 #include "web/page_files.h"
 
@@ -31,6 +31,7 @@ namespace {
 struct Configuration {
   CollectorOptions collector;
   EmbeddedStoreOptions store;
+  TenantLimits tenants;
   LoggingFlags logging;
   std::vector<std::string> aggregates = {"namespace"};
 };
@@ -86,7 +87,7 @@ void AddListenFlags(CLI::App& app, Configuration& configuration) {
                  "Address for the page, pprof over HTTP and /metrics")
       ->capture_default_str();
   app.add_option(
-         "--auth.token-file", configuration.collector.token_file,
+         "--auth.token-file", configuration.collector.auth.token_file,
          "Tokens that are let in, YAML of their hashes as the command token makes it, for gRPC and HTTP; "
          "without it everyone is. Read again when it changes")
       ->type_name("FILE");
@@ -96,9 +97,31 @@ void AddListenFlags(CLI::App& app, Configuration& configuration) {
       ->type_name("FILE");
 }
 
+void AddTenantFlags(CLI::App& app, Configuration& configuration, uint64_t& max_rate) {
+  app.add_flag("--auth.tenant-header", configuration.collector.auth.takes_tenant_header,
+               "Take the tenant of callers whose token names none from their header X-Scope-OrgID");
+  app.add_option("--tenants.max", configuration.tenants.max_tenants,
+                 "Tenants with profiles, beside the anonymous one")
+      ->capture_default_str();
+  max_rate = configuration.collector.ingest.max_tenant_bytes_per_second;
+  AddSizeFlag(
+      app, "--tenants.max-bytes-per-second", max_rate,
+      "Of each tenant but the anonymous one, decompressed, in the mean over a minute: agents that send "
+      "more wait, what is pushed is refused. 0 is no limit");
+  app.add_option("--tenants.max-series", configuration.tenants.max_series,
+                 "Label sets on a day of each tenant but the anonymous one; samples of more are kept without "
+                 "their labels. 0 is no limit")
+      ->capture_default_str();
+  app.add_option("--tenants.max-queries", configuration.collector.query.max_concurrent_of_tenant,
+                 "Questions answered at once of each tenant but the anonymous one")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str();
+}
+
 struct SizeFlags {
   uint64_t max_message = 0;
   uint64_t max_rate = 0;
+  uint64_t max_tenant_rate = 0;
   uint64_t max_dictionary = 0;
   uint64_t max_dictionaries = 0;
   uint64_t cache = 0;
@@ -181,11 +204,12 @@ int Run(const Configuration& configuration) {
   prometheus::Registry registry;
   AddBuildInfo(registry, "pilotlight-collector");
 
-  absl::StatusOr<std::unique_ptr<EmbeddedStore>> store = EmbeddedStore::Open(configuration.store);
-  if (!store.ok()) return Fail(store.status());
-  StoreMetrics store_metrics(**store, registry);
+  absl::StatusOr<std::unique_ptr<EmbeddedStores>> stores =
+      EmbeddedStores::Open(configuration.store, configuration.tenants);
+  if (!stores.ok()) return Fail(stores.status());
+  StoreMetrics store_metrics(**stores, registry);
   absl::StatusOr<std::unique_ptr<Collector>> collector = Collector::Start(
-      configuration.collector, **store, clock, registry, [&store_metrics] { store_metrics.Update(); });
+      configuration.collector, **stores, clock, registry, [&store_metrics] { store_metrics.Update(); });
   if (!collector.ok()) return Fail(collector.status());
   spdlog::info(
       "pilotlight-collector {}: gRPC on port {}, HTTP on port {}, profiles in {}, kept for {} as captured "
@@ -193,7 +217,7 @@ int Run(const Configuration& configuration) {
       std::string(kVersion), (*collector)->grpc_port(), (*collector)->http_port(), configuration.store.path,
       absl::FormatDuration(configuration.collector.retention.windows),
       absl::FormatDuration(configuration.collector.retention.days),
-      Openness(**collector, !configuration.collector.token_file.empty()));
+      Openness(**collector, !configuration.collector.auth.token_file.empty()));
 
   while (WaitForSignal(stop, hangup)) {
     const absl::Status status = (*collector)->Reload();
@@ -218,6 +242,7 @@ int main(int argc, char** argv) {         // NOLINT(bugprone-exception-escape)
                "pilotlight-collector");
   AddStoreFlags(app, configuration, sizes.cache);
   AddListenFlags(app, configuration);
+  AddTenantFlags(app, configuration, sizes.max_tenant_rate);
   AddIngestFlags(app, configuration.collector.ingest, sizes);
   sizes.query_cache = configuration.store.merge_cache_bytes;
   AddQueryFlags(app, configuration.collector.query, sizes.query_cache);
@@ -246,6 +271,7 @@ int main(int argc, char** argv) {         // NOLINT(bugprone-exception-escape)
   configuration.store.merge_cache_bytes = sizes.query_cache;
   limits.max_message_bytes = sizes.max_message;
   limits.max_bytes_per_second = sizes.max_rate;
+  limits.max_tenant_bytes_per_second = sizes.max_tenant_rate;
   limits.wire.max_dictionary_bytes = sizes.max_dictionary;
   limits.max_dictionaries_bytes = sizes.max_dictionaries;
   configuration.collector.page_files = PageFiles();

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "base/tenant_name.h"
 
 namespace pilotlight::collector {
 
@@ -20,14 +21,15 @@ struct StoreMetrics::Impl {
     prometheus::Gauge* gauge;
     uint64_t EmbeddedStoreCounters::*field;
   };
-  explicit Impl(const EmbeddedStore& the_store) : store(the_store) {}
+  explicit Impl(EmbeddedStores& the_stores) : stores(the_stores) {}
 
-  const EmbeddedStore& store;
+  EmbeddedStores& stores;
   Mutex mutex;  // of one update at a time
   EmbeddedStoreCounters last ABSL_GUARDED_BY(mutex);
   std::vector<CounterEntry> counters;
   std::vector<GaugeEntry> gauges;
   prometheus::Family<prometheus::Counter>* overflow = nullptr;
+  prometheus::Family<prometheus::Gauge>* tenant_disk_bytes = nullptr;
 };
 
 namespace {
@@ -36,8 +38,8 @@ const char* NameOf(ServiceLimit limit) { return limit == ServiceLimit::kStacks ?
 
 }  // namespace
 
-StoreMetrics::StoreMetrics(const EmbeddedStore& store, prometheus::Registry& registry)
-    : impl_(std::make_unique<Impl>(store)) {
+StoreMetrics::StoreMetrics(EmbeddedStores& stores, prometheus::Registry& registry)
+    : impl_(std::make_unique<Impl>(stores)) {
   using Counters = EmbeddedStoreCounters;
   const auto add_counter = [&](const char* name, const char* help, uint64_t Counters::*field) {
     impl_->counters.push_back(
@@ -86,6 +88,10 @@ StoreMetrics::StoreMetrics(const EmbeddedStore& store, prometheus::Registry& reg
            .Name("pilotlight_store_overflow_samples_total")
            .Help("Samples of services with too many distinct stacks or label sets, kept without theirs.")
            .Register(registry);
+  impl_->tenant_disk_bytes = &prometheus::BuildGauge()
+                                  .Name("pilotlight_tenant_disk_bytes")
+                                  .Help("Size of tables and write-ahead log on disk, by tenant.")
+                                  .Register(registry);
   add_gauge("pilotlight_store_disk_bytes", "Size of tables and write-ahead log on disk.",
             &Counters::disk_bytes);
 }
@@ -93,7 +99,14 @@ StoreMetrics::StoreMetrics(const EmbeddedStore& store, prometheus::Registry& reg
 StoreMetrics::~StoreMetrics() = default;
 
 void StoreMetrics::Update() {
-  const EmbeddedStoreCounters now = impl_->store.counters();
+  EmbeddedStoreCounters now;
+  const auto stores = impl_->stores.stores();
+  for (const auto& [tenant, store] : stores) {
+    const EmbeddedStoreCounters counters = store->counters();
+    for (const Impl::CounterEntry& entry : impl_->counters) now.*entry.field += counters.*entry.field;
+    for (const Impl::GaugeEntry& entry : impl_->gauges) now.*entry.field += counters.*entry.field;
+    impl_->tenant_disk_bytes->Add({{"tenant", tenant}}).Set(static_cast<double>(counters.disk_bytes));
+  }
   const MutexLock lock(impl_->mutex);
   for (const Impl::CounterEntry& entry : impl_->counters) {
     // Two updates at once may come in the other order than they have asked the store.
@@ -103,11 +116,14 @@ void StoreMetrics::Update() {
       impl_->last.*entry.field = now.*entry.field;
     }
   }
-  for (const Overflow& one : impl_->store.overflows()) {
-    prometheus::Counter& counter =
-        impl_->overflow->Add({{"service_name", one.service}, {"limit", NameOf(one.limit)}});
-    const double more = static_cast<double>(one.samples) - counter.Value();
-    if (more > 0) counter.Increment(more);
+  for (const auto& [tenant, store] : stores) {
+    for (const Overflow& one : store->overflows()) {
+      prometheus::Labels labels = {{"service_name", one.service}, {"limit", NameOf(one.limit)}};
+      if (tenant != kAnonymousTenant) labels["tenant"] = tenant;
+      prometheus::Counter& counter = impl_->overflow->Add(labels);
+      const double more = static_cast<double>(one.samples) - counter.Value();
+      if (more > 0) counter.Increment(more);
+    }
   }
   for (const Impl::GaugeEntry& entry : impl_->gauges) entry.gauge->Set(static_cast<double>(now.*entry.field));
 }

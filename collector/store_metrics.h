@@ -1,9 +1,9 @@
-// The embedded store's counters as metrics.
+// The embedded stores' counters as metrics: sums over all tenants, and what each one takes.
 #pragma once
 
 #include <memory>
 
-#include "collector/store/embedded/embedded_store.h"
+#include "collector/store/embedded/embedded_stores.h"
 
 namespace prometheus {
 class Registry;
@@ -13,11 +13,11 @@ namespace pilotlight::collector {
 
 class StoreMetrics {
  public:
-  // The store must outlive it.
-  StoreMetrics(const EmbeddedStore& store, prometheus::Registry& registry);
+  // The stores must outlive it.
+  StoreMetrics(EmbeddedStores& stores, prometheus::Registry& registry);
   ~StoreMetrics();
 
-  // Thread-safe. Brings the metrics up to the store's counters.
+  // Thread-safe. Brings the metrics up to the stores' counters.
   void Update();
 
  private:

@@ -32,7 +32,9 @@ std::shared_ptr<grpc::Channel> MakeChannel(const std::string& collector, const C
 
 absl::StatusOr<ChannelSecurity> ReadChannelSecurity(const ClientAccess& access) {
   ChannelSecurity security{.credentials = grpc::InsecureChannelCredentials(),
-                           .server_name = access.server_name};
+                           .server_name = access.server_name,
+                           .authorization = {},
+                           .tenant = access.tenant};
   ASSIGN_OR_RETURN(const ClientSecrets secrets, ReadClientAccess(access));
   security.authorization = secrets.authorization;
   if (access.tls.ca_file.empty()) return security;
@@ -90,6 +92,7 @@ EventQueue::Result EventQueue::Wait(absl::Duration timeout) {
 IngestStream::IngestStream(const std::string& collector, const ChannelSecurity& security, EventQueue& queue)
     : channel_(MakeChannel(collector, security)), stub_(v1::Ingest::NewStub(channel_)) {
   if (!security.authorization.empty()) context_.AddMetadata("authorization", security.authorization);
+  if (!security.tenant.empty()) context_.AddMetadata(kTenantMetadata, security.tenant);
   call_ = stub_->PrepareAsyncStream(&context_, &queue.completions());
   call_->StartCall(Tag(Event::kStarted));
 }

@@ -50,6 +50,7 @@ struct ChannelSecurity {
   std::shared_ptr<grpc::ChannelCredentials> credentials;
   std::string server_name;    // ClientAccess::server_name
   std::string authorization;  // ClientSecrets::authorization
+  std::string tenant;         // ClientAccess::tenant
 };
 absl::StatusOr<ChannelSecurity> ReadChannelSecurity(const ClientAccess& access);
 

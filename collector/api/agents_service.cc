@@ -63,23 +63,28 @@ class Call : public grpc::ServerUnaryReactor {
 
 class AgentsService final : public v1::Agents::CallbackService {
  public:
-  explicit AgentsService(IngestService& ingest) : ingest_(ingest) {}
+  AgentsService(IngestService& ingest, AdmitCall admit) : ingest_(ingest), admit_(std::move(admit)) {}
 
   grpc::ServerUnaryReactor* List(grpc::CallbackServerContext* call, const v1::ListAgentsRequest* /*request*/,
                                  v1::ListAgentsResponse* response) override {
-    for (const ConnectedAgent& agent : ingest_.agents()) {
+    grpc::ServerUnaryReactor* const reactor = call->DefaultReactor();
+    const absl::StatusOr<std::string> tenant = admit_("/pilotlight.v1.Agents/List", HeadersOf(*call));
+    if (!tenant.ok()) {
+      reactor->Finish(ToGrpcStatus(tenant.status()));
+      return reactor;
+    }
+    for (const ConnectedAgent& agent : ingest_.agents(*tenant)) {
       v1::Agent& message = *response->add_agents();
       message.set_agent(agent.agent);
       message.set_version(agent.version);
       message.set_node(agent.node);
       message.set_connected_unix_ns(absl::ToUnixNanos(agent.since));
     }
-    grpc::ServerUnaryReactor* const reactor = call->DefaultReactor();
     reactor->Finish(grpc::Status::OK);
     return reactor;
   }
 
-  grpc::ServerUnaryReactor* Capture(grpc::CallbackServerContext* /*call*/, const v1::CaptureRequest* request,
+  grpc::ServerUnaryReactor* Capture(grpc::CallbackServerContext* call, const v1::CaptureRequest* request,
                                     v1::CaptureResponse* response) override {
     auto [reactor, done] = Call<v1::CaptureResponse>::Start(response);
     const absl::Duration duration = absl::Nanoseconds(request->duration_ns());
@@ -91,27 +96,36 @@ class AgentsService final : public v1::Agents::CallbackService {
     }
     v1::Command command;
     command.mutable_capture()->set_duration_ns(request->duration_ns());
-    ingest_.Ask(request->node(), command, done);
+    Ask(*call, request->node(), command, done);
     return reactor;
   }
 
-  grpc::ServerUnaryReactor* Inspect(grpc::CallbackServerContext* /*call*/, const v1::InspectRequest* request,
+  grpc::ServerUnaryReactor* Inspect(grpc::CallbackServerContext* call, const v1::InspectRequest* request,
                                     v1::InspectResponse* response) override {
     auto [reactor, done] = Call<v1::InspectResponse>::Start(response);
     v1::Command command;
     command.mutable_inspect();
-    ingest_.Ask(request->node(), command, done);
+    Ask(*call, request->node(), command, done);
     return reactor;
   }
 
  private:
+  void Ask(const grpc::CallbackServerContext& call, const std::string& node, const v1::Command& command,
+           const CommandDone& done) {
+    // The same role for all commands.
+    const absl::StatusOr<std::string> tenant = admit_("/pilotlight.v1.Agents/Capture", HeadersOf(call));
+    if (!tenant.ok()) return done(tenant.status());
+    ingest_.Ask(*tenant, node, command, done);
+  }
+
   IngestService& ingest_;
+  const AdmitCall admit_;
 };
 
 }  // namespace
 
-std::unique_ptr<grpc::Service> MakeAgentsService(IngestService& ingest) {
-  return std::make_unique<AgentsService>(ingest);
+std::unique_ptr<grpc::Service> MakeAgentsService(IngestService& ingest, AdmitCall admit) {
+  return std::make_unique<AgentsService>(ingest, std::move(admit));
 }
 
 }  // namespace pilotlight::collector

@@ -12,6 +12,6 @@ class Service;
 namespace pilotlight::collector {
 
 // `ingest` must outlive it, and the service the server.
-std::unique_ptr<grpc::Service> MakeAgentsService(IngestService& ingest);
+std::unique_ptr<grpc::Service> MakeAgentsService(IngestService& ingest, AdmitCall admit);
 
 }  // namespace pilotlight::collector

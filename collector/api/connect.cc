@@ -94,7 +94,8 @@ absl::Status CheckHeaders(const HttpRequest& request) {
   return absl::OkStatus();
 }
 
-absl::StatusOr<HttpResponse> Answer(const ConnectMethod& method, const HttpRequest& request, Codec codec) {
+absl::StatusOr<HttpResponse> Answer(const ConnectMethod& method, const HttpRequest& request,
+                                    const std::string& tenant, Codec codec) {
   RETURN_IF_ERROR(CheckHeaders(request));
   ASSIGN_OR_RETURN(const std::optional<SteadyTime> deadline, DeadlineOf(request));
   const std::unique_ptr<Message> question(method.request_prototype->New());
@@ -102,7 +103,7 @@ absl::StatusOr<HttpResponse> Answer(const ConnectMethod& method, const HttpReque
 
   const auto is_late = [&deadline] { return deadline && std::chrono::steady_clock::now() >= *deadline; };
   const std::unique_ptr<Message> answer(method.response_prototype->New());
-  const absl::Status status = method.handler(*question, is_late, *answer);
+  const absl::Status status = method.handler(*question, {tenant, is_late}, *answer);
   // The only one who abandons a question here is the clock.
   if (absl::IsCancelled(status)) return absl::DeadlineExceededError("Connect-Timeout-Ms has passed");
   RETURN_IF_ERROR(status);
@@ -115,7 +116,8 @@ absl::StatusOr<HttpResponse> Answer(const ConnectMethod& method, const HttpReque
 
 }  // namespace
 
-HttpResponse AnswerConnect(const ConnectMethod& method, const HttpRequest& request) {
+HttpResponse AnswerConnect(const ConnectMethod& method, const HttpRequest& request,
+                           const std::string& tenant) {
   const std::optional<Codec> codec = CodecOf(request.Header("content-type"));
   if (!codec) {
     HttpResponse response;
@@ -124,7 +126,7 @@ HttpResponse AnswerConnect(const ConnectMethod& method, const HttpRequest& reque
     response.body = "Content-Type must be application/proto or application/json\n";
     return response;
   }
-  absl::StatusOr<HttpResponse> response = Answer(method, request, *codec);
+  absl::StatusOr<HttpResponse> response = Answer(method, request, tenant, *codec);
   return response.ok() ? *std::move(response) : ConnectError(response.status());
 }
 
@@ -139,7 +141,7 @@ HttpResponse ConnectError(const absl::Status& status) {
 }
 
 void AddConnectService(const google::protobuf::ServiceDescriptor& service, ConnectMethods methods,
-                       HttpServer& server) {
+                       const TenantOf& tenant_of, HttpServer& server) {
   for (int i = 0; i < service.method_count(); ++i) {
     const std::string& name = service.method(i)->name();
     const std::string path = absl::StrCat("/", service.full_name(), "/", name);
@@ -155,7 +157,12 @@ void AddConnectService(const google::protobuf::ServiceDescriptor& service, Conne
     }
     const auto method = std::make_shared<const ConnectMethod>(std::move(found->second));
     server.Post(
-        path, [method](const HttpRequest& request) { return AnswerConnect(*method, request); }, ConnectError);
+        path,
+        [method, tenant_of](const HttpRequest& request) {
+          const absl::StatusOr<std::string> tenant = tenant_of(request);
+          return tenant.ok() ? AnswerConnect(*method, request, *tenant) : ConnectError(tenant.status());
+        },
+        ConnectError);
   }
 }
 

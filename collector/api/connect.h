@@ -11,7 +11,8 @@
 
 #include "absl/status/status.h"
 #include "base/http_server.h"
-#include "collector/query/query_engine.h"
+#include "collector/api/caller.h"
+#include "collector/query/caller.h"
 #include "google/protobuf/descriptor.h"
 #include "google/protobuf/message.h"
 
@@ -22,26 +23,27 @@ struct ConnectMethod {
   using Message = google::protobuf::Message;
   std::unique_ptr<const Message> request_prototype;
   std::unique_ptr<const Message> response_prototype;
-  std::function<absl::Status(const Message&, const IsAbandoned&, Message&)> handler;
+  std::function<absl::Status(const Message&, const Caller&, Message&)> handler;
 };
 
 // `api` must outlive it.
 template <typename Api, typename Request, typename Response>
 ConnectMethod MakeConnectMethod(Api& api,
-                                absl::Status (Api::*method)(const Request&, const IsAbandoned&, Response&)) {
+                                absl::Status (Api::*method)(const Request&, const Caller&, Response&)) {
   return {std::make_unique<Request>(), std::make_unique<Response>(),
-          [&api, method](const google::protobuf::Message& request, const IsAbandoned& is_abandoned,
+          [&api, method](const google::protobuf::Message& request, const Caller& caller,
                          google::protobuf::Message& response) {
-            return (api.*method)(static_cast<const Request&>(request), is_abandoned,
+            return (api.*method)(static_cast<const Request&>(request), caller,
                                  static_cast<Response&>(response));
           }};
 }
 
 using ConnectMethods = std::map<std::string, ConnectMethod>;  // by name
 
-// `is_abandoned` becomes true at the caller's deadline (Connect-Timeout-Ms); cpp-httplib does not tell when a
+// The question is abandoned at the caller's deadline (Connect-Timeout-Ms); cpp-httplib does not tell when a
 // caller has gone. Unknown fields are passed over, as in gRPC.
-HttpResponse AnswerConnect(const ConnectMethod& method, const HttpRequest& request);
+HttpResponse AnswerConnect(const ConnectMethod& method, const HttpRequest& request,
+                           const std::string& tenant);
 
 // The body is {"code": "invalid_argument", "message": "…"}.
 HttpResponse ConnectError(const absl::Status& status);
@@ -49,6 +51,6 @@ HttpResponse ConnectError(const absl::Status& status);
 // Answers each method of `service`: those in `methods` by their handlers, the others by "unimplemented".
 // REQUIRES: before server.Start().
 void AddConnectService(const google::protobuf::ServiceDescriptor& service, ConnectMethods methods,
-                       HttpServer& server);
+                       const TenantOf& tenant_of, HttpServer& server);
 
 }  // namespace pilotlight::collector

@@ -11,9 +11,9 @@ namespace {
 // Answers with what it was asked for.
 class EchoApi {
  public:
-  absl::Status LabelValues(const v1::LabelValuesRequest& request, const IsAbandoned& is_abandoned,
+  absl::Status LabelValues(const v1::LabelValuesRequest& request, const Caller& caller,
                            v1::LabelValuesResponse& response) {
-    if (is_abandoned()) return absl::CancelledError("too late");
+    if (caller.is_abandoned()) return absl::CancelledError("too late");
     if (request.name() == "bad") return absl::FailedPreconditionError("\"bad\" \xff");
     response.add_values(request.name());
     return absl::OkStatus();
@@ -28,7 +28,7 @@ class ConnectTest : public testing::Test {
     request.headers = headers;
     request.headers["content-type"] = content_type;
     request.body = body;
-    return AnswerConnect(method_, request);
+    return AnswerConnect(method_, request, "anonymous");
   }
   static std::string Named(const std::string& name) {
     v1::LabelValuesRequest request;

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/file_watch.h"
 #include "base/mutex.h"
@@ -51,21 +52,26 @@ class FileCredentials final : public grpc::ServerCredentials {
     return {reinterpret_cast<const char*>(GRPC_SLICE_START_PTR(slice)), GRPC_SLICE_LENGTH(slice)};
   }
 
-  // At the start of each call. Of several values none counts.
+  // At the start of each call; see HeadersOf().
   static void Process(void* self, grpc_auth_context* /*context*/, const grpc_metadata* metadata, size_t count,
                       grpc_process_auth_metadata_done_cb done, void* call) {
     absl::string_view method;
-    absl::string_view authorization;
-    bool is_single = true;
+    CallHeaders headers;
+    size_t authorizations = 0;
+    size_t tenants = 0;
     for (size_t i = 0; i < count; ++i) {
       const absl::string_view key = View(metadata[i].key);
       if (key == ":path") method = View(metadata[i].value);
-      if (key != "authorization") continue;
-      is_single = authorization.empty();
-      authorization = View(metadata[i].value);
+      if (key == kAuthorizationHeader) {
+        ++authorizations;
+        headers.authorization = std::string(View(metadata[i].value));
+      }
+      if (key == kTenantHeader) {
+        absl::StrAppend(&headers.tenant, tenants++ > 0 ? "," : "", View(metadata[i].value));
+      }
     }
-    const absl::Status status =
-        static_cast<FileCredentials*>(self)->admit_(method, is_single ? authorization : "");
+    if (authorizations > 1) headers.authorization.clear();
+    const absl::Status status = static_cast<FileCredentials*>(self)->admit_(method, headers).status();
     const std::string message(status.message());
     done(call, nullptr, 0, nullptr, 0, static_cast<grpc_status_code>(status.code()),
          status.ok() ? nullptr : message.c_str());

@@ -4,19 +4,13 @@
 
 #include <grpcpp/security/server_credentials.h>
 
-#include <functional>
 #include <memory>
 
-#include "absl/status/status.h"
 #include "absl/status/statusor.h"
-#include "absl/strings/string_view.h"
 #include "base/tls.h"
+#include "collector/api/caller.h"
 
 namespace pilotlight::collector {
-
-// Whether a method, such as "/pilotlight.v1.Query/Top", may be called with this "authorization"; in any
-// thread.
-using AdmitCall = std::function<absl::Status(absl::string_view method, absl::string_view authorization)>;
 
 // Plain text without files.cert_file. With files.ca_file each client must have a certificate of these
 // authorities. Connections go on when a certificate is renewed; the next one has the new one. The error names

@@ -40,37 +40,47 @@ absl::StatusOr<TopOrder> OrderParameter(const HttpRequest& request) {
 
 class HttpApi {
  public:
-  HttpApi(QueryEngine& engine, QueryMetrics& metrics) : engine_(engine), metrics_(metrics) {}
+  using Handler = absl::StatusOr<HttpResponse> (HttpApi::*)(const HttpRequest&, const Caller&);
 
-  HttpResponse Answer(const HttpRequest& request, const std::string& method,
-                      absl::StatusOr<HttpResponse> (HttpApi::*handler)(const HttpRequest&)) {
+  HttpApi(QueryEngine& engine, QueryMetrics& metrics, TenantOf tenant_of)
+      : engine_(engine), metrics_(metrics), tenant_of_(std::move(tenant_of)) {}
+
+  HttpResponse Answer(const HttpRequest& request, const std::string& method, Handler handler) {
+    absl::StatusOr<std::string> tenant = tenant_of_(request);
+    if (!tenant.ok()) return HttpError(tenant.status());
     QueryTimer timer(metrics_, method);
-    absl::StatusOr<HttpResponse> response = (this->*handler)(request);
+    absl::StatusOr<HttpResponse> response = (this->*handler)(request, {*std::move(tenant), nullptr});
     timer.Finish(response.status()).IgnoreError();  // returned below, as text
     return response.ok() ? *std::move(response) : HttpError(response.status());
   }
 
-  absl::StatusOr<HttpResponse> Pprof(const HttpRequest& request) {
-    ASSIGN_OR_RETURN(HttpResponse response, File(request, ExportFormat::kPprof));
+  absl::StatusOr<HttpResponse> Pprof(const HttpRequest& request, const Caller& caller) {
+    ASSIGN_OR_RETURN(HttpResponse response, File(request, caller, ExportFormat::kPprof));
     response.headers["Content-Disposition"] = "attachment; filename=\"profile.pb.gz\"";
     return response;
   }
-  absl::StatusOr<HttpResponse> Svg(const HttpRequest& request) { return File(request, ExportFormat::kSvg); }
-  absl::StatusOr<HttpResponse> Folded(const HttpRequest& request) {
-    return File(request, ExportFormat::kFolded);
+  absl::StatusOr<HttpResponse> Svg(const HttpRequest& request, const Caller& caller) {
+    return File(request, caller, ExportFormat::kSvg);
   }
-  absl::StatusOr<HttpResponse> Json(const HttpRequest& request) { return File(request, ExportFormat::kJson); }
-  absl::StatusOr<HttpResponse> Speedscope(const HttpRequest& request) {
-    return File(request, ExportFormat::kSpeedscope);
+  absl::StatusOr<HttpResponse> Folded(const HttpRequest& request, const Caller& caller) {
+    return File(request, caller, ExportFormat::kFolded);
   }
-  absl::StatusOr<HttpResponse> CpuProfile(const HttpRequest& request) {
-    ASSIGN_OR_RETURN(HttpResponse response, File(request, ExportFormat::kCpuProfile));
+  absl::StatusOr<HttpResponse> Json(const HttpRequest& request, const Caller& caller) {
+    return File(request, caller, ExportFormat::kJson);
+  }
+  absl::StatusOr<HttpResponse> Speedscope(const HttpRequest& request, const Caller& caller) {
+    return File(request, caller, ExportFormat::kSpeedscope);
+  }
+  absl::StatusOr<HttpResponse> CpuProfile(const HttpRequest& request, const Caller& caller) {
+    ASSIGN_OR_RETURN(HttpResponse response, File(request, caller, ExportFormat::kCpuProfile));
     response.headers["Content-Disposition"] = "attachment; filename=\"profile.cpuprofile\"";
     return response;
   }
-  absl::StatusOr<HttpResponse> Dot(const HttpRequest& request) { return File(request, ExportFormat::kDot); }
+  absl::StatusOr<HttpResponse> Dot(const HttpRequest& request, const Caller& caller) {
+    return File(request, caller, ExportFormat::kDot);
+  }
 
-  absl::StatusOr<HttpResponse> Diff(const HttpRequest& request) {
+  absl::StatusOr<HttpResponse> Diff(const HttpRequest& request, const Caller& caller) {
     const absl::Time now = engine_.Now();
     ASSIGN_OR_RETURN(SelectionText text,
                      ReadSelection(request, now,
@@ -82,8 +92,9 @@ class HttpApi {
     ASSIGN_OR_RETURN(const size_t limit, NumberParameter(request, "limit", kMostRows));
     ASSIGN_OR_RETURN(const size_t max_nodes, NumberParameter(request, "max_nodes", kMostRows));
     ASSIGN_OR_RETURN(const TopOrder order, OrderParameter(request));
-    ASSIGN_OR_RETURN(const DiffAnswer answer,
-                     engine_.Diff(base, text, order, limit, max_nodes == 0 ? kDefaultMaxNodes : max_nodes));
+    ASSIGN_OR_RETURN(
+        const DiffAnswer answer,
+        engine_.Diff(base, text, order, limit, max_nodes == 0 ? kDefaultMaxNodes : max_nodes, caller));
     HttpResponse response;
     response.content_type = "application/json";
     response.body = WriteDiffJson(answer.table, answer.graph, answer.type);
@@ -91,12 +102,12 @@ class HttpApi {
   }
 
  private:
-  absl::StatusOr<HttpResponse> File(const HttpRequest& request, ExportFormat format) {
+  absl::StatusOr<HttpResponse> File(const HttpRequest& request, const Caller& caller, ExportFormat format) {
     const absl::Time now = engine_.Now();
     ASSIGN_OR_RETURN(const SelectionText text, ReadSelection(request, now));
     ASSIGN_OR_RETURN(const TimeSpan span, ResolveSpan(text.start, text.end, now));
-    ASSIGN_OR_RETURN(const ProfileAnswer answer, engine_.Merge(text));
-    if (answer.quality.totals.count == 0) return NothingThere(text, span);
+    ASSIGN_OR_RETURN(const ProfileAnswer answer, engine_.Merge(text, caller));
+    if (answer.quality.totals.count == 0) return NothingThere(text, span, caller);
     HttpResponse response;
     response.content_type = std::string(ContentType(format));
     response.body = WriteExportFile(answer.profile, format);
@@ -104,12 +115,12 @@ class HttpApi {
   }
 
   // Says what there would be instead.
-  absl::Status NothingThere(const SelectionText& text, const TimeSpan& span) {
+  absl::Status NothingThere(const SelectionText& text, const TimeSpan& span, const Caller& caller) {
     SelectionText all;
     all.start = span.start;
     all.end = span.end;
     std::vector<std::string> services =
-        engine_.LabelValues(std::string(kServiceLabel), all).value_or(std::vector<std::string>());
+        engine_.LabelValues(std::string(kServiceLabel), all, caller).value_or(std::vector<std::string>());
     constexpr size_t kShown = 20;
     const size_t more = services.size() > kShown ? services.size() - kShown : 0;
     services.resize(services.size() - more);
@@ -128,15 +139,17 @@ class HttpApi {
 
   QueryEngine& engine_;
   QueryMetrics& metrics_;
+  const TenantOf tenant_of_;
 };
 
 }  // namespace
 
-void AddHttpApi(QueryEngine& engine, QueryMetrics& metrics, const prometheus::Registry& registry,
-                std::function<void()> before_scrape, HttpServer& server) {
-  const auto api = std::make_shared<HttpApi>(engine, metrics);
+void AddHttpApi(QueryEngine& engine, QueryMetrics& metrics, const TenantOf& tenant_of,
+                const prometheus::Registry& registry, std::function<void()> before_scrape,
+                HttpServer& server) {
+  const auto api = std::make_shared<HttpApi>(engine, metrics, tenant_of);
   const auto add = [&server, &api](const std::string& path, const std::string& method,
-                                   absl::StatusOr<HttpResponse> (HttpApi::*handler)(const HttpRequest&)) {
+                                   HttpApi::Handler handler) {
     server.Get(path, [api, method, handler](const HttpRequest& request) {
       return api->Answer(request, method, handler);
     });

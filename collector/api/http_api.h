@@ -4,6 +4,7 @@
 #include <functional>
 
 #include "base/http_server.h"
+#include "collector/api/caller.h"
 #include "collector/query/query_engine.h"
 #include "collector/query/query_metrics.h"
 
@@ -15,7 +16,8 @@ namespace pilotlight::collector {
 
 // Errors are plain text that says what to do. All must outlive the server. `before_scrape`, when set, is
 // called before each answer of /metrics.
-void AddHttpApi(QueryEngine& engine, QueryMetrics& metrics, const prometheus::Registry& registry,
-                std::function<void()> before_scrape, HttpServer& server);
+void AddHttpApi(QueryEngine& engine, QueryMetrics& metrics, const TenantOf& tenant_of,
+                const prometheus::Registry& registry, std::function<void()> before_scrape,
+                HttpServer& server);
 
 }  // namespace pilotlight::collector

@@ -95,15 +95,17 @@ class StreamRegistry {
 // must not come while a message is being written either: then it waits for that.
 class StreamReactor : public Reactor, public std::enable_shared_from_this<StreamReactor> {
  public:
-  // `admit` says whether a message may still come.
+  // `admit` says whether a message may still come, and of which tenant.
+  using Admit = std::function<absl::StatusOr<std::string>()>;
   StreamReactor(IngestContext& context, WorkerPool& pool, StreamRegistry& registry, std::string peer,
-                std::function<absl::Status()> admit)
+                std::string tenant, Admit admit)
       : context_(context),
         pool_(pool),
         registry_(registry),
         peer_(std::move(peer)),
+        tenant_(std::move(tenant)),
         admit_(std::move(admit)),
-        stream_(context),
+        stream_(context, tenant_),
         budget_(context.limits().max_bytes_per_second) {}
 
   // REQUIRES: registered.
@@ -188,14 +190,16 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
     const bool knows_agent = !stream_.agent().empty();
     const auto now =
         absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
-    wait_ = std::min(budget_.Spend(request_.Length(), now), kLongestWait);
+    const absl::Duration wait = budget_.Spend(request_.Length(), now);
     IngestStream::Outcome outcome;
-    outcome.status = admit_();
+    outcome.status = StillAdmitted();
     if (outcome.status.ok()) outcome = ReceiveRequest();
+    wait_ = std::min(std::max(wait, outcome.wait), kLongestWait);
     request_.Clear();
     if (!knows_agent && !stream_.agent().empty()) {
       const MutexLock lock(mutex_);
-      connected_ = {.agent = stream_.agent(),
+      connected_ = {.tenant = tenant_,
+                    .agent = stream_.agent(),
                     .version = stream_.version(),
                     .node = stream_.node(),
                     .since = context_.clock().Now()};
@@ -210,6 +214,13 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
       return;
     }
     Write(*outcome.response, /*is_answer=*/true);
+  }
+
+  absl::Status StillAdmitted() {
+    const absl::StatusOr<std::string> tenant = admit_();
+    if (!tenant.ok()) return tenant.status();
+    if (*tenant == tenant_) return absl::OkStatus();
+    return absl::PermissionDeniedError("the token is another tenant's by now");
   }
 
   // One message is under way at a time; the others wait. REQUIRES: the caller has a hold, which goes over to
@@ -347,7 +358,8 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
   WorkerPool& pool_;
   StreamRegistry& registry_;
   const std::string peer_;
-  const std::function<absl::Status()> admit_;
+  const std::string tenant_;
+  const Admit admit_;
   IngestStream stream_;
   ByteBudget budget_;
   absl::Duration wait_;  // before the next read
@@ -376,8 +388,13 @@ class IngestService::Impl : public v1::Ingest::WithRawCallbackMethod_Stream<v1::
       : context_(context), admit_(std::move(admit)), pool_(threads) {}
 
   Reactor* Stream(grpc::CallbackServerContext* call) override {
-    const auto stream =
-        std::make_shared<StreamReactor>(context_, pool_, registry_, call->peer(), AdmitMessages(*call));
+    StreamReactor::Admit admit = [this, headers = HeadersOf(*call)] {
+      return admit_("/pilotlight.v1.Ingest/Stream", headers);
+    };
+    absl::StatusOr<std::string> tenant = admit();
+    if (!tenant.ok()) return Refuse(tenant.status());
+    const auto stream = std::make_shared<StreamReactor>(context_, pool_, registry_, call->peer(),
+                                                        *std::move(tenant), std::move(admit));
     registry_.Add(stream);
     // A stream that came too late for StopAll().
     if (registry_.stopping()) stream->Stop();
@@ -385,22 +402,23 @@ class IngestService::Impl : public v1::Ingest::WithRawCallbackMethod_Stream<v1::
     return stream.get();
   }
 
-  std::vector<ConnectedAgent> agents() {
+  std::vector<ConnectedAgent> agents(const std::string& tenant) {
     std::vector<ConnectedAgent> agents;
     for (const auto& stream : registry_.All()) {
-      if (auto agent = stream->agent()) agents.push_back(*std::move(agent));
+      if (auto agent = stream->agent(); agent && agent->tenant == tenant) agents.push_back(*std::move(agent));
     }
     std::ranges::sort(agents, {}, [](const ConnectedAgent& a) { return std::tie(a.node, a.agent); });
     return agents;
   }
 
-  void Ask(const std::string& node, const v1::Command& command, const CommandDone& done) {
+  void Ask(const std::string& tenant, const std::string& node, const v1::Command& command,
+           const CommandDone& done) {
     std::shared_ptr<StreamReactor> last;
     absl::Time last_since = absl::InfinitePast();
     size_t connected = 0;
     for (const auto& stream : registry_.All()) {
       const auto agent = stream->agent();
-      if (!agent.has_value()) continue;
+      if (!agent.has_value() || agent->tenant != tenant) continue;
       ++connected;
       if (agent->node != node || agent->since < last_since) continue;
       last = stream;
@@ -418,16 +436,13 @@ class IngestService::Impl : public v1::Ingest::WithRawCallbackMethod_Stream<v1::
   }
 
  private:
-  std::function<absl::Status()> AdmitMessages(const grpc::CallbackServerContext& call) const {
-    if (!admit_) return [] { return absl::OkStatus(); };
-    const auto header = call.client_metadata().find("authorization");
-    std::string authorization;
-    if (header != call.client_metadata().end()) {
-      authorization.assign(header->second.data(), header->second.size());
-    }
-    return [this, authorization = std::move(authorization)] {
-      return admit_("/pilotlight.v1.Ingest/Stream", authorization);
+  static Reactor* Refuse(const absl::Status& status) {
+    class Refusal final : public Reactor {
+     public:
+      explicit Refusal(const grpc::Status& status) { Finish(status); }
+      void OnDone() override { delete this; }
     };
+    return new Refusal(ToGrpcStatus(status));
   }
 
   IngestContext& context_;
@@ -443,10 +458,11 @@ IngestService::~IngestService() = default;
 
 grpc::Service& IngestService::service() { return *impl_; }
 
-std::vector<ConnectedAgent> IngestService::agents() { return impl_->agents(); }
+std::vector<ConnectedAgent> IngestService::agents(const std::string& tenant) { return impl_->agents(tenant); }
 
-void IngestService::Ask(const std::string& node, const v1::Command& command, const CommandDone& done) {
-  impl_->Ask(node, command, done);
+void IngestService::Ask(const std::string& tenant, const std::string& node, const v1::Command& command,
+                        const CommandDone& done) {
+  impl_->Ask(tenant, node, command, done);
 }
 
 bool IngestService::Stop(absl::Duration patience) { return impl_->Stop(patience); }

@@ -42,9 +42,9 @@ absl::Status OtherVersion(absl::string_view version) {
       absl::StrCat("OTLP profiles ", version, " are not taken; taken are ", kOtlpSchemas));
 }
 
-absl::StatusOr<ExportProfilesServiceResponse> Export(PushIngest& ingest, absl::string_view request,
-                                                     absl::string_view version) {
-  absl::StatusOr<OtlpOutcome> outcome = ingest.PushOtlp(request, version);
+absl::StatusOr<ExportProfilesServiceResponse> Export(PushIngest& ingest, const std::string& tenant,
+                                                     absl::string_view request, absl::string_view version) {
+  absl::StatusOr<OtlpOutcome> outcome = ingest.PushOtlp(tenant, request, version);
   // Of RESOURCE_EXHAUSTED a client must not know that it may try again.
   if (absl::IsResourceExhausted(outcome.status())) {
     return absl::UnavailableError(outcome.status().message());
@@ -115,22 +115,22 @@ std::string VersionOf(const grpc::ServerContext& call) {
 
 class OtlpService final : public grpc::Service {
  public:
-  explicit OtlpService(PushIngest& ingest) {
+  OtlpService(PushIngest& ingest, AdmitCall admit) : admit_(std::move(admit)) {
     for (const absl::string_view version : kOtherVersions) {
       Add(version,
-          [version](absl::string_view, absl::string_view) -> absl::StatusOr<ExportProfilesServiceResponse> {
-            return OtherVersion(version);
-          });
+          [version](const std::string&, absl::string_view, absl::string_view)
+              -> absl::StatusOr<ExportProfilesServiceResponse> { return OtherVersion(version); });
     }
     // The last one's is the name that reflection shows.
-    Add("v1development", [&ingest](absl::string_view request, absl::string_view version) {
-      return Export(ingest, request, version);
-    });
+    Add("v1development",
+        [&ingest](const std::string& tenant, absl::string_view request, absl::string_view version) {
+          return Export(ingest, tenant, request, version);
+        });
   }
 
  private:
-  using Handler = std::function<absl::StatusOr<ExportProfilesServiceResponse>(absl::string_view request,
-                                                                              absl::string_view version)>;
+  using Handler = std::function<absl::StatusOr<ExportProfilesServiceResponse>(
+      const std::string& tenant, absl::string_view request, absl::string_view version)>;
 
   // By bytes: which schema they are of is in them alone.
   void Add(absl::string_view version, Handler handler) {
@@ -142,7 +142,7 @@ class OtlpService final : public grpc::Service {
     AddMethod(new grpc::internal::RpcServiceMethod(
         names_.back()->c_str(), grpc::internal::RpcMethod::NORMAL_RPC,
         new Method(
-            [handler = std::move(handler)](OtlpService*, grpc::ServerContext* call,
+            [handler = std::move(handler)](OtlpService* self, grpc::ServerContext* call,
                                            const grpc::ByteBuffer* request,
                                            ExportProfilesServiceResponse* response) {
               std::vector<grpc::Slice> slices;
@@ -154,19 +154,23 @@ class OtlpService final : public grpc::Service {
               for (const grpc::Slice& slice : slices) {
                 bytes.append(reinterpret_cast<const char*>(slice.begin()), slice.size());
               }
-              absl::StatusOr<ExportProfilesServiceResponse> answer = handler(bytes, VersionOf(*call));
-              if (answer.ok()) *response = *answer;
-              return ToGrpcStatus(answer.status());
+              return AnswerCall(self->admit_, *call, "/opentelemetry.proto.collector.profiles.",
+                                [&](const Caller& caller) {
+                                  auto answer = handler(caller.tenant, bytes, VersionOf(*call));
+                                  if (answer.ok()) *response = *answer;
+                                  return answer.status();
+                                });
             },
             this)));
   }
 
+  const AdmitCall admit_;
   std::vector<std::unique_ptr<const std::string>> names_;  // gRPC keeps pointers to them
 };
 
 }  // namespace
 
-HttpResponse AnswerOtlp(PushIngest& ingest, const HttpRequest& request) {
+HttpResponse AnswerOtlp(PushIngest& ingest, const HttpRequest& request, const std::string& tenant) {
   std::string type = request.Header("content-type");
   type = absl::AsciiStrToLower(absl::StripAsciiWhitespace(type.substr(0, type.find(';'))));
   if (type != kProto && type != kJson) {
@@ -177,27 +181,31 @@ HttpResponse AnswerOtlp(PushIngest& ingest, const HttpRequest& request) {
   }
   const auto answer = [&]() -> absl::StatusOr<ExportProfilesServiceResponse> {
     const std::string version = request.Header(kOtlpVersionHeader);
-    if (type == kProto) return Export(ingest, request.body, version);
+    if (type == kProto) return Export(ingest, tenant, request.body, version);
     const absl::StatusOr<std::string> bytes = FromJson(request.body);
     if (!bytes.ok()) return ingest.Refuse(RefusalReason::kNotDecodable, bytes.status().message());
     // Both schemas have the same names.
-    return Export(ingest, *bytes, version.empty() ? kOtlpCurrentVersion : version);
+    return Export(ingest, tenant, *bytes, version.empty() ? kOtlpCurrentVersion : version);
   }();
   return answer.ok() ? Answer(type, *answer) : Error(type, answer.status());
 }
 
-void AddOtlpOverHttp(PushIngest& ingest, HttpServer& server) {
+void AddOtlpOverHttp(PushIngest& ingest, const TenantOf& tenant_of, HttpServer& server) {
   server.Post(
       "/v1development/profiles",
-      [&ingest](const HttpRequest& request) { return AnswerOtlp(ingest, request); }, ProtoError);
+      [&ingest, tenant_of](const HttpRequest& request) {
+        const absl::StatusOr<std::string> tenant = tenant_of(request);
+        return tenant.ok() ? AnswerOtlp(ingest, request, *tenant) : ProtoError(tenant.status());
+      },
+      ProtoError);
   for (const absl::string_view version : kOtherVersions) {
     const auto refuse = [version](const HttpRequest&) { return ProtoError(OtherVersion(version)); };
     server.Post(absl::StrCat("/", version, "/profiles"), refuse, ProtoError);
   }
 }
 
-std::unique_ptr<grpc::Service> MakeOtlpService(PushIngest& ingest) {
-  return std::make_unique<OtlpService>(ingest);
+std::unique_ptr<grpc::Service> MakeOtlpService(PushIngest& ingest, AdmitCall admit) {
+  return std::make_unique<OtlpService>(ingest, std::move(admit));
 }
 
 }  // namespace pilotlight::collector

@@ -34,7 +34,7 @@ class OtlpMethodsTest : public testing::Test {
     request.headers["content-type"] = content_type;
     if (!version.empty()) request.headers["otlp-profiles-development-version"] = version;
     request.body = body;
-    return AnswerOtlp(ingest_, request);
+    return AnswerOtlp(ingest_, request, "anonymous");
   }
   OtlpRequest::Sample& second_sample() {
     return *request_.resource().mutable_scope_profiles(0)->mutable_profiles(1)->mutable_samples(0);
@@ -43,10 +43,11 @@ class OtlpMethodsTest : public testing::Test {
   OtlpRequest request_;
   const int32_t stack_ = request_.Stack({request_.Location({"main"})});
   SystemClock clock_;
-  MemoryStore store_;
+  MemoryStores stores_;
+  MemoryStore& store_ = stores_.anonymous();
   prometheus::Registry registry_;
   IngestMetrics metrics_{registry_};
-  IngestContext context_{store_, {}, clock_, metrics_};
+  IngestContext context_{stores_, {}, clock_, metrics_};
   PushIngest ingest_{context_};
 };
 

@@ -17,7 +17,6 @@
 #include "base/status_macros.h"
 #include "base/time_text.h"
 #include "collector/api/connect.h"
-#include "collector/api/status.h"
 #include "exporters/folded.h"
 #include "push/v1/push.grpc.pb.h"
 
@@ -94,28 +93,29 @@ absl::Status SetType(const HttpRequest& request, Profile& profile) {
 
 class PushService final : public ::push::v1::PusherService::Service {
  public:
-  explicit PushService(PushMethods& methods) : methods_(methods) {}
+  PushService(PushMethods& methods, AdmitCall admit) : methods_(methods), admit_(std::move(admit)) {}
 
   grpc::Status Push(grpc::ServerContext* call, const ::push::v1::PushRequest* request,
                     ::push::v1::PushResponse* response) override {
-    return ToGrpcStatus(methods_.Push(
-        *request, [call] { return call->IsCancelled(); }, *response));
+    return AnswerCall(admit_, *call, "/push.v1.PusherService/Push",
+                      [&](const Caller& caller) { return methods_.Push(*request, caller, *response); });
   }
 
  private:
   PushMethods& methods_;
+  const AdmitCall admit_;
 };
 
 }  // namespace
 
-absl::Status PushMethods::Push(const ::push::v1::PushRequest& request, const IsAbandoned& /*is_abandoned*/,
+absl::Status PushMethods::Push(const ::push::v1::PushRequest& request, const Caller& caller,
                                ::push::v1::PushResponse& /*response*/) {
   absl::Status first_refusal;
   for (const ::push::v1::RawProfileSeries& series : request.series()) {
     Labels labels;
     for (const ::push::v1::LabelPair& label : series.labels()) labels[label.name()] = label.value();
     for (const ::push::v1::RawSample& sample : series.samples()) {
-      absl::Status status = ingest_.PushPprof(labels, sample.raw_profile());
+      absl::Status status = ingest_.PushPprof(caller.tenant, labels, sample.raw_profile());
       if (!status.ok() && !absl::IsInvalidArgument(status)) return status;
       if (!status.ok() && first_refusal.ok()) first_refusal = std::move(status);
     }
@@ -123,18 +123,18 @@ absl::Status PushMethods::Push(const ::push::v1::PushRequest& request, const IsA
   return first_refusal;
 }
 
-HttpResponse PushMethods::Ingest(const HttpRequest& request) {
-  const absl::Status status = TryIngest(request);
+HttpResponse PushMethods::Ingest(const HttpRequest& request, const std::string& tenant) {
+  const absl::Status status = TryIngest(request, tenant);
   return status.ok() ? HttpResponse{} : HttpError(status);
 }
 
-absl::Status PushMethods::TryIngest(const HttpRequest& request) {
+absl::Status PushMethods::TryIngest(const HttpRequest& request, const std::string& tenant) {
   ASSIGN_OR_RETURN(const Labels labels, ParseName(request.Parameter("name")));
   const auto part = request.parts.find("profile");
   const bool is_form = part != request.parts.end();
   const std::string& body = is_form ? part->second : request.body;
   const std::string format = request.Parameter("format", is_form ? "pprof" : "folded");
-  if (format == "pprof") return ingest_.PushPprof(labels, body);
+  if (format == "pprof") return ingest_.PushPprof(tenant, labels, body);
   if (format != "folded" && format != "groups" && format != "lines") {
     return absl::UnimplementedError(
         absl::StrCat("format=", format, " is not taken; there are pprof, folded (or groups) and lines"));
@@ -148,19 +148,22 @@ absl::Status PushMethods::TryIngest(const HttpRequest& request) {
   profile.duration = until - profile.start;
   std::vector<Profile> profiles;
   profiles.push_back(std::move(profile));
-  return ingest_.Push(labels, std::move(profiles));
+  return ingest_.Push(tenant, labels, body.size(), std::move(profiles));
 }
 
-void AddPushOverHttp(PushMethods& methods, HttpServer& server) {
+void AddPushOverHttp(PushMethods& methods, const TenantOf& tenant_of, HttpServer& server) {
   ConnectMethods table;
   table["Push"] = MakeConnectMethod(methods, &PushMethods::Push);
   AddConnectService(*::push::v1::PushRequest::descriptor()->file()->FindServiceByName("PusherService"),
-                    std::move(table), server);
-  server.Post("/ingest", [&methods](const HttpRequest& request) { return methods.Ingest(request); });
+                    std::move(table), tenant_of, server);
+  server.Post("/ingest", [&methods, tenant_of](const HttpRequest& request) {
+    const absl::StatusOr<std::string> tenant = tenant_of(request);
+    return tenant.ok() ? methods.Ingest(request, *tenant) : HttpError(tenant.status());
+  });
 }
 
-std::unique_ptr<grpc::Service> MakePushService(PushMethods& methods) {
-  return std::make_unique<PushService>(methods);
+std::unique_ptr<grpc::Service> MakePushService(PushMethods& methods, AdmitCall admit) {
+  return std::make_unique<PushService>(methods, std::move(admit));
 }
 
 }  // namespace pilotlight::collector

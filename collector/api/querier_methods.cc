@@ -121,10 +121,9 @@ bool IsTypeLabel(const std::string& name) {
 
 }  // namespace
 
-absl::Status QuerierMethods::ProfileTypes(const querier::ProfileTypesRequest& request,
-                                          const IsAbandoned& is_abandoned,
+absl::Status QuerierMethods::ProfileTypes(const querier::ProfileTypesRequest& request, const Caller& caller,
                                           querier::ProfileTypesResponse& response) {
-  ASSIGN_OR_RETURN(const std::vector<ProfileType> types, engine_.ProfileTypes(SpanOf(request), is_abandoned));
+  ASSIGN_OR_RETURN(const std::vector<ProfileType> types, engine_.ProfileTypes(SpanOf(request), caller));
   for (const ProfileType& type : types) {
     querier::ProfileType& message = *response.add_profile_types();
     message.set_id(type.ToString());
@@ -137,23 +136,21 @@ absl::Status QuerierMethods::ProfileTypes(const querier::ProfileTypesRequest& re
   return absl::OkStatus();
 }
 
-absl::Status QuerierMethods::LabelNames(const querier::LabelNamesRequest& request,
-                                        const IsAbandoned& is_abandoned,
+absl::Status QuerierMethods::LabelNames(const querier::LabelNamesRequest& request, const Caller& caller,
                                         querier::LabelNamesResponse& response) {
   std::set<std::string> names = {std::string(kProfileTypeLabel)};
   for (const std::string& matcher : SelectorsOf(request.matchers())) {
     ASSIGN_OR_RETURN(PyroscopeSelector selector, ParsePyroscopeSelector(matcher));
     SelectionText text = SpanOf(request);
     text.selector = std::move(selector.labels);
-    ASSIGN_OR_RETURN(const std::vector<std::string> found, engine_.LabelNames(text, is_abandoned));
+    ASSIGN_OR_RETURN(const std::vector<std::string> found, engine_.LabelNames(text, caller));
     names.insert(found.begin(), found.end());
   }
   response.mutable_names()->Assign(names.begin(), names.end());
   return absl::OkStatus();
 }
 
-absl::Status QuerierMethods::LabelValues(const querier::LabelValuesRequest& request,
-                                         const IsAbandoned& is_abandoned,
+absl::Status QuerierMethods::LabelValues(const querier::LabelValuesRequest& request, const Caller& caller,
                                          querier::LabelValuesResponse& response) {
   std::set<std::string> values;
   for (const std::string& matcher : SelectorsOf(request.matchers())) {
@@ -162,12 +159,11 @@ absl::Status QuerierMethods::LabelValues(const querier::LabelValuesRequest& requ
       SelectionText text = SpanOf(request);
       text.selector = selector.labels;
       ASSIGN_OR_RETURN(const std::vector<std::string> found,
-                       engine_.LabelValues(request.name(), text, is_abandoned));
+                       engine_.LabelValues(request.name(), text, caller));
       values.insert(found.begin(), found.end());
       continue;
     }
-    ASSIGN_OR_RETURN(const LabelSets sets,
-                     FindLabelSets(matcher, SpanOf(request), {request.name()}, is_abandoned));
+    ASSIGN_OR_RETURN(const LabelSets sets, FindLabelSets(matcher, SpanOf(request), {request.name()}, caller));
     for (const Labels& labels : sets) {
       if (!labels.empty()) values.insert(labels.begin()->second);
     }
@@ -176,14 +172,13 @@ absl::Status QuerierMethods::LabelValues(const querier::LabelValuesRequest& requ
   return absl::OkStatus();
 }
 
-absl::Status QuerierMethods::Series(const querier::SeriesRequest& request, const IsAbandoned& is_abandoned,
+absl::Status QuerierMethods::Series(const querier::SeriesRequest& request, const Caller& caller,
                                     querier::SeriesResponse& response) {
   LabelSets all;
   for (const std::string& matcher : SelectorsOf(request.matchers())) {
-    ASSIGN_OR_RETURN(
-        LabelSets sets,
-        FindLabelSets(matcher, SpanOf(request), {request.label_names().begin(), request.label_names().end()},
-                      is_abandoned));
+    ASSIGN_OR_RETURN(LabelSets sets,
+                     FindLabelSets(matcher, SpanOf(request),
+                                   {request.label_names().begin(), request.label_names().end()}, caller));
     all.merge(sets);
   }
   for (const Labels& labels : all) ToProto(labels, *response.add_labels_set()->mutable_labels());
@@ -192,7 +187,7 @@ absl::Status QuerierMethods::Series(const querier::SeriesRequest& request, const
 
 absl::StatusOr<QuerierMethods::LabelSets> QuerierMethods::FindLabelSets(
     const std::string& selector_text, SelectionText text, const std::vector<std::string>& label_names,
-    const IsAbandoned& is_abandoned) {
+    const Caller& caller) {
   ASSIGN_OR_RETURN(const PyroscopeSelector selector, ParsePyroscopeSelector(selector_text));
   ASSIGN_OR_RETURN(const TimeSpan span, ResolveSpan(text.start, text.end, engine_.Now()));
   text.start = span.start;
@@ -202,11 +197,11 @@ absl::StatusOr<QuerierMethods::LabelSets> QuerierMethods::FindLabelSets(
   std::ranges::copy_if(label_names, std::back_inserter(group_by),
                        [](const std::string& name) { return !IsTypeLabel(name); });
   if (label_names.empty()) {
-    ASSIGN_OR_RETURN(group_by, engine_.LabelNames(text, is_abandoned));
+    ASSIGN_OR_RETURN(group_by, engine_.LabelNames(text, caller));
   }
 
   LabelSets sets;
-  ASSIGN_OR_RETURN(const std::vector<ProfileType> types, engine_.ProfileTypes(text, is_abandoned));
+  ASSIGN_OR_RETURN(const std::vector<ProfileType> types, engine_.ProfileTypes(text, caller));
   for (const ProfileType& type : types) {
     if (!selector.Takes(type)) continue;
     Labels of_type = TypeLabels(type);
@@ -219,7 +214,7 @@ absl::StatusOr<QuerierMethods::LabelSets> QuerierMethods::FindLabelSets(
     }
     text.profile_type = type.ToString();
     ASSIGN_OR_RETURN(const SeriesAnswer answer,
-                     engine_.SelectSeries(text, span.end - span.start, group_by, is_abandoned));
+                     engine_.SelectSeries(text, span.end - span.start, group_by, caller));
     for (const TimeSeries& series : answer.series) {
       Labels labels = of_type;
       labels.insert(series.labels.begin(), series.labels.end());
@@ -230,7 +225,7 @@ absl::StatusOr<QuerierMethods::LabelSets> QuerierMethods::FindLabelSets(
 }
 
 absl::Status QuerierMethods::SelectMergeStacktraces(const querier::SelectMergeStacktracesRequest& request,
-                                                    const IsAbandoned& is_abandoned,
+                                                    const Caller& caller,
                                                     querier::SelectMergeStacktracesResponse& response) {
   ASSIGN_OR_RETURN(SelectionText text, SelectionOf(request));
   SelectStacks(request.stack_trace_selector(), text);
@@ -238,17 +233,17 @@ absl::Status QuerierMethods::SelectMergeStacktraces(const querier::SelectMergeSt
   switch (request.format()) {
     case querier::PROFILE_FORMAT_UNSPECIFIED:
     case querier::PROFILE_FORMAT_FLAMEGRAPH: {
-      ASSIGN_OR_RETURN(const ProfileAnswer answer, engine_.Merge(text, is_abandoned));
+      ASSIGN_OR_RETURN(const ProfileAnswer answer, engine_.Merge(text, caller));
       AddFlameGraph(answer.profile, MaxNodesOf(request), response);
       return absl::OkStatus();
     }
     case querier::PROFILE_FORMAT_PPROF: {
-      ASSIGN_OR_RETURN(const ProfileAnswer answer, engine_.Merge(text, is_abandoned));
+      ASSIGN_OR_RETURN(const ProfileAnswer answer, engine_.Merge(text, caller));
       ToPprof(answer.profile, *response.mutable_pprof()->mutable_profile());
       return absl::OkStatus();
     }
     case querier::PROFILE_FORMAT_DOT: {
-      ASSIGN_OR_RETURN(const ProfileAnswer answer, engine_.Merge(text, is_abandoned));
+      ASSIGN_OR_RETURN(const ProfileAnswer answer, engine_.Merge(text, caller));
       response.set_dot(WriteDot(answer.profile));
       return absl::OkStatus();
     }
@@ -258,28 +253,27 @@ absl::Status QuerierMethods::SelectMergeStacktraces(const querier::SelectMergeSt
 }
 
 absl::Status QuerierMethods::SelectMergeSpanProfile(const querier::SelectMergeSpanProfileRequest& request,
-                                                    const IsAbandoned& is_abandoned,
+                                                    const Caller& caller,
                                                     querier::SelectMergeSpanProfileResponse& response) {
   ASSIGN_OR_RETURN(const SelectionText text, SelectionOf(request));
   if (!request.span_selector().empty()) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const ProfileAnswer answer, engine_.Merge(text, is_abandoned));
+  ASSIGN_OR_RETURN(const ProfileAnswer answer, engine_.Merge(text, caller));
   AddFlameGraph(answer.profile, MaxNodesOf(request), response);
   return absl::OkStatus();
 }
 
 absl::Status QuerierMethods::SelectMergeProfile(const querier::SelectMergeProfileRequest& request,
-                                                const IsAbandoned& is_abandoned,
+                                                const Caller& caller,
                                                 perftools::profiles::Profile& response) {
   ASSIGN_OR_RETURN(SelectionText text, SelectionOf(request));
   SelectStacks(request.stack_trace_selector(), text);
   if (AsksForIds(request)) return absl::OkStatus();
-  ASSIGN_OR_RETURN(const ProfileAnswer answer, engine_.Merge(text, is_abandoned));
+  ASSIGN_OR_RETURN(const ProfileAnswer answer, engine_.Merge(text, caller));
   ToPprof(answer.profile, response);
   return absl::OkStatus();
 }
 
-absl::Status QuerierMethods::SelectSeries(const querier::SelectSeriesRequest& request,
-                                          const IsAbandoned& is_abandoned,
+absl::Status QuerierMethods::SelectSeries(const querier::SelectSeriesRequest& request, const Caller& caller,
                                           querier::SelectSeriesResponse& response) {
   ASSIGN_OR_RETURN(SelectionText text, SelectionOf(request));
   SelectStacks(request.stack_trace_selector(), text);
@@ -303,7 +297,7 @@ absl::Status QuerierMethods::SelectSeries(const querier::SelectSeriesRequest& re
   text.end = span.start + last_point * step + kNanosecond;
   ASSIGN_OR_RETURN(
       const SeriesAnswer answer,
-      engine_.SelectSeries(text, step, {request.group_by().begin(), request.group_by().end()}, is_abandoned));
+      engine_.SelectSeries(text, step, {request.group_by().begin(), request.group_by().end()}, caller));
   for (const TimeSeries& series : answer.series) {
     if (request.limit() > 0 && response.series_size() >= request.limit()) break;
     querier::TimeSeries& message = *response.add_series();
@@ -317,14 +311,14 @@ absl::Status QuerierMethods::SelectSeries(const querier::SelectSeriesRequest& re
   return absl::OkStatus();
 }
 
-absl::Status QuerierMethods::Diff(const querier::DiffRequest& request, const IsAbandoned& is_abandoned,
+absl::Status QuerierMethods::Diff(const querier::DiffRequest& request, const Caller& caller,
                                   querier::DiffResponse& response) {
   const auto whole_graph =
-      [this, &is_abandoned](
+      [this, &caller](
           const querier::SelectMergeStacktracesRequest& side) -> absl::StatusOr<pilotlight::FlameGraph> {
     ASSIGN_OR_RETURN(SelectionText text, SelectionOf(side));
     SelectStacks(side.stack_trace_selector(), text);
-    ASSIGN_OR_RETURN(const ProfileAnswer answer, engine_.Merge(text, is_abandoned));
+    ASSIGN_OR_RETURN(const ProfileAnswer answer, engine_.Merge(text, caller));
     return BuildFlameGraph(answer.profile);
   };
   ASSIGN_OR_RETURN(const pilotlight::FlameGraph left, whole_graph(request.left()));
@@ -338,16 +332,16 @@ absl::Status QuerierMethods::Diff(const querier::DiffRequest& request, const IsA
 }
 
 absl::Status QuerierMethods::GetProfileStats(const querier::GetProfileStatsRequest& /*request*/,
-                                             const IsAbandoned& is_abandoned,
+                                             const Caller& caller,
                                              querier::GetProfileStatsResponse& response) {
   const absl::Time now = engine_.Now();
   const auto day = [](int64_t number) { return absl::UnixEpoch() + absl::Hours(24 * number); };
-  const auto has_profiles = [this, &day, &is_abandoned](int64_t first_day,
-                                                        int64_t end_day) -> absl::StatusOr<bool> {
+  const auto has_profiles = [this, &day, &caller](int64_t first_day,
+                                                  int64_t end_day) -> absl::StatusOr<bool> {
     SelectionText text;
     text.start = day(first_day);
     text.end = day(end_day);
-    ASSIGN_OR_RETURN(const std::vector<ProfileType> types, engine_.ProfileTypes(text, is_abandoned));
+    ASSIGN_OR_RETURN(const std::vector<ProfileType> types, engine_.ProfileTypes(text, caller));
     return !types.empty();
   };
   // Windows may be ahead of this clock by some minutes.
@@ -379,9 +373,9 @@ ConnectMethods QuerierTable(QuerierMethods& methods, QueryMetrics& metrics) {
   const auto add = [&](const std::string& name, auto method) {
     ConnectMethod entry = MakeConnectMethod(methods, method);
     entry.handler = [&metrics, name = absl::StrCat("querier.", name), answer = std::move(entry.handler)](
-                        const auto& request, const IsAbandoned& is_abandoned, auto& response) {
+                        const auto& request, const Caller& caller, auto& response) {
       QueryTimer timer(metrics, name);
-      return timer.Finish(answer(request, is_abandoned, response));
+      return timer.Finish(answer(request, caller, response));
     };
     table[name] = std::move(entry);
   };
@@ -398,9 +392,10 @@ ConnectMethods QuerierTable(QuerierMethods& methods, QueryMetrics& metrics) {
   return table;
 }
 
-void AddQuerierOverHttp(QuerierMethods& methods, QueryMetrics& metrics, HttpServer& server) {
+void AddQuerierOverHttp(QuerierMethods& methods, QueryMetrics& metrics, const TenantOf& tenant_of,
+                        HttpServer& server) {
   AddConnectService(*querier::SelectSeriesRequest::descriptor()->file()->FindServiceByName("QuerierService"),
-                    QuerierTable(methods, metrics), server);
+                    QuerierTable(methods, metrics), tenant_of, server);
 }
 
 }  // namespace pilotlight::collector

@@ -23,35 +23,34 @@ class QuerierMethods {
   // The engine must outlive it.
   explicit QuerierMethods(QueryEngine& engine) : engine_(engine) {}
 
-  absl::Status ProfileTypes(const querier::ProfileTypesRequest& request, const IsAbandoned& is_abandoned,
+  absl::Status ProfileTypes(const querier::ProfileTypesRequest& request, const Caller& caller,
                             querier::ProfileTypesResponse& response);
-  absl::Status LabelNames(const querier::LabelNamesRequest& request, const IsAbandoned& is_abandoned,
+  absl::Status LabelNames(const querier::LabelNamesRequest& request, const Caller& caller,
                           querier::LabelNamesResponse& response);
-  absl::Status LabelValues(const querier::LabelValuesRequest& request, const IsAbandoned& is_abandoned,
+  absl::Status LabelValues(const querier::LabelValuesRequest& request, const Caller& caller,
                            querier::LabelValuesResponse& response);
-  absl::Status Series(const querier::SeriesRequest& request, const IsAbandoned& is_abandoned,
+  absl::Status Series(const querier::SeriesRequest& request, const Caller& caller,
                       querier::SeriesResponse& response);
   absl::Status SelectMergeStacktraces(const querier::SelectMergeStacktracesRequest& request,
-                                      const IsAbandoned& is_abandoned,
+                                      const Caller& caller,
                                       querier::SelectMergeStacktracesResponse& response);
   absl::Status SelectMergeSpanProfile(const querier::SelectMergeSpanProfileRequest& request,
-                                      const IsAbandoned& is_abandoned,
+                                      const Caller& caller,
                                       querier::SelectMergeSpanProfileResponse& response);
-  absl::Status SelectMergeProfile(const querier::SelectMergeProfileRequest& request,
-                                  const IsAbandoned& is_abandoned, perftools::profiles::Profile& response);
-  absl::Status SelectSeries(const querier::SelectSeriesRequest& request, const IsAbandoned& is_abandoned,
+  absl::Status SelectMergeProfile(const querier::SelectMergeProfileRequest& request, const Caller& caller,
+                                  perftools::profiles::Profile& response);
+  absl::Status SelectSeries(const querier::SelectSeriesRequest& request, const Caller& caller,
                             querier::SelectSeriesResponse& response);
-  absl::Status Diff(const querier::DiffRequest& request, const IsAbandoned& is_abandoned,
+  absl::Status Diff(const querier::DiffRequest& request, const Caller& caller,
                     querier::DiffResponse& response);
-  absl::Status GetProfileStats(const querier::GetProfileStatsRequest& request,
-                               const IsAbandoned& is_abandoned, querier::GetProfileStatsResponse& response);
+  absl::Status GetProfileStats(const querier::GetProfileStatsRequest& request, const Caller& caller,
+                               querier::GetProfileStatsResponse& response);
 
  private:
   using LabelSets = std::set<Labels>;
   // The values of `label_names` (all labels when empty) that are there together, of each type too.
   absl::StatusOr<LabelSets> FindLabelSets(const std::string& selector, SelectionText text,
-                                          const std::vector<std::string>& label_names,
-                                          const IsAbandoned& is_abandoned);
+                                          const std::vector<std::string>& label_names, const Caller& caller);
 
   QueryEngine& engine_;
 };
@@ -59,6 +58,7 @@ class QuerierMethods {
 // By name; both must outlive them.
 ConnectMethods QuerierTable(QuerierMethods& methods, QueryMetrics& metrics);
 // Both must outlive the server.
-void AddQuerierOverHttp(QuerierMethods& methods, QueryMetrics& metrics, HttpServer& server);
+void AddQuerierOverHttp(QuerierMethods& methods, QueryMetrics& metrics, const TenantOf& tenant_of,
+                        HttpServer& server);
 
 }  // namespace pilotlight::collector

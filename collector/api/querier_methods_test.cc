@@ -44,8 +44,9 @@ class QuerierMethodsTest : public testing::Test {
   }
 
   ManualClock clock_{absl::FromUnixSeconds(1'714'564'800)};
-  MemoryStore store_;
-  QueryEngine engine_{store_, clock_};
+  MemoryStores stores_;
+  MemoryStore& store_ = stores_.anonymous();
+  QueryEngine engine_{stores_, clock_};
   QuerierMethods methods_{engine_};
 };
 

@@ -12,78 +12,75 @@ TopOrder OrderOf(v1::TopRequest::Order order) {
 
 }  // namespace
 
-absl::Status QueryMethods::FlameGraph(const v1::FlameGraphRequest& request, const IsAbandoned& is_abandoned,
+absl::Status QueryMethods::FlameGraph(const v1::FlameGraphRequest& request, const Caller& caller,
                                       v1::FlameGraphResponse& response) {
   QueryTimer timer(metrics_, "FlameGraph");
-  const auto answer =
-      engine_.MergeFlameGraph(FromProto(request.selection()), request.max_nodes(), is_abandoned);
+  const auto answer = engine_.MergeFlameGraph(FromProto(request.selection()), request.max_nodes(), caller);
   if (answer.ok()) ToProto(*answer, response);
   return timer.Finish(answer.status());
 }
 
-absl::Status QueryMethods::Top(const v1::TopRequest& request, const IsAbandoned& is_abandoned,
+absl::Status QueryMethods::Top(const v1::TopRequest& request, const Caller& caller,
                                v1::TopResponse& response) {
   QueryTimer timer(metrics_, "Top");
   const auto answer =
-      engine_.Top(FromProto(request.selection()), OrderOf(request.order()), request.limit(), is_abandoned);
+      engine_.Top(FromProto(request.selection()), OrderOf(request.order()), request.limit(), caller);
   if (answer.ok()) ToProto(*answer, response);
   return timer.Finish(answer.status());
 }
 
-absl::Status QueryMethods::Diff(const v1::DiffRequest& request, const IsAbandoned& is_abandoned,
+absl::Status QueryMethods::Diff(const v1::DiffRequest& request, const Caller& caller,
                                 v1::DiffResponse& response) {
   QueryTimer timer(metrics_, "Diff");
-  const auto answer =
-      engine_.Diff(FromProto(request.base()), FromProto(request.comparison()), OrderOf(request.order()),
-                   request.limit(), request.max_nodes(), is_abandoned);
+  const auto answer = engine_.Diff(FromProto(request.base()), FromProto(request.comparison()),
+                                   OrderOf(request.order()), request.limit(), request.max_nodes(), caller);
   if (answer.ok()) ToProto(*answer, response);
   return timer.Finish(answer.status());
 }
 
-absl::Status QueryMethods::Peek(const v1::PeekRequest& request, const IsAbandoned& is_abandoned,
+absl::Status QueryMethods::Peek(const v1::PeekRequest& request, const Caller& caller,
                                 v1::PeekResponse& response) {
   QueryTimer timer(metrics_, "Peek");
   const auto answer =
-      engine_.Peek(FromProto(request.selection()), request.function(), request.limit(), is_abandoned);
+      engine_.Peek(FromProto(request.selection()), request.function(), request.limit(), caller);
   if (answer.ok()) ToProto(*answer, response);
   return timer.Finish(answer.status());
 }
 
-absl::Status QueryMethods::Series(const v1::SeriesRequest& request, const IsAbandoned& is_abandoned,
+absl::Status QueryMethods::Series(const v1::SeriesRequest& request, const Caller& caller,
                                   v1::SeriesResponse& response) {
   QueryTimer timer(metrics_, "Series");
   const auto answer =
       engine_.SelectSeries(FromProto(request.selection()), absl::Nanoseconds(request.step_ns()),
-                           {request.group_by().begin(), request.group_by().end()}, is_abandoned);
+                           {request.group_by().begin(), request.group_by().end()}, caller);
   if (answer.ok()) ToProto(*answer, response);
   return timer.Finish(answer.status());
 }
 
-absl::Status QueryMethods::LabelNames(const v1::LabelNamesRequest& request, const IsAbandoned& is_abandoned,
+absl::Status QueryMethods::LabelNames(const v1::LabelNamesRequest& request, const Caller& caller,
                                       v1::LabelNamesResponse& response) {
   QueryTimer timer(metrics_, "LabelNames");
   SelectionText text = FromSpan(request.start_unix_ns(), request.end_unix_ns());
   text.selector = request.selector();
-  const auto names = engine_.LabelNames(text, is_abandoned);
+  const auto names = engine_.LabelNames(text, caller);
   if (names.ok()) response.mutable_names()->Assign(names->begin(), names->end());
   return timer.Finish(names.status());
 }
 
-absl::Status QueryMethods::LabelValues(const v1::LabelValuesRequest& request, const IsAbandoned& is_abandoned,
+absl::Status QueryMethods::LabelValues(const v1::LabelValuesRequest& request, const Caller& caller,
                                        v1::LabelValuesResponse& response) {
   QueryTimer timer(metrics_, "LabelValues");
   SelectionText text = FromSpan(request.start_unix_ns(), request.end_unix_ns());
   text.selector = request.selector();
-  const auto values = engine_.LabelValues(request.name(), text, is_abandoned);
+  const auto values = engine_.LabelValues(request.name(), text, caller);
   if (values.ok()) response.mutable_values()->Assign(values->begin(), values->end());
   return timer.Finish(values.status());
 }
 
-absl::Status QueryMethods::ProfileTypes(const v1::ProfileTypesRequest& request,
-                                        const IsAbandoned& is_abandoned, v1::ProfileTypesResponse& response) {
+absl::Status QueryMethods::ProfileTypes(const v1::ProfileTypesRequest& request, const Caller& caller,
+                                        v1::ProfileTypesResponse& response) {
   QueryTimer timer(metrics_, "ProfileTypes");
-  const auto types =
-      engine_.ProfileTypes(FromSpan(request.start_unix_ns(), request.end_unix_ns()), is_abandoned);
+  const auto types = engine_.ProfileTypes(FromSpan(request.start_unix_ns(), request.end_unix_ns()), caller);
   if (types.ok()) {
     for (const ProfileType& type : *types) pilotlight::ToProto(type, *response.add_types());
   }
@@ -103,9 +100,9 @@ ConnectMethods QueryTable(QueryMethods& methods) {
   return table;
 }
 
-void AddQueryOverHttp(QueryMethods& methods, HttpServer& server) {
+void AddQueryOverHttp(QueryMethods& methods, const TenantOf& tenant_of, HttpServer& server) {
   AddConnectService(*v1::FlameGraphRequest::descriptor()->file()->FindServiceByName("Query"),
-                    QueryTable(methods), server);
+                    QueryTable(methods), tenant_of, server);
 }
 
 }  // namespace pilotlight::collector

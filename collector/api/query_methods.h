@@ -16,20 +16,17 @@ class QueryMethods {
   // Both must outlive it.
   QueryMethods(QueryEngine& engine, QueryMetrics& metrics) : engine_(engine), metrics_(metrics) {}
 
-  absl::Status FlameGraph(const v1::FlameGraphRequest& request, const IsAbandoned& is_abandoned,
+  absl::Status FlameGraph(const v1::FlameGraphRequest& request, const Caller& caller,
                           v1::FlameGraphResponse& response);
-  absl::Status Top(const v1::TopRequest& request, const IsAbandoned& is_abandoned, v1::TopResponse& response);
-  absl::Status Diff(const v1::DiffRequest& request, const IsAbandoned& is_abandoned,
-                    v1::DiffResponse& response);
-  absl::Status Peek(const v1::PeekRequest& request, const IsAbandoned& is_abandoned,
-                    v1::PeekResponse& response);
-  absl::Status Series(const v1::SeriesRequest& request, const IsAbandoned& is_abandoned,
-                      v1::SeriesResponse& response);
-  absl::Status LabelNames(const v1::LabelNamesRequest& request, const IsAbandoned& is_abandoned,
+  absl::Status Top(const v1::TopRequest& request, const Caller& caller, v1::TopResponse& response);
+  absl::Status Diff(const v1::DiffRequest& request, const Caller& caller, v1::DiffResponse& response);
+  absl::Status Peek(const v1::PeekRequest& request, const Caller& caller, v1::PeekResponse& response);
+  absl::Status Series(const v1::SeriesRequest& request, const Caller& caller, v1::SeriesResponse& response);
+  absl::Status LabelNames(const v1::LabelNamesRequest& request, const Caller& caller,
                           v1::LabelNamesResponse& response);
-  absl::Status LabelValues(const v1::LabelValuesRequest& request, const IsAbandoned& is_abandoned,
+  absl::Status LabelValues(const v1::LabelValuesRequest& request, const Caller& caller,
                            v1::LabelValuesResponse& response);
-  absl::Status ProfileTypes(const v1::ProfileTypesRequest& request, const IsAbandoned& is_abandoned,
+  absl::Status ProfileTypes(const v1::ProfileTypesRequest& request, const Caller& caller,
                             v1::ProfileTypesResponse& response);
 
  private:
@@ -40,6 +37,6 @@ class QueryMethods {
 // By name; `methods` must outlive them.
 ConnectMethods QueryTable(QueryMethods& methods);
 // `methods` must outlive the server. Export, which streams, is left to gRPC.
-void AddQueryOverHttp(QueryMethods& methods, HttpServer& server);
+void AddQueryOverHttp(QueryMethods& methods, const TenantOf& tenant_of, HttpServer& server);
 
 }  // namespace pilotlight::collector

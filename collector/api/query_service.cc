@@ -3,19 +3,15 @@
 #include <grpcpp/grpcpp.h>
 
 #include <string>
+#include <utility>
 
 #include "base/status_macros.h"
 #include "collector/api/query_messages.h"
-#include "collector/api/status.h"
 #include "collector/query/export.h"
 #include "pilotlight/v1/query.grpc.pb.h"
 
 namespace pilotlight::collector {
 namespace {
-
-IsAbandoned AbandonedBy(const grpc::ServerContext* call) {
-  return [call] { return call->IsCancelled(); };
-}
 
 absl::StatusOr<ExportFormat> FormatOf(v1::ExportRequest::Format format) {
   switch (format) {
@@ -42,61 +38,72 @@ absl::StatusOr<ExportFormat> FormatOf(v1::ExportRequest::Format format) {
 
 class QueryService final : public v1::Query::Service {
  public:
-  QueryService(QueryMethods& methods, QueryEngine& engine, QueryMetrics& metrics)
-      : methods_(methods), engine_(engine), metrics_(metrics) {}
+  QueryService(QueryMethods& methods, QueryEngine& engine, QueryMetrics& metrics, AdmitCall admit)
+      : methods_(methods), engine_(engine), metrics_(metrics), admit_(std::move(admit)) {}
 
   grpc::Status FlameGraph(grpc::ServerContext* call, const v1::FlameGraphRequest* request,
                           v1::FlameGraphResponse* response) override {
-    return ToGrpcStatus(methods_.FlameGraph(*request, AbandonedBy(call), *response));
+    return Answer(*call,
+                  [&](const Caller& caller) { return methods_.FlameGraph(*request, caller, *response); });
   }
 
   grpc::Status Top(grpc::ServerContext* call, const v1::TopRequest* request,
                    v1::TopResponse* response) override {
-    return ToGrpcStatus(methods_.Top(*request, AbandonedBy(call), *response));
+    return Answer(*call, [&](const Caller& caller) { return methods_.Top(*request, caller, *response); });
   }
 
   grpc::Status Diff(grpc::ServerContext* call, const v1::DiffRequest* request,
                     v1::DiffResponse* response) override {
-    return ToGrpcStatus(methods_.Diff(*request, AbandonedBy(call), *response));
+    return Answer(*call, [&](const Caller& caller) { return methods_.Diff(*request, caller, *response); });
   }
 
   grpc::Status Peek(grpc::ServerContext* call, const v1::PeekRequest* request,
                     v1::PeekResponse* response) override {
-    return ToGrpcStatus(methods_.Peek(*request, AbandonedBy(call), *response));
+    return Answer(*call, [&](const Caller& caller) { return methods_.Peek(*request, caller, *response); });
   }
 
   grpc::Status Series(grpc::ServerContext* call, const v1::SeriesRequest* request,
                       v1::SeriesResponse* response) override {
-    return ToGrpcStatus(methods_.Series(*request, AbandonedBy(call), *response));
+    return Answer(*call, [&](const Caller& caller) { return methods_.Series(*request, caller, *response); });
   }
 
   grpc::Status LabelNames(grpc::ServerContext* call, const v1::LabelNamesRequest* request,
                           v1::LabelNamesResponse* response) override {
-    return ToGrpcStatus(methods_.LabelNames(*request, AbandonedBy(call), *response));
+    return Answer(*call,
+                  [&](const Caller& caller) { return methods_.LabelNames(*request, caller, *response); });
   }
 
   grpc::Status LabelValues(grpc::ServerContext* call, const v1::LabelValuesRequest* request,
                            v1::LabelValuesResponse* response) override {
-    return ToGrpcStatus(methods_.LabelValues(*request, AbandonedBy(call), *response));
+    return Answer(*call,
+                  [&](const Caller& caller) { return methods_.LabelValues(*request, caller, *response); });
   }
 
   grpc::Status ProfileTypes(grpc::ServerContext* call, const v1::ProfileTypesRequest* request,
                             v1::ProfileTypesResponse* response) override {
-    return ToGrpcStatus(methods_.ProfileTypes(*request, AbandonedBy(call), *response));
+    return Answer(*call,
+                  [&](const Caller& caller) { return methods_.ProfileTypes(*request, caller, *response); });
   }
 
   grpc::Status Export(grpc::ServerContext* call, const v1::ExportRequest* request,
                       grpc::ServerWriter<v1::ExportResponse>* writer) override {
-    QueryTimer timer(metrics_, "Export");
-    return ToGrpcStatus(timer.Finish(WriteExport(*call, *request, *writer)));
+    return Answer(*call, [&](const Caller& caller) {
+      QueryTimer timer(metrics_, "Export");
+      return timer.Finish(WriteExport(caller, *request, *writer));
+    });
   }
 
  private:
-  absl::Status WriteExport(const grpc::ServerContext& call, const v1::ExportRequest& request,
+  // All methods are for readers.
+  grpc::Status Answer(const grpc::ServerContext& call,
+                      absl::FunctionRef<absl::Status(const Caller& caller)> answer) {
+    return AnswerCall(admit_, call, "/pilotlight.v1.Query/", answer);
+  }
+
+  absl::Status WriteExport(const Caller& caller, const v1::ExportRequest& request,
                            grpc::ServerWriter<v1::ExportResponse>& writer) {
     ASSIGN_OR_RETURN(const ExportFormat format, FormatOf(request.format()));
-    ASSIGN_OR_RETURN(const ProfileAnswer answer,
-                     engine_.Merge(FromProto(request.selection()), AbandonedBy(&call)));
+    ASSIGN_OR_RETURN(const ProfileAnswer answer, engine_.Merge(FromProto(request.selection()), caller));
     const std::string file = WriteExportFile(answer.profile, format);
     // Below the 4 MiB that clients accept by default.
     constexpr size_t kPartBytes = size_t{1} << 20;
@@ -111,13 +118,14 @@ class QueryService final : public v1::Query::Service {
   QueryMethods& methods_;
   QueryEngine& engine_;
   QueryMetrics& metrics_;
+  const AdmitCall admit_;
 };
 
 }  // namespace
 
 std::unique_ptr<grpc::Service> MakeQueryService(QueryMethods& methods, QueryEngine& engine,
-                                                QueryMetrics& metrics) {
-  return std::make_unique<QueryService>(methods, engine, metrics);
+                                                QueryMetrics& metrics, AdmitCall admit) {
+  return std::make_unique<QueryService>(methods, engine, metrics, std::move(admit));
 }
 
 }  // namespace pilotlight::collector

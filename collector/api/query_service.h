@@ -15,6 +15,6 @@ namespace pilotlight::collector {
 
 // All must outlive it, and the service the server.
 std::unique_ptr<grpc::Service> MakeQueryService(QueryMethods& methods, QueryEngine& engine,
-                                                QueryMetrics& metrics);
+                                                QueryMetrics& metrics, AdmitCall admit);
 
 }  // namespace pilotlight::collector

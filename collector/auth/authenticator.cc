@@ -11,6 +11,7 @@
 #include "absl/strings/strip.h"
 #include "base/file.h"
 #include "base/status_macros.h"
+#include "base/tenant_name.h"
 #include "base/web_config.h"
 
 namespace pilotlight::collector {
@@ -30,25 +31,26 @@ const TokenEntry* Find(const std::vector<TokenEntry>& tokens, const std::string&
 
 }  // namespace
 
-absl::StatusOr<std::unique_ptr<Authenticator>> Authenticator::Open(const std::string& token_file,
+absl::StatusOr<std::unique_ptr<Authenticator>> Authenticator::Open(const AuthenticatorOptions& options,
                                                                    RefusalMetrics& metrics) {
-  std::unique_ptr<Authenticator> authenticator(new Authenticator(token_file, metrics));
+  std::unique_ptr<Authenticator> authenticator(new Authenticator(options, metrics));
+  if (options.token_file.empty()) return authenticator;
   const MutexLock lock(authenticator->mutex_);
   RETURN_IF_ERROR(authenticator->Read());
   return authenticator;
 }
 
-Authenticator::Authenticator(const std::string& token_file, RefusalMetrics& metrics)
-    : token_file_(token_file), metrics_(metrics), watch_({token_file}) {
+Authenticator::Authenticator(const AuthenticatorOptions& options, RefusalMetrics& metrics)
+    : options_(options), metrics_(metrics), watch_({options.token_file}) {
   for (const absl::string_view protocol : {"grpc", "http"}) {
-    for (const absl::string_view reason : {"no_token", "unknown_token", "role"})
+    for (const absl::string_view reason : {"no_token", "unknown_token", "role", "tenant"})
       metrics.Refused(protocol, reason, 0);
   }
 }
 
 absl::Status Authenticator::Read() {
-  ASSIGN_OR_RETURN(const std::string yaml, ReadFile(token_file_, kMaxFileBytes));
-  ASSIGN_OR_RETURN(std::vector<TokenEntry> tokens, ParseTokens(yaml, token_file_));
+  ASSIGN_OR_RETURN(const std::string yaml, ReadFile(options_.token_file, kMaxFileBytes));
+  ASSIGN_OR_RETURN(std::vector<TokenEntry> tokens, ParseTokens(yaml, options_.token_file));
   tokens_ = std::make_shared<const std::vector<TokenEntry>>(std::move(tokens));
   return absl::OkStatus();
 }
@@ -57,7 +59,7 @@ Authenticator::Tokens Authenticator::Current() {
   const MutexLock lock(mutex_);
   if (watch_.Changed()) {
     if (const absl::Status status = Read(); status.ok()) {
-      spdlog::info("{} was read again: {} tokens", token_file_, tokens_->size());
+      spdlog::info("{} was read again: {} tokens", options_.token_file, tokens_->size());
     } else {
       spdlog::error("the tokens stay as they were: {}", std::string(status.message()));
     }
@@ -65,15 +67,35 @@ Authenticator::Tokens Authenticator::Current() {
   return tokens_;
 }
 
-absl::Status Authenticator::Admit(absl::string_view protocol, absl::string_view path,
-                                  absl::string_view authorization) {
+absl::StatusOr<std::string> Authenticator::Admit(absl::string_view protocol, absl::string_view path,
+                                                 const CallHeaders& headers) {
   const std::optional<Role> needed = RequiredRole(path);
-  if (!needed) return absl::OkStatus();
+  if (!needed) return std::string(kAnonymousTenant);
+  std::string tenant;
+  if (!options_.token_file.empty()) {
+    ASSIGN_OR_RETURN(tenant, AdmitToken(protocol, path, *needed, headers.authorization));
+  }
+  if (!tenant.empty()) {
+    if (headers.tenant.empty() || headers.tenant == tenant) return tenant;
+    metrics_.Refused(protocol, "tenant");
+    return absl::PermissionDeniedError(
+        absl::StrCat("the token is of the tenant \"", tenant, "\", and X-Scope-OrgID names another one"));
+  }
+  if (!options_.takes_tenant_header || headers.tenant.empty()) return std::string(kAnonymousTenant);
+  if (absl::Status status = CheckTenantName(headers.tenant); !status.ok()) {
+    metrics_.Refused(protocol, "tenant");
+    return absl::InvalidArgumentError(absl::StrCat("X-Scope-OrgID: ", status.message()));
+  }
+  return headers.tenant;
+}
+
+absl::StatusOr<std::string> Authenticator::AdmitToken(absl::string_view protocol, absl::string_view path,
+                                                      Role needed, const std::string& authorization) {
   const Tokens tokens = Current();
   const std::string token = TokenOf(authorization);
   if (token.empty()) {
     metrics_.Refused(protocol, "no_token");
-    return absl::UnauthenticatedError(absl::StrCat("this needs a token with the role ", ToString(*needed),
+    return absl::UnauthenticatedError(absl::StrCat("this needs a token with the role ", ToString(needed),
                                                    ", as \"Authorization: Bearer TOKEN\""));
   }
   const TokenEntry* const entry = Find(*tokens, HashToken(token));
@@ -81,12 +103,17 @@ absl::Status Authenticator::Admit(absl::string_view protocol, absl::string_view 
     metrics_.Refused(protocol, "unknown_token");
     return absl::UnauthenticatedError("the token is not known here");
   }
-  if (!Allows(entry->role, *needed)) {
+  if (!Allows(entry->role, needed)) {
     metrics_.Refused(protocol, "role");
-    return absl::PermissionDeniedError(absl::StrCat("this needs a token with the role ", ToString(*needed),
+    return absl::PermissionDeniedError(absl::StrCat("this needs a token with the role ", ToString(needed),
                                                     "; \"", entry->name, "\" has ", ToString(entry->role)));
   }
-  return absl::OkStatus();
+  if (!entry->tenant.empty() && IsOfAllTenants(path)) {
+    metrics_.Refused(protocol, "tenant");
+    return absl::PermissionDeniedError(absl::StrCat("this is of all tenants, and \"", entry->name,
+                                                    "\" is of \"", entry->tenant, "\" alone"));
+  }
+  return entry->tenant;
 }
 
 std::string TokenOf(absl::string_view authorization) {

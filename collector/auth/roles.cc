@@ -8,6 +8,7 @@ namespace {
 struct Rule {
   absl::string_view prefix;
   std::optional<Role> role;
+  bool is_of_all_tenants = false;
 };
 
 // The first that fits.
@@ -23,9 +24,18 @@ constexpr Rule kRules[] = {
     {"/pilotlight.v1.Query/", Role::kRead},
     {"/pilotlight.v1.Agents/List", Role::kRead},
     {"/querier.v1.QuerierService/", Role::kRead},
+    {"/pilotlight.v1.Agents/", Role::kAdmin},
     {"/grpc.reflection.", Role::kRead},
-    {"/-/", Role::kAdmin},
+    {"/metrics", Role::kRead, /*is_of_all_tenants=*/true},
+    {"/-/", Role::kAdmin, /*is_of_all_tenants=*/true},
 };
+
+const Rule* FindRule(absl::string_view path) {
+  for (const Rule& rule : kRules) {
+    if (absl::StartsWith(path, rule.prefix)) return &rule;
+  }
+  return nullptr;
+}
 
 // "/package.Service/Method"
 bool IsMethod(absl::string_view path) {
@@ -55,11 +65,14 @@ std::optional<Role> ParseRole(absl::string_view text) {
 }
 
 std::optional<Role> RequiredRole(absl::string_view path) {
-  for (const Rule& rule : kRules) {
-    if (absl::StartsWith(path, rule.prefix)) return rule.role;
-  }
-  // What commands agents, and methods that nobody thought of here. The rest are files and /metrics.
+  if (const Rule* const rule = FindRule(path)) return rule->role;
+  // Methods that nobody thought of here. The rest are files, and questions.
   return IsMethod(path) ? Role::kAdmin : Role::kRead;
+}
+
+bool IsOfAllTenants(absl::string_view path) {
+  const Rule* const rule = FindRule(path);
+  return rule != nullptr ? rule->is_of_all_tenants : IsMethod(path);
 }
 
 bool Allows(Role has, Role needed) { return has == Role::kAdmin || has == needed; }

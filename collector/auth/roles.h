@@ -16,6 +16,9 @@ std::optional<Role> ParseRole(absl::string_view text);
 // everyone.
 std::optional<Role> RequiredRole(absl::string_view path);
 
+// What shows or changes more than one tenant's, so that it is not for tokens of a tenant.
+bool IsOfAllTenants(absl::string_view path);
+
 bool Allows(Role has, Role needed);
 
 }  // namespace pilotlight::collector

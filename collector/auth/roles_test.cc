@@ -36,6 +36,16 @@ TEST(RolesTest, TheRestIsForAdministrators) {
   }
 }
 
+TEST(RolesTest, WhatIsOfAllTenantsIsToldApart) {
+  for (const char* path : {"/metrics", "/-/reload", "/-/snapshot", "/-/next", "/pilotlight.v2.New/Method"}) {
+    EXPECT_TRUE(IsOfAllTenants(path)) << path;
+  }
+  for (const char* path : {"/", "/flamegraph.svg", "/pilotlight.v1.Query/Top", "/pilotlight.v1.Agents/List",
+                           "/pilotlight.v1.Agents/Capture", "/ingest", "/pilotlight.v1.Ingest/Stream"}) {
+    EXPECT_FALSE(IsOfAllTenants(path)) << path;
+  }
+}
+
 TEST(RolesTest, OnlyAdministratorsDoWhatOthersDo) {
   EXPECT_TRUE(Allows(Role::kAdmin, Role::kWrite));
   EXPECT_TRUE(Allows(Role::kAdmin, Role::kRead));

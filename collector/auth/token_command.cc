@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "absl/strings/str_cat.h"
+#include "base/tenant_name.h"
 #include "base/unique_fd.h"
 #include "collector/auth/token_file.h"
 
@@ -22,6 +23,7 @@ TokenCommand::TokenCommand(CLI::App& app)
       ->check(CLI::IsMember({"write", "read", "admin"}))
       ->type_name("ROLE")
       ->required();
+  command_->add_option("--tenant", tenant_, "Whose profiles it is for, alone")->type_name("TENANT");
   command_->add_option("--out", out_, "File for the token, which must not be there yet")
       ->type_name("FILE")
       ->required();
@@ -33,6 +35,10 @@ std::optional<int> TokenCommand::RunGiven() const {
     std::fprintf(stderr, "pilotlight-collector token: --name is of letters, digits and _ - . : /\n");
     return kExitUsage;
   }
+  if (const absl::Status status = CheckTenantName(tenant_); !tenant_.empty() && !status.ok()) {
+    std::fprintf(stderr, "pilotlight-collector token: --tenant: %s\n", std::string(status.message()).c_str());
+    return kExitUsage;
+  }
   const std::string token = MakeToken();
   const std::string line = token + "\n";
   const UniqueFd file(::open(out_.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
@@ -41,8 +47,9 @@ std::optional<int> TokenCommand::RunGiven() const {
     std::fprintf(stderr, "pilotlight-collector token: %s: %s\n", out_.c_str(), std::strerror(errno));
     return kExitFailure;
   }
-  std::fputs(WriteEntry({.name = name_, .role = *ParseRole(role_), .sha256 = HashToken(token)}).c_str(),
-             stdout);
+  const TokenEntry entry = {
+      .name = name_, .role = *ParseRole(role_), .tenant = tenant_, .sha256 = HashToken(token)};
+  std::fputs(WriteEntry(entry).c_str(), stdout);
   return 0;
 }
 

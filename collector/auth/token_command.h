@@ -20,6 +20,7 @@ class TokenCommand {
   CLI::App* const command_;
   std::string name_;
   std::string role_;
+  std::string tenant_;
   std::string out_;
 };
 

@@ -11,6 +11,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
 #include "base/status_macros.h"
+#include "base/tenant_name.h"
 #include "base/yaml_fields.h"
 
 namespace pilotlight::collector {
@@ -41,7 +42,7 @@ class TokensReader : private YamlFields {
 
  private:
   absl::StatusOr<TokenEntry> ReadEntry(const YAML::Node& node) const {
-    RETURN_IF_ERROR(CheckFields(node, "a token", {"name", "role", "sha256"}));
+    RETURN_IF_ERROR(CheckFields(node, "a token", {"name", "role", "sha256", "tenant"}));
     TokenEntry entry;
     ASSIGN_OR_RETURN(entry.name, Text(node["name"], "name"));
     if (!IsTokenName(entry.name)) {
@@ -52,6 +53,10 @@ class TokensReader : private YamlFields {
     if (!role)
       return Error(node, "role", absl::StrCat("\"", role_text, "\" is none; there are write, read, admin"));
     entry.role = *role;
+    if (node["tenant"]) {
+      ASSIGN_OR_RETURN(entry.tenant, Text(node["tenant"], "tenant"));
+      RETURN_IF_ERROR(Explained(node, "tenant", CheckTenantName(entry.tenant)));
+    }
     ASSIGN_OR_RETURN(const std::string hex, Text(node["sha256"], "sha256"));
     const bool is_hash =
         hex.size() == size_t{2} * SHA256_DIGEST_LENGTH &&
@@ -86,6 +91,7 @@ std::string MakeToken() {
 
 std::string WriteEntry(const TokenEntry& entry) {
   return absl::StrCat("- name: \"", entry.name, "\"\n  role: ", ToString(entry.role),
+                      entry.tenant.empty() ? "" : absl::StrCat("\n  tenant: \"", entry.tenant, "\""),
                       "\n  sha256: ", absl::BytesToHexString(entry.sha256), "\n");
 }
 

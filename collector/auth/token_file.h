@@ -2,6 +2,7 @@
 //
 //   - name: agents
 //     role: write
+//     tenant: shop
 //     sha256: 9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08
 #pragma once
 
@@ -17,6 +18,7 @@ namespace pilotlight::collector {
 struct TokenEntry {
   std::string name;  // for people
   Role role = Role::kRead;
+  std::string tenant;  // whose it is; empty: whose the caller says, where that is allowed
   std::string sha256;  // 32 bytes
 };
 

@@ -18,15 +18,18 @@ std::string ErrorOf(const std::string& yaml) {
 }
 
 TEST(TokenFileTest, ReadsWhatItWrites) {
-  const std::string yaml = WriteEntry({.name = "agents", .role = Role::kWrite, .sha256 = HashToken("a")}) +
-                           WriteEntry({.name = "2026", .role = Role::kAdmin, .sha256 = HashToken("b")});
+  const std::string yaml =
+      WriteEntry({.name = "agents", .role = Role::kWrite, .tenant = "1", .sha256 = HashToken("a")}) +
+      WriteEntry({.name = "2026", .role = Role::kAdmin, .sha256 = HashToken("b")});
   const auto tokens = ParseTokens(yaml, "tokens.yaml");
   ASSERT_TRUE(tokens.ok()) << tokens.status();
   ASSERT_EQ(tokens->size(), 2);
   EXPECT_EQ(tokens->front().name, "agents");
   EXPECT_EQ(tokens->front().role, Role::kWrite);
+  EXPECT_EQ(tokens->front().tenant, "1");
   EXPECT_EQ(tokens->front().sha256, HashToken("a"));
   EXPECT_EQ(tokens->back().role, Role::kAdmin);
+  EXPECT_EQ(tokens->back().tenant, "");
 }
 
 TEST(TokenFileTest, HashesAsSha256sumDoes) {
@@ -45,6 +48,8 @@ TEST(TokenFileTest, SaysWhatIsWrong) {
   EXPECT_THAT(ErrorOf("- {name: a, role: write, token: x}"), HasSubstr("token: there is no such field"));
   EXPECT_THAT(ErrorOf("- {name: a, role: root}"),
               HasSubstr("\"root\" is none; there are write, read, admin"));
+  EXPECT_THAT(ErrorOf("- {name: a, role: read, tenant: ../b}"), HasSubstr("\"../b\" is no name of a tenant"));
+  EXPECT_THAT(ErrorOf("- {name: a, role: read, tenant: ''}"), HasSubstr("is no name of a tenant"));
   const std::string hash(64, '0');
   EXPECT_THAT(ErrorOf("- {name: a, role: read, sha256: '" + hash + "'}\n- {name: a, role: read, sha256: '" +
                       hash + "'}"),

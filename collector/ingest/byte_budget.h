@@ -15,10 +15,14 @@ class ByteBudget {
   explicit ByteBudget(size_t bytes_per_second)
       : bytes_per_second_(static_cast<double>(bytes_per_second)), left_(kSavings * bytes_per_second_) {}
 
+  // Takes `bytes` unless what came before has overdrawn it.
+  bool TrySpend(size_t bytes, absl::Time now);
   // Takes `bytes` that have come, and tells how long to wait before more is read.
   absl::Duration Spend(size_t bytes, absl::Time now);
 
  private:
+  void Save(absl::Time now);
+
   static constexpr double kSavings = 60;  // seconds
 
   const double bytes_per_second_;

@@ -26,9 +26,18 @@ TEST(ByteBudgetTest, EarnsNothingFromAClockThatIsPutBack) {
   EXPECT_EQ(budget.Spend(0, kNow - absl::Hours(1)), absl::Seconds(1));
 }
 
+TEST(ByteBudgetTest, LendsToOneWhoHasSomethingLeft) {
+  ByteBudget budget(100);
+  EXPECT_TRUE(budget.TrySpend(6000, kNow));
+  EXPECT_TRUE(budget.TrySpend(200, kNow));
+  EXPECT_FALSE(budget.TrySpend(1, kNow + absl::Seconds(1)));
+  EXPECT_TRUE(budget.TrySpend(1, kNow + absl::Seconds(2)));
+}
+
 TEST(ByteBudgetTest, IsNoLimitWhenItIsZero) {
   ByteBudget budget(0);
   EXPECT_EQ(budget.Spend(size_t{1} << 40, kNow), absl::ZeroDuration());
+  EXPECT_TRUE(budget.TrySpend(size_t{1} << 40, kNow));
 }
 
 }  // namespace

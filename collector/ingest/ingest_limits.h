@@ -20,6 +20,8 @@ struct IngestLimits {
   size_t max_message_bytes = size_t{16} << 20;  // of one StreamRequest
   // Of one stream, in the mean over a minute; what comes faster is read later. 0 is no limit.
   size_t max_bytes_per_second = 0;
+  // Of one tenant but the anonymous one, likewise: streams wait, pushes are refused.
+  size_t max_tenant_bytes_per_second = size_t{16} << 20;
   // Of all streams together. Each is told its share of it; who does not keep to it is ended at the limit.
   size_t max_dictionaries_bytes = size_t{512} << 20;
   size_t max_label_name_bytes = 128;

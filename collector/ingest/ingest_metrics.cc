@@ -29,6 +29,8 @@ absl::string_view ToString(BreakReason reason) {
       return "dictionary";
     case BreakReason::kStore:
       return "store";
+    case BreakReason::kTenant:
+      return "tenant";
     case BreakReason::kTooManyStreams:
       return "too_many_streams";
   }
@@ -44,6 +46,15 @@ IngestMetrics::IngestMetrics(prometheus::Registry& registry)
                                   "Windows that can never be accepted, by reason.")),
       broken_(Counters(registry, "pilotlight_ingest_broken_streams_total",
                        "Streams that the collector ended before the agent did, by reason.")),
+      tenant_bytes_(Counters(registry, "pilotlight_tenant_received_bytes_total",
+                             "Messages and profiles received, in bytes after decompression, by tenant.")),
+      tenant_limited_(
+          Counters(registry, "pilotlight_tenant_limited_total",
+                   "Messages after which an agent had to wait, and profiles that were refused, as "
+                   "the tenant sent more than --tenants.max-bytes-per-second.")),
+      refused_tenants_(Counters(registry, "pilotlight_tenants_refused_total",
+                                "Windows and profiles of new tenants that could not be taken in.")
+                           .Add({})),
       stored_(windows_.Add({{"outcome", "stored"}})),
       duplicate_(windows_.Add({{"outcome", "duplicate"}})),
       refused_(windows_.Add({{"outcome", "refused"}})),
@@ -76,9 +87,13 @@ IngestMetrics::IngestMetrics(prometheus::Registry& registry)
   }
   for (const BreakReason reason :
        {BreakReason::kNoHello, BreakReason::kGarbage, BreakReason::kProtocol, BreakReason::kDictionary,
-        BreakReason::kStore, BreakReason::kTooManyStreams}) {
+        BreakReason::kStore, BreakReason::kTenant, BreakReason::kTooManyStreams}) {
     broken_.Add({{"reason", std::string(ToString(reason))}});
   }
+}
+
+TenantMetrics IngestMetrics::AddTenant(const std::string& tenant) {
+  return {tenant_bytes_.Add({{"tenant", tenant}}), tenant_limited_.Add({{"tenant", tenant}})};
 }
 
 void IngestMetrics::Stored(uint64_t samples, absl::Duration append_time) {

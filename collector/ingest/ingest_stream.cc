@@ -20,6 +20,11 @@ v1::StreamResponse Refuse(const std::string& boot, uint64_t sequence, absl::stri
   return response;
 }
 
+// For budgets: nobody sets it.
+absl::Time SteadyNow() {
+  return absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+}
+
 uint64_t SampleCount(const Window& window) {
   uint64_t count = 0;
   for (const Series& series : window.series) count += Totals(series.samples).count;
@@ -28,9 +33,52 @@ uint64_t SampleCount(const Window& window) {
 
 }  // namespace
 
-void IngestContext::Stored(const Window& window, absl::Duration append_time) {
+absl::Duration TenantIngest::Receive(size_t bytes) {
+  metrics_.bytes.Increment(static_cast<double>(bytes));
+  const MutexLock lock(mutex_);
+  const absl::Duration wait = budget_.Spend(bytes, SteadyNow());
+  if (wait > absl::ZeroDuration()) metrics_.limited.Increment();
+  return wait;
+}
+
+absl::Status TenantIngest::ReceivePush(size_t bytes) {
+  metrics_.bytes.Increment(static_cast<double>(bytes));
+  const MutexLock lock(mutex_);
+  if (budget_.TrySpend(bytes, SteadyNow())) return absl::OkStatus();
+  metrics_.limited.Increment();
+  return absl::ResourceExhaustedError(
+      absl::StrCat("the tenant \"", name_,
+                   "\" sends more than it may (--tenants.max-bytes-per-second); send it again later"));
+}
+
+std::pair<TenantIngest::PushLane*, size_t> TenantIngest::NextPushLane() {
+  const size_t number = next_push_lane_++ % push_lanes_.size();
+  return {&push_lanes_[number], number};
+}
+
+absl::StatusOr<TenantIngest*> IngestContext::FindTenant(const std::string& name) {
+  {
+    const MutexLock lock(mutex_);
+    if (const auto found = tenants_.find(name); found != tenants_.end()) return found->second.get();
+  }
+  const absl::StatusOr<ProfileStore*> store = stores_.FindOrMake(name);
+  if (!store.ok()) {
+    metrics_.TenantRefused();
+    return store.status();
+  }
+  const MutexLock lock(mutex_);
+  std::unique_ptr<TenantIngest>& tenant = tenants_[name];
+  if (tenant == nullptr) {
+    tenant = std::make_unique<TenantIngest>(
+        name, **store, name == kAnonymousTenant ? 0 : limits_.max_tenant_bytes_per_second,
+        metrics_.AddTenant(name));
+  }
+  return tenant.get();
+}
+
+void IngestContext::Stored(const TenantIngest& tenant, const Window& window, absl::Duration append_time) {
   metrics_.Stored(SampleCount(window), append_time);
-  if (on_stored_) on_stored_(window);
+  if (on_stored_) on_stored_(tenant.name(), window);
 }
 
 bool IngestContext::ChargeDictionary(size_t before, size_t after) {
@@ -58,13 +106,14 @@ void IngestContext::CloseStream() {
   metrics_.StreamClosed();
 }
 
-IngestStream::IngestStream(IngestContext& context) : context_(context), decoder_(context.limits().wire) {}
+IngestStream::IngestStream(IngestContext& context, std::string tenant)
+    : context_(context), tenant_name_(std::move(tenant)), decoder_(context.limits().wire) {}
 
 IngestStream::~IngestStream() { context_.ChargeDictionary(charged_bytes_, 0); }
 
 IngestStream::Outcome IngestStream::End(BreakReason reason, absl::Status status) {
   context_.metrics().Broken(reason);
-  return {std::nullopt, std::move(status)};
+  return {std::nullopt, std::move(status), {}};
 }
 
 IngestStream::Outcome IngestStream::ReceiveGarbage() {
@@ -119,6 +168,18 @@ IngestStream::Outcome IngestStream::ReceiveWindow(const v1::Window& message, siz
     return End(BreakReason::kProtocol,
                absl::InvalidArgumentError("a window of another agent than the hello's"));
   }
+  if (tenant_ == nullptr) {
+    const absl::StatusOr<TenantIngest*> tenant = context_.FindTenant(tenant_name_);
+    if (!tenant.ok()) return End(BreakReason::kTenant, tenant.status());
+    tenant_ = *tenant;
+  }
+  const absl::Duration wait = tenant_->Receive(message_bytes);
+  Outcome outcome = StoreWindow(message, message_bytes);
+  outcome.wait = wait;
+  return outcome;
+}
+
+IngestStream::Outcome IngestStream::StoreWindow(const v1::Window& message, size_t message_bytes) {
   if (message_bytes > context_.limits().max_message_bytes) {
     // Its part of the dictionary is not taken, so no later window could be read.
     return RefuseAndEnd(
@@ -147,10 +208,10 @@ IngestStream::Outcome IngestStream::ReceiveWindow(const v1::Window& message, siz
                    "the dictionaries of all agents together pass ", context_.limits().max_dictionaries_bytes,
                    " bytes: reconnect with an empty one, or raise --ingest.max-dictionaries-bytes")));
   }
-  context_.metrics().Missing(context_.sequences().Observe(agent_, window->boot, window->sequence));
+  context_.metrics().Missing(tenant_->sequences().Observe(agent_, window->boot, window->sequence));
   if (const auto refusal = CheckWindow(*window, context_.limits(), context_.clock().Now())) {
     context_.metrics().Refused(refusal->reason);
-    return {Refuse(window->boot, window->sequence, refusal->message), absl::OkStatus()};
+    return {Refuse(window->boot, window->sequence, refusal->message), absl::OkStatus(), {}};
   }
   Outcome outcome = Store(*window);
   decoder_.FreeEnded();
@@ -167,18 +228,18 @@ bool IngestStream::ChargeDictionary() {
 
 IngestStream::Outcome IngestStream::Store(const Window& window) {
   const auto begin = std::chrono::steady_clock::now();
-  const absl::StatusOr<AppendOutcome> outcome = context_.store().Append(window);
+  const absl::StatusOr<AppendOutcome> outcome = tenant_->store().Append(window);
   if (outcome.ok()) {
     if (*outcome == AppendOutcome::kStored) {
-      context_.Stored(window, absl::FromChrono(std::chrono::steady_clock::now() - begin));
+      context_.Stored(*tenant_, window, absl::FromChrono(std::chrono::steady_clock::now() - begin));
     } else {
       context_.metrics().Duplicate();
     }
-    return {Acknowledge(window), absl::OkStatus()};
+    return {Acknowledge(window), absl::OkStatus(), {}};
   }
   if (absl::IsInvalidArgument(outcome.status())) {
     context_.metrics().Refused(RefusalReason::kStore);
-    return {Refuse(window.boot, window.sequence, outcome.status().message()), absl::OkStatus()};
+    return {Refuse(window.boot, window.sequence, outcome.status().message()), absl::OkStatus(), {}};
   }
   context_.metrics().Failed();
   return End(BreakReason::kStore, absl::ResourceExhaustedError(absl::StrCat(

@@ -66,7 +66,8 @@ class IngestStreamTest : public testing::Test {
   }
 
   IngestLimits limits_;
-  MemoryStore store_;
+  MemoryStores stores_;
+  MemoryStore& store_ = stores_.anonymous();
   ManualClock clock_{absl::FromUnixSeconds(1'714'564'800)};
   prometheus::Registry registry_;
   IngestMetrics metrics_{registry_};
@@ -74,7 +75,7 @@ class IngestStreamTest : public testing::Test {
 };
 
 TEST_F(IngestStreamTest, AcknowledgesAStoredWindow) {
-  IngestContext context(store_, limits_, clock_, metrics_);
+  IngestContext context(stores_, limits_, clock_, metrics_);
   IngestStream stream(context);
   EXPECT_TRUE(Send(stream, Hello()).status.ok());
   const auto outcome = Send(stream, Encoded(MakeWindow(1)));
@@ -87,7 +88,7 @@ TEST_F(IngestStreamTest, AcknowledgesAStoredWindow) {
 }
 
 TEST_F(IngestStreamTest, AcknowledgesAWindowSentAgainWithoutCountingItAgain) {
-  IngestContext context(store_, limits_, clock_, metrics_);
+  IngestContext context(stores_, limits_, clock_, metrics_);
   {
     IngestStream stream(context);
     Send(stream, Hello());
@@ -103,7 +104,7 @@ TEST_F(IngestStreamTest, AcknowledgesAWindowSentAgainWithoutCountingItAgain) {
 }
 
 TEST_F(IngestStreamTest, EndsAStreamThatBeginsWithoutAHello) {
-  IngestContext context(store_, limits_, clock_, metrics_);
+  IngestContext context(stores_, limits_, clock_, metrics_);
   IngestStream stream(context);
   const auto outcome = Send(stream, Encoded(MakeWindow(1)));
   EXPECT_TRUE(absl::IsInvalidArgument(outcome.status)) << outcome.status;
@@ -111,7 +112,7 @@ TEST_F(IngestStreamTest, EndsAStreamThatBeginsWithoutAHello) {
 }
 
 TEST_F(IngestStreamTest, EndsAStreamWithTheWindowOfAnotherAgent) {
-  IngestContext context(store_, limits_, clock_, metrics_);
+  IngestContext context(stores_, limits_, clock_, metrics_);
   IngestStream stream(context);
   Send(stream, Hello("agent-2"));
   const auto outcome = Send(stream, Encoded(MakeWindow(1)));
@@ -120,7 +121,7 @@ TEST_F(IngestStreamTest, EndsAStreamWithTheWindowOfAnotherAgent) {
 }
 
 TEST_F(IngestStreamTest, RefusesAWindowFromTheFutureAndGoesOn) {
-  IngestContext context(store_, limits_, clock_, metrics_);
+  IngestContext context(stores_, limits_, clock_, metrics_);
   IngestStream stream(context);
   Send(stream, Hello());
   Window window = MakeWindow(1);
@@ -136,7 +137,7 @@ TEST_F(IngestStreamTest, RefusesAWindowFromTheFutureAndGoesOn) {
 }
 
 TEST_F(IngestStreamTest, RefusesAWindowOlderThanWhatIsKept) {
-  IngestContext context(store_, limits_, clock_, metrics_);
+  IngestContext context(stores_, limits_, clock_, metrics_);
   IngestStream stream(context);
   Send(stream, Hello());
   Window window = MakeWindow(1);
@@ -146,7 +147,7 @@ TEST_F(IngestStreamTest, RefusesAWindowOlderThanWhatIsKept) {
 }
 
 TEST_F(IngestStreamTest, RefusesLabelNamesThatNobodyCouldAskFor) {
-  IngestContext context(store_, limits_, clock_, metrics_);
+  IngestContext context(stores_, limits_, clock_, metrics_);
   IngestStream stream(context);
   Send(stream, Hello());
   uint64_t sequence = 0;
@@ -162,7 +163,7 @@ TEST_F(IngestStreamTest, RefusesLabelNamesThatNobodyCouldAskFor) {
 }
 
 TEST_F(IngestStreamTest, RefusesAWindowThatCannotBeDecodedBeforeItEndsTheStream) {
-  IngestContext context(store_, limits_, clock_, metrics_);
+  IngestContext context(stores_, limits_, clock_, metrics_);
   IngestStream stream(context);
   Send(stream, Hello());
   v1::StreamRequest request = Encoded(MakeWindow(7));
@@ -175,7 +176,7 @@ TEST_F(IngestStreamTest, RefusesAWindowThatCannotBeDecodedBeforeItEndsTheStream)
 }
 
 TEST_F(IngestStreamTest, RefusesAStackThatIsTooDeep) {
-  IngestContext context(store_, limits_, clock_, metrics_);
+  IngestContext context(stores_, limits_, clock_, metrics_);
   IngestStream stream(context);
   Send(stream, Hello());
   Window window = MakeWindow(1);
@@ -189,7 +190,7 @@ TEST_F(IngestStreamTest, RefusesAStackThatIsTooDeep) {
 
 TEST_F(IngestStreamTest, EndsAFloodOfNamesSoThatTheAgentBeginsANewDictionary) {
   limits_.wire.max_dictionary_bytes = 100'000;
-  IngestContext context(store_, limits_, clock_, metrics_);
+  IngestContext context(stores_, limits_, clock_, metrics_);
   IngestStream stream(context);
   Send(stream, Hello());
   IngestStream::Outcome outcome;
@@ -205,7 +206,7 @@ TEST_F(IngestStreamTest, EndsAFloodOfNamesSoThatTheAgentBeginsANewDictionary) {
 
 TEST_F(IngestStreamTest, RefusesASingleWindowWhoseNamesCanNeverFit) {
   limits_.wire.max_dictionary_bytes = 10'000;
-  IngestContext context(store_, limits_, clock_, metrics_);
+  IngestContext context(stores_, limits_, clock_, metrics_);
   IngestStream stream(context);
   Send(stream, Hello());
   const auto outcome = Send(stream, Encoded(MakeWindow(1, std::string(16'000, 'f'))));
@@ -215,7 +216,7 @@ TEST_F(IngestStreamTest, RefusesASingleWindowWhoseNamesCanNeverFit) {
 
 TEST_F(IngestStreamTest, LimitsTheDictionariesOfAllStreamsTogether) {
   limits_.max_dictionaries_bytes = 100'000;
-  IngestContext context(store_, limits_, clock_, metrics_);
+  IngestContext context(stores_, limits_, clock_, metrics_);
   IngestStream quiet(context);
   Send(quiet, Hello());
   Send(quiet, Encoded(MakeWindow(1)));
@@ -237,7 +238,7 @@ TEST_F(IngestStreamTest, LimitsTheDictionariesOfAllStreamsTogether) {
 
 TEST_F(IngestStreamTest, TellsEachAgentItsShareOfTheDictionaries) {
   limits_.max_dictionaries_bytes = 800'000;
-  IngestContext context(store_, limits_, clock_, metrics_);
+  IngestContext context(stores_, limits_, clock_, metrics_);
   IngestStream stream(context);
   ASSERT_TRUE(context.OpenStream());
   Send(stream, Hello());
@@ -250,7 +251,7 @@ TEST_F(IngestStreamTest, TellsEachAgentItsShareOfTheDictionaries) {
 
 TEST_F(IngestStreamTest, AnAgentThatEndsItsDictionaryGoesOnForEver) {
   limits_.max_dictionaries_bytes = 100'000;
-  IngestContext context(store_, limits_, clock_, metrics_);
+  IngestContext context(stores_, limits_, clock_, metrics_);
   IngestStream stream(context);
   Send(stream, Hello());
   for (uint64_t sequence = 1; sequence <= 500; ++sequence) {
@@ -263,7 +264,7 @@ TEST_F(IngestStreamTest, AnAgentThatEndsItsDictionaryGoesOnForEver) {
 
 TEST_F(IngestStreamTest, RefusesAMessageThatIsTooLarge) {
   limits_.max_message_bytes = 1000;
-  IngestContext context(store_, limits_, clock_, metrics_);
+  IngestContext context(stores_, limits_, clock_, metrics_);
   IngestStream stream(context);
   Send(stream, Hello());
   const auto outcome = Send(stream, Encoded(MakeWindow(1, std::string(2000, 'f'))));
@@ -272,7 +273,7 @@ TEST_F(IngestStreamTest, RefusesAMessageThatIsTooLarge) {
 }
 
 TEST_F(IngestStreamTest, AFullStoreEndsTheStreamAndTheWindowMayComeAgain) {
-  IngestContext context(store_, limits_, clock_, metrics_);
+  IngestContext context(stores_, limits_, clock_, metrics_);
   IngestStream stream(context);
   Send(stream, Hello());
   store_.SetFailure(absl::ResourceExhaustedError("No space left on device"));
@@ -283,7 +284,7 @@ TEST_F(IngestStreamTest, AFullStoreEndsTheStreamAndTheWindowMayComeAgain) {
 }
 
 TEST_F(IngestStreamTest, AWindowThatTheStoreNeverTakesIsRefused) {
-  IngestContext context(store_, limits_, clock_, metrics_);
+  IngestContext context(stores_, limits_, clock_, metrics_);
   IngestStream stream(context);
   Send(stream, Hello());
   store_.SetFailure(absl::InvalidArgumentError("no"));
@@ -293,7 +294,7 @@ TEST_F(IngestStreamTest, AWindowThatTheStoreNeverTakesIsRefused) {
 }
 
 TEST_F(IngestStreamTest, CountsTheWindowsThatNeverCame) {
-  IngestContext context(store_, limits_, clock_, metrics_);
+  IngestContext context(stores_, limits_, clock_, metrics_);
   IngestStream stream(context);
   Send(stream, Hello());
   for (const uint64_t sequence : {3, 4, 7, 7, 5, 8}) Send(stream, Encoded(MakeWindow(sequence)));
@@ -302,7 +303,7 @@ TEST_F(IngestStreamTest, CountsTheWindowsThatNeverCame) {
 
 TEST_F(IngestStreamTest, AllowsOnlySoManyStreams) {
   limits_.max_streams = 2;
-  IngestContext context(store_, limits_, clock_, metrics_);
+  IngestContext context(stores_, limits_, clock_, metrics_);
   EXPECT_TRUE(context.OpenStream());
   EXPECT_TRUE(context.OpenStream());
   EXPECT_FALSE(context.OpenStream());

@@ -80,16 +80,24 @@ bool Joins(const Profile& profile, const std::vector<Profile>& group) {
 PushIngest::PushIngest(IngestContext& context)
     : context_(context), boot_(absl::StrCat(absl::Hex(absl::GetCurrentTimeNanos()))) {}
 
-absl::Status PushIngest::PushPprof(const Labels& labels, absl::string_view bytes) {
-  RETURN_IF_ERROR(Admit(bytes));
+absl::Status PushIngest::PushPprof(const std::string& tenant_name, const Labels& labels,
+                                   absl::string_view bytes) {
+  ASSIGN_OR_RETURN(TenantIngest* const tenant, Admit(tenant_name, bytes.size()));
   absl::StatusOr<std::vector<LabelledProfile>> profiles =
       ReadLabelledPprof(bytes, LimitsOf(context_.limits()));
   if (!profiles.ok()) return Refuse(RefusalReason::kNotDecodable, profiles.status().message());
-  return PushLabelled(labels, *std::move(profiles));
+  return PushLabelled(*tenant, labels, *std::move(profiles));
 }
 
-absl::StatusOr<OtlpOutcome> PushIngest::PushOtlp(absl::string_view request, absl::string_view version) {
-  RETURN_IF_ERROR(Admit(request));
+absl::Status PushIngest::Push(const std::string& tenant_name, const Labels& labels, size_t bytes,
+                              std::vector<Profile> profiles) {
+  ASSIGN_OR_RETURN(TenantIngest* const tenant, Admit(tenant_name, bytes));
+  return PushOf(*tenant, labels, std::move(profiles));
+}
+
+absl::StatusOr<OtlpOutcome> PushIngest::PushOtlp(const std::string& tenant_name, absl::string_view request,
+                                                 absl::string_view version) {
+  ASSIGN_OR_RETURN(TenantIngest* const tenant, Admit(tenant_name, request.size()));
   absl::StatusOr<std::vector<OtlpResource>> resources =
       ReadOtlp(request, version, LimitsOf(context_.limits()));
   if (!resources.ok()) return Refuse(RefusalReason::kNotDecodable, resources.status().message());
@@ -111,7 +119,7 @@ absl::StatusOr<OtlpOutcome> PushIngest::PushOtlp(absl::string_view request, absl
     const auto push_group = [&]() -> absl::Status {
       if (group.empty()) return absl::OkStatus();
       const size_t size = group.size();
-      absl::Status status = Push(labels, std::exchange(group, {}));
+      absl::Status status = PushOf(*tenant, labels, std::exchange(group, {}));
       if (absl::IsResourceExhausted(status) && taken == 0) return status;
       note(status, size);
       return absl::OkStatus();
@@ -131,22 +139,30 @@ absl::StatusOr<OtlpOutcome> PushIngest::PushOtlp(absl::string_view request, absl
   return outcome;
 }
 
-absl::Status PushIngest::Admit(absl::string_view bytes) {
-  context_.metrics().ReceivedBytes(bytes.size());
-  if (bytes.size() <= context_.limits().max_message_bytes) return absl::OkStatus();
-  return Refuse(RefusalReason::kNotDecodable,
-                absl::StrCat("the profile has ", bytes.size(), " bytes, the limit is ",
-                             context_.limits().max_message_bytes));
+absl::StatusOr<TenantIngest*> PushIngest::Admit(const std::string& tenant_name, size_t bytes) {
+  context_.metrics().ReceivedBytes(bytes);
+  if (bytes > context_.limits().max_message_bytes) {
+    return Refuse(RefusalReason::kNotDecodable,
+                  absl::StrCat("the profile has ", bytes, " bytes, the limit is ",
+                               context_.limits().max_message_bytes));
+  }
+  absl::StatusOr<TenantIngest*> tenant = context_.FindTenant(tenant_name);
+  absl::Status status = tenant.status();
+  if (status.ok()) status = (*tenant)->ReceivePush(bytes);
+  if (status.ok()) return tenant;
+  context_.metrics().Failed();
+  return status;
 }
 
-absl::Status PushIngest::Push(const Labels& labels, std::vector<Profile> profiles) {
+absl::Status PushIngest::PushOf(TenantIngest& tenant, const Labels& labels, std::vector<Profile> profiles) {
   std::vector<LabelledProfile> labelled;
   labelled.reserve(profiles.size());
   for (Profile& profile : profiles) labelled.push_back(WithoutLabels(std::move(profile)));
-  return PushLabelled(labels, std::move(labelled));
+  return PushLabelled(tenant, labels, std::move(labelled));
 }
 
-absl::Status PushIngest::PushLabelled(const Labels& all_labels, std::vector<LabelledProfile> profiles) {
+absl::Status PushIngest::PushLabelled(TenantIngest& tenant, const Labels& all_labels,
+                                      std::vector<LabelledProfile> profiles) {
   const size_t max_labels = context_.limits().wire.max_labels;
   Labels labels;
   for (const auto& [name, value] : all_labels) {
@@ -183,7 +199,7 @@ absl::Status PushIngest::PushLabelled(const Labels& all_labels, std::vector<Labe
   if (const auto refusal = CheckWindow(window, context_.limits(), context_.clock().Now())) {
     return Refuse(refusal->reason, refusal->message);
   }
-  return Store(std::move(window));
+  return Store(tenant, std::move(window));
 }
 
 absl::Status PushIngest::Refuse(RefusalReason reason, absl::string_view message) {
@@ -191,18 +207,18 @@ absl::Status PushIngest::Refuse(RefusalReason reason, absl::string_view message)
   return absl::InvalidArgumentError(message);
 }
 
-absl::Status PushIngest::Store(Window window) {
-  const size_t lane_number = next_lane_++ % lanes_.size();
-  Lane& lane = lanes_[lane_number];
+absl::Status PushIngest::Store(TenantIngest& tenant, Window window) {
+  const auto [lane_of_turn, lane_number] = tenant.NextPushLane();
+  TenantIngest::PushLane& lane = *lane_of_turn;
   window.agent = absl::StrCat("push-", lane_number);
   window.boot = boot_;
   const MutexLock lock(lane.mutex);
   window.sequence = lane.last_sequence + 1;
   const auto begin = std::chrono::steady_clock::now();
-  const absl::StatusOr<AppendOutcome> outcome = context_.store().Append(window);
+  const absl::StatusOr<AppendOutcome> outcome = tenant.store().Append(window);
   if (outcome.ok() && *outcome == AppendOutcome::kStored) {
     lane.last_sequence = window.sequence;
-    context_.Stored(window, absl::FromChrono(std::chrono::steady_clock::now() - begin));
+    context_.Stored(tenant, window, absl::FromChrono(std::chrono::steady_clock::now() - begin));
     return absl::OkStatus();
   }
   if (absl::IsInvalidArgument(outcome.status())) {

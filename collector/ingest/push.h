@@ -1,8 +1,6 @@
 // Profiles that other agents, SDKs and people send, one at a time and whole.
 #pragma once
 
-#include <array>
-#include <atomic>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -10,7 +8,6 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
-#include "base/mutex.h"
 #include "collector/ingest/ingest_stream.h"
 #include "exporters/pprof.h"
 #include "profile/profile.h"
@@ -34,32 +31,27 @@ class PushIngest {
   // profile types, and what else has "__" in front is dropped; names become ones by ToLabelName(). Labels of
   // samples make series of their own, but cannot change one of `labels`. Without samples there is nothing to
   // store. InvalidArgument: can never be stored. ResourceExhausted: not now.
-  absl::Status PushPprof(const Labels& labels, absl::string_view bytes);
+  absl::Status PushPprof(const std::string& tenant, const Labels& labels, absl::string_view bytes);
   // An OTLP request, with its version (ReadOtlp()). Profiles of one resource and time share a window when
   // their types differ. What is refused leaves the others; InvalidArgument when there are none.
   // ResourceExhausted only when nothing was stored, so that it can be sent again.
-  absl::StatusOr<OtlpOutcome> PushOtlp(absl::string_view request, absl::string_view version);
-  // Profiles that were read before: all of one time.
-  absl::Status Push(const Labels& labels, std::vector<Profile> profiles);
+  absl::StatusOr<OtlpOutcome> PushOtlp(const std::string& tenant, absl::string_view request,
+                                       absl::string_view version);
+  // Profiles that were read before, of so many bytes: all of one time.
+  absl::Status Push(const std::string& tenant, const Labels& labels, size_t bytes,
+                    std::vector<Profile> profiles);
   // InvalidArgument, and counted: for what cannot even be given to the methods above.
   absl::Status Refuse(RefusalReason reason, absl::string_view message);
 
  private:
-  // The numbers of one boot must reach the store in order, so each lane stores one window at a time; several
-  // of them share a sync of the disk.
-  struct Lane {
-    Mutex mutex;
-    uint64_t last_sequence ABSL_GUARDED_BY(mutex) = 0;
-  };
-
-  absl::Status Admit(absl::string_view bytes);
-  absl::Status PushLabelled(const Labels& labels, std::vector<LabelledProfile> profiles);
-  absl::Status Store(Window window);
+  absl::StatusOr<TenantIngest*> Admit(const std::string& tenant, size_t bytes);
+  absl::Status PushOf(TenantIngest& tenant, const Labels& labels, std::vector<Profile> profiles);
+  absl::Status PushLabelled(TenantIngest& tenant, const Labels& labels,
+                            std::vector<LabelledProfile> profiles);
+  absl::Status Store(TenantIngest& tenant, Window window);
 
   IngestContext& context_;
   const std::string boot_;
-  std::array<Lane, 8> lanes_;
-  std::atomic<size_t> next_lane_{0};
 };
 
 }  // namespace pilotlight::collector

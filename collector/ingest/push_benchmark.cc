@@ -14,7 +14,7 @@
 #include "base/file.h"
 #include "base/gzip.h"
 #include "collector/ingest/push.h"
-#include "collector/store/embedded/embedded_store.h"
+#include "collector/store/embedded/embedded_stores.h"
 #include "exporters/pprof.h"
 #include "tests/support/otlp_request.h"
 
@@ -78,12 +78,12 @@ void Measure(benchmark::State& state, const Push& push) {
   const TemporaryDirectory directory;
   EmbeddedStoreOptions options;
   options.path = directory.path() + "/store";
-  auto store = EmbeddedStore::Open(options);
-  CHECK(store.ok());
+  auto stores = EmbeddedStores::Open(options);
+  CHECK(stores.ok());
   const SystemClock clock;
   prometheus::Registry registry;
   IngestMetrics metrics(registry);
-  IngestContext context(**store, {}, clock, metrics);
+  IngestContext context(**stores, {}, clock, metrics);
   PushIngest ingest(context);
   for (auto _ : state) CHECK(push(ingest));
 }
@@ -91,7 +91,7 @@ void Measure(benchmark::State& state, const Push& push) {
 void BM_Push(benchmark::State& state) {
   const std::string bytes = WritePprof(BusyProfile(static_cast<size_t>(state.range(0))));
   const Labels labels = {{"__name__", "process_cpu"}, {"service_name", "shop"}};
-  Measure(state, [&](PushIngest& ingest) { return ingest.PushPprof(labels, bytes).ok(); });
+  Measure(state, [&](PushIngest& ingest) { return ingest.PushPprof("anonymous", labels, bytes).ok(); });
   state.counters["gzipped_bytes"] = static_cast<double>(bytes.size());
   state.counters["bytes"] = static_cast<double>(Gunzip(bytes, size_t{1} << 30)->size());
 }
@@ -100,7 +100,7 @@ BENCHMARK(BM_Push)->Arg(1100)->Arg(5000)->MeasureProcessCPUTime()->Unit(benchmar
 
 void BM_PushOtlp(benchmark::State& state) {
   const std::string bytes = ToOtlp(BusyProfile(static_cast<size_t>(state.range(0))));
-  Measure(state, [&](PushIngest& ingest) { return ingest.PushOtlp(bytes, "").ok(); });
+  Measure(state, [&](PushIngest& ingest) { return ingest.PushOtlp("anonymous", bytes, "").ok(); });
   state.counters["bytes"] = static_cast<double>(bytes.size());
 }
 BENCHMARK(BM_PushOtlp)->Arg(1100)->Arg(5000)->MeasureProcessCPUTime()->Unit(benchmark::kMillisecond);

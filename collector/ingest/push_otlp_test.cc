@@ -25,7 +25,7 @@ class PushOtlpTest : public testing::Test {
     OtlpRequest::AddSample(profile, stack_, {5});
     return profile;
   }
-  absl::StatusOr<OtlpOutcome> Push() { return ingest_.PushOtlp(request_.Current(), ""); }
+  absl::StatusOr<OtlpOutcome> Push() { return ingest_.PushOtlp("anonymous", request_.Current(), ""); }
   double Refused(const std::string& reason) const {
     for (const prometheus::MetricFamily& family : registry_.Collect()) {
       if (family.name != "pilotlight_ingest_refused_windows_total") continue;
@@ -40,12 +40,15 @@ class PushOtlpTest : public testing::Test {
   const int32_t stack_ = request_.Stack({request_.Location({"main"})});
   ManualClock clock_{absl::FromUnixSeconds(1'714'564'800)};
   IngestLimits limits_{.max_message_bytes = 10'000};
-  MemoryStore store_;
+  MemoryStores stores_;
+  MemoryStore& store_ = stores_.anonymous();
   prometheus::Registry registry_;
   IngestMetrics metrics_{registry_};
   std::vector<size_t> series_of_stored_;
-  IngestContext context_{store_, limits_, clock_, metrics_,
-                         [this](const Window& window) { series_of_stored_.push_back(window.series.size()); }};
+  IngestContext context_{stores_, limits_, clock_, metrics_,
+                         [this](const std::string& /*tenant*/, const Window& window) {
+                           series_of_stored_.push_back(window.series.size());
+                         }};
   PushIngest ingest_{context_};
 };
 
@@ -84,9 +87,10 @@ TEST_F(PushOtlpTest, WhenAllAreRefusedTheRequestIs) {
 
 TEST_F(PushOtlpTest, RefusesOtherSchemasAndWhatIsTooLarge) {
   AddProfile("cpu");
-  EXPECT_THAT(ingest_.PushOtlp(request_.Current(), "2").status().ToString(), HasSubstr("taken are"));
+  EXPECT_THAT(ingest_.PushOtlp("anonymous", request_.Current(), "2").status().ToString(),
+              HasSubstr("taken are"));
   EXPECT_EQ(Refused("not_decodable"), 1);
-  EXPECT_THAT(ingest_.PushOtlp(std::string(10'001, ' '), "").status().ToString(),
+  EXPECT_THAT(ingest_.PushOtlp("anonymous", std::string(10'001, ' '), "").status().ToString(),
               AllOf(HasSubstr("INVALID_ARGUMENT"), HasSubstr("the limit is 10000")));
   EXPECT_EQ(Refused("not_decodable"), 2);
 }

@@ -14,6 +14,8 @@ namespace {
 
 using testing::ElementsAre;
 
+constexpr char kTenant[] = "anonymous";
+
 // One stack with 1, 2 and 4 samples, of which the last two have a label.
 std::string LabelledCpuProfile(const std::string& name) {
   perftools::profiles::Profile message;
@@ -47,15 +49,16 @@ class PushPprofTest : public testing::Test {
 
   ManualClock clock_{absl::FromUnixSeconds(1'714'564'800)};
   IngestLimits limits_;
-  MemoryStore store_;
+  MemoryStores stores_;
+  MemoryStore& store_ = stores_.anonymous();
   prometheus::Registry registry_;
   IngestMetrics metrics_{registry_};
-  IngestContext context_{store_, limits_, clock_, metrics_, [](const Window&) {}};
+  IngestContext context_{stores_, limits_, clock_, metrics_, [](const std::string&, const Window&) {}};
   PushIngest ingest_{context_};
 };
 
 TEST_F(PushPprofTest, LabelsOfSamplesMakeSeries) {
-  ASSERT_TRUE(ingest_.PushPprof({{"service_name", "shop"}}, LabelledCpuProfile("http.route")).ok());
+  ASSERT_TRUE(ingest_.PushPprof(kTenant, {{"service_name", "shop"}}, LabelledCpuProfile("http.route")).ok());
   EXPECT_EQ(store_.series_count(), 3);
   EXPECT_THAT(Values("http_route"), ElementsAre("a", "b"));
 }
@@ -63,7 +66,8 @@ TEST_F(PushPprofTest, LabelsOfSamplesMakeSeries) {
 TEST_F(PushPprofTest, NamesBecomeThoseOfLabels) {
   ASSERT_TRUE(
       ingest_
-          .PushPprof({{"service_name", "shop"}, {"process.runtime.name", "go"}, {"__session_id__", "7"}},
+          .PushPprof(kTenant,
+                     {{"service_name", "shop"}, {"process.runtime.name", "go"}, {"__session_id__", "7"}},
                      LabelledCpuProfile("http.route"))
           .ok());
   EXPECT_THAT(Values("process_runtime_name"), ElementsAre("go"));
@@ -71,7 +75,8 @@ TEST_F(PushPprofTest, NamesBecomeThoseOfLabels) {
 }
 
 TEST_F(PushPprofTest, LabelsOfSamplesCannotChangeWhoseTheProfileIs) {
-  ASSERT_TRUE(ingest_.PushPprof({{"service_name", "shop"}}, LabelledCpuProfile("service_name")).ok());
+  ASSERT_TRUE(
+      ingest_.PushPprof(kTenant, {{"service_name", "shop"}}, LabelledCpuProfile("service_name")).ok());
   EXPECT_EQ(store_.series_count(), 1);
   EXPECT_THAT(Values("service_name"), ElementsAre("shop"));
 }

@@ -7,6 +7,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_format.h"
+#include "collector/store/embedded/embedded_stores.h"
 #include "collector/store/embedded/store_check.h"
 #include "nlohmann/json.hpp"
 
@@ -66,14 +67,35 @@ std::string ToText(const StoreRepair& repair) {
   return absl::StrCat(out, "\nAfter:\n", ToText(repair.after));
 }
 
-template <typename Result>
-int Print(const absl::StatusOr<Result>& result, const std::string& output, bool clean) {
-  if (!result.ok()) {
-    std::fprintf(stderr, "pilotlight-collector: %s\n", std::string(result.status().message()).c_str());
-    return kExitFailure;
+bool IsClean(const StoreCheck& check) { return check.clean(); }
+bool IsClean(const StoreRepair& repair) { return repair.after.clean(); }
+
+int Fail(const absl::Status& status) {
+  std::fprintf(stderr, "pilotlight-collector: %s\n", std::string(status.message()).c_str());
+  return kExitFailure;
+}
+
+// `work` on the store of each tenant, the anonymous one's first.
+template <typename Work>
+int ForEachTenant(const std::string& path, const std::string& output, const Work& work) {
+  EmbeddedStoreOptions options;
+  options.path = path;
+  const auto anonymous = work(options, ShowProgress());
+  if (!anonymous.ok()) return Fail(anonymous.status());
+  nlohmann::json json = ToJson(*anonymous);
+  std::string text = ToText(*anonymous);
+  bool clean = IsClean(*anonymous);
+  const auto tenants = FindTenantPaths(path);
+  if (!tenants.ok()) return Fail(tenants.status());
+  for (const auto& [tenant, tenant_path] : *tenants) {
+    options.path = tenant_path;
+    const auto result = work(options, ShowProgress());
+    if (!result.ok()) return Fail(result.status());
+    json["tenants"][tenant] = ToJson(*result);
+    absl::StrAppend(&text, "\nTenant ", tenant, ":\n", ToText(*result));
+    clean &= IsClean(*result);
   }
-  const std::string text = output == "json" ? absl::StrCat(ToJson(*result).dump(2), "\n") : ToText(*result);
-  std::fputs(text.c_str(), stdout);
+  std::fputs(output == "json" ? absl::StrCat(json.dump(2), "\n").c_str() : text.c_str(), stdout);
   return clean ? 0 : kExitProblems;
 }
 
@@ -100,16 +122,8 @@ void MaintenanceCommands::AddFlags(CLI::App& command) {
 }
 
 std::optional<int> MaintenanceCommands::RunGiven() const {
-  EmbeddedStoreOptions options;
-  options.path = path_;
-  if (check_->parsed()) {
-    const absl::StatusOr<StoreCheck> check = CheckStore(options, ShowProgress());
-    return Print(check, output_, check.ok() && check->clean());
-  }
-  if (repair_->parsed()) {
-    const absl::StatusOr<StoreRepair> repair = RepairStore(options, ShowProgress());
-    return Print(repair, output_, repair.ok() && repair->after.clean());
-  }
+  if (check_->parsed()) return ForEachTenant(path_, output_, CheckStore);
+  if (repair_->parsed()) return ForEachTenant(path_, output_, RepairStore);
   return std::nullopt;
 }
 

@@ -36,8 +36,8 @@ void SortLargestFirst(std::vector<TimeSeries>& all) {
 
 }  // namespace
 
-ReadLimits QueryEngine::LimitsOf(const IsAbandoned& is_abandoned) const {
-  return {.is_abandoned = is_abandoned,
+ReadLimits QueryEngine::LimitsOf(const Caller& caller) const {
+  return {.is_abandoned = caller.is_abandoned,
           .clock = &clock_,
           .asked = clock_.Now(),
           .timeout = options_.timeout,
@@ -52,22 +52,24 @@ absl::Status QueryEngine::Counted(const absl::Status& status) {
   return status;
 }
 
-absl::Status QueryEngine::Enter(const ReadLimits& limits) {
-  absl::Status status = gate_.Enter(limits);
+absl::Status QueryEngine::Enter(const ReadLimits& limits, const std::string& tenant) {
+  absl::Status status = gate_.Enter(limits, tenant);
   if (!absl::IsResourceExhausted(status)) return Counted(status);
   if (metrics_ != nullptr) metrics_->CountUnanswered(UnansweredReason::kMaxConcurrency);
   return status;
 }
 
-absl::StatusOr<ProfileAnswer> QueryEngine::Merge(const SelectionText& text, const IsAbandoned& is_abandoned) {
-  return MergeWithin(LimitsOf(is_abandoned), text);
+absl::StatusOr<ProfileAnswer> QueryEngine::Merge(const SelectionText& text, const Caller& caller) {
+  return MergeWithin(LimitsOf(caller), text, caller.tenant);
 }
 
-absl::StatusOr<ProfileAnswer> QueryEngine::MergeWithin(const ReadLimits& limits, const SelectionText& text) {
+absl::StatusOr<ProfileAnswer> QueryEngine::MergeWithin(const ReadLimits& limits, const SelectionText& text,
+                                                       const std::string& tenant) {
   ASSIGN_OR_RETURN(const Selection selection, ParseSelection(text, Now()));
-  RETURN_IF_ERROR(Enter(limits));
-  const QueryPlace place(gate_);
-  absl::StatusOr<MergedProfile> read = store_.Merge(selection.store, limits);
+  RETURN_IF_ERROR(Enter(limits, tenant));
+  const QueryPlace place(gate_, tenant);
+  absl::StatusOr<MergedProfile> read = MergedProfile();
+  if (ProfileStore* const store = stores_.Find(tenant)) read = store->Merge(selection.store, limits);
   RETURN_IF_ERROR(Counted(read.status()));
   MergedProfile& merged = *read;
 
@@ -91,27 +93,27 @@ absl::StatusOr<ProfileAnswer> QueryEngine::MergeWithin(const ReadLimits& limits,
 }
 
 absl::StatusOr<FlameGraphAnswer> QueryEngine::MergeFlameGraph(const SelectionText& text, size_t max_nodes,
-                                                              const IsAbandoned& is_abandoned) {
-  ASSIGN_OR_RETURN(const ProfileAnswer merged, Merge(text, is_abandoned));
+                                                              const Caller& caller) {
+  ASSIGN_OR_RETURN(const ProfileAnswer merged, Merge(text, caller));
   return FlameGraphAnswer{merged.profile.type,
                           BuildFlameGraph(merged.profile, max_nodes == 0 ? kDefaultMaxNodes : max_nodes),
                           merged.quality};
 }
 
 absl::StatusOr<TopAnswer> QueryEngine::Top(const SelectionText& text, TopOrder order, size_t limit,
-                                           const IsAbandoned& is_abandoned) {
-  ASSIGN_OR_RETURN(const ProfileAnswer merged, Merge(text, is_abandoned));
+                                           const Caller& caller) {
+  ASSIGN_OR_RETURN(const ProfileAnswer merged, Merge(text, caller));
   return TopAnswer{merged.profile.type, BuildTop(merged.profile, order, limit == 0 ? kDefaultTopRows : limit),
                    merged.quality};
 }
 
 absl::StatusOr<DiffAnswer> QueryEngine::Diff(const SelectionText& base, const SelectionText& comparison,
                                              TopOrder order, size_t limit, size_t max_nodes,
-                                             const IsAbandoned& is_abandoned) {
+                                             const Caller& caller) {
   // One after the other: who holds a place and waits for a second one may wait for ever.
-  const ReadLimits limits = LimitsOf(is_abandoned);
-  ASSIGN_OR_RETURN(const ProfileAnswer before, MergeWithin(limits, base));
-  ASSIGN_OR_RETURN(const ProfileAnswer after, MergeWithin(limits, comparison));
+  const ReadLimits limits = LimitsOf(caller);
+  ASSIGN_OR_RETURN(const ProfileAnswer before, MergeWithin(limits, base, caller.tenant));
+  ASSIGN_OR_RETURN(const ProfileAnswer after, MergeWithin(limits, comparison, caller.tenant));
   if (before.profile.type != after.profile.type) {
     return absl::InvalidArgumentError(
         absl::StrCat("base and comparison are of different types: ", before.profile.type.ToString(), " and ",
@@ -130,8 +132,8 @@ absl::StatusOr<DiffAnswer> QueryEngine::Diff(const SelectionText& base, const Se
 }
 
 absl::StatusOr<PeekAnswer> QueryEngine::Peek(const SelectionText& text, const std::string& function,
-                                             size_t limit, const IsAbandoned& is_abandoned) {
-  ASSIGN_OR_RETURN(const ProfileAnswer merged, Merge(text, is_abandoned));
+                                             size_t limit, const Caller& caller) {
+  ASSIGN_OR_RETURN(const ProfileAnswer merged, Merge(text, caller));
   PeekAnswer answer{merged.profile.type, {}, merged.quality};
   ASSIGN_OR_RETURN(answer.table,
                    BuildPeek(merged.profile, function, limit == 0 ? kDefaultPeekFunctions : limit));
@@ -140,7 +142,7 @@ absl::StatusOr<PeekAnswer> QueryEngine::Peek(const SelectionText& text, const st
 
 absl::StatusOr<SeriesAnswer> QueryEngine::SelectSeries(const SelectionText& text, absl::Duration step,
                                                        const std::vector<std::string>& group_by,
-                                                       const IsAbandoned& is_abandoned) {
+                                                       const Caller& caller) {
   ASSIGN_OR_RETURN(const Selection selection, ParseSelection(text, Now()));
   const TimeSpan& span = selection.store.span;
   if (step == absl::ZeroDuration()) step = DefaultStep(span);
@@ -153,9 +155,9 @@ absl::StatusOr<SeriesAnswer> QueryEngine::SelectSeries(const SelectionText& text
   std::vector<std::string> labels;
   labels.reserve(group_by.size());
   for (const std::string& name : group_by) labels.push_back(CanonicalLabel(name));
-  const ReadLimits limits = LimitsOf(is_abandoned);
-  RETURN_IF_ERROR(Enter(limits));
-  const QueryPlace place(gate_);
+  const ReadLimits limits = LimitsOf(caller);
+  RETURN_IF_ERROR(Enter(limits, caller.tenant));
+  const QueryPlace place(gate_, caller.tenant);
 
   std::function<void(const StackTrie&, std::vector<Sample>&)> select_samples;
   if (!selection.filter.keeps_everything()) {
@@ -163,8 +165,10 @@ absl::StatusOr<SeriesAnswer> QueryEngine::SelectSeries(const SelectionText& text
       selection.filter.Apply(trie, samples);
     };
   }
-  absl::StatusOr<std::vector<TimeSeries>> series =
-      store_.SelectSeries(selection.store, step, labels, select_samples, limits);
+  absl::StatusOr<std::vector<TimeSeries>> series = std::vector<TimeSeries>();
+  if (ProfileStore* const store = stores_.Find(caller.tenant)) {
+    series = store->SelectSeries(selection.store, step, labels, select_samples, limits);
+  }
   RETURN_IF_ERROR(Counted(series.status()));
   SeriesAnswer answer{selection.store.type, span.start, step, *std::move(series)};
   SortLargestFirst(answer.series);
@@ -172,28 +176,34 @@ absl::StatusOr<SeriesAnswer> QueryEngine::SelectSeries(const SelectionText& text
 }
 
 absl::StatusOr<std::vector<std::string>> QueryEngine::LabelNames(const SelectionText& text,
-                                                                 const IsAbandoned& is_abandoned) {
+                                                                 const Caller& caller) {
   ASSIGN_OR_RETURN(const Selection selection, ParseSelection(text, Now()));
-  auto names = store_.LabelNames(selection.store.span, selection.store.matchers, LimitsOf(is_abandoned));
+  ProfileStore* const store = stores_.Find(caller.tenant);
+  if (store == nullptr) return std::vector<std::string>();
+  auto names = store->LabelNames(selection.store.span, selection.store.matchers, LimitsOf(caller));
   RETURN_IF_ERROR(Counted(names.status()));
   return names;
 }
 
 absl::StatusOr<std::vector<std::string>> QueryEngine::LabelValues(const std::string& name,
                                                                   const SelectionText& text,
-                                                                  const IsAbandoned& is_abandoned) {
+                                                                  const Caller& caller) {
   if (name.empty()) return absl::InvalidArgumentError("the name of a label is needed");
   ASSIGN_OR_RETURN(const Selection selection, ParseSelection(text, Now()));
-  auto values = store_.LabelValues(CanonicalLabel(name), selection.store.span, selection.store.matchers,
-                                   LimitsOf(is_abandoned));
+  ProfileStore* const store = stores_.Find(caller.tenant);
+  if (store == nullptr) return std::vector<std::string>();
+  auto values = store->LabelValues(CanonicalLabel(name), selection.store.span, selection.store.matchers,
+                                   LimitsOf(caller));
   RETURN_IF_ERROR(Counted(values.status()));
   return values;
 }
 
 absl::StatusOr<std::vector<ProfileType>> QueryEngine::ProfileTypes(const SelectionText& text,
-                                                                   const IsAbandoned& is_abandoned) {
+                                                                   const Caller& caller) {
   ASSIGN_OR_RETURN(const TimeSpan span, ResolveSpan(text.start, text.end, Now()));
-  auto types = store_.ProfileTypes(span, LimitsOf(is_abandoned));
+  ProfileStore* const store = stores_.Find(caller.tenant);
+  if (store == nullptr) return std::vector<ProfileType>();
+  auto types = store->ProfileTypes(span, LimitsOf(caller));
   RETURN_IF_ERROR(Counted(types.status()));
   return types;
 }

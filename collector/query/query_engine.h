@@ -9,10 +9,11 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
+#include "collector/query/caller.h"
 #include "collector/query/query_gate.h"
 #include "collector/query/query_metrics.h"
 #include "collector/query/selection.h"
-#include "collector/store/profile_store.h"
+#include "collector/store/profile_stores.h"
 #include "profile/diff.h"
 #include "profile/flame_graph.h"
 #include "profile/peek.h"
@@ -73,6 +74,7 @@ struct SeriesAnswer {
 
 struct QueryOptions {
   size_t max_concurrent = 20;                   // merges and series at once
+  size_t max_concurrent_of_tenant = 10;         // of each, but the anonymous one
   absl::Duration patience = absl::Seconds(30);  // how long one more waits for its turn
   // Of one question; the waiting counts. A diff reads twice, and may read so much each time.
   absl::Duration timeout = absl::Minutes(2);
@@ -81,56 +83,55 @@ struct QueryOptions {
 
 // Thread-safe. Errors: InvalidArgument for a question that makes no sense, Cancelled when it was abandoned,
 // DeadlineExceeded when it takes too long, ResourceExhausted when there are too many at once or it reads too
-// much, else the store's.
+// much, else the store's. A tenant that has stored nothing is answered as by an empty store.
 class QueryEngine {
  public:
   // All must outlive it; without metrics nothing is counted.
-  QueryEngine(ProfileStore& store, const Clock& clock, const QueryOptions& options = {},
+  QueryEngine(ProfileStores& stores, const Clock& clock, const QueryOptions& options = {},
               QueryMetrics* metrics = nullptr)
-      : store_(store),
+      : stores_(stores),
         clock_(clock),
         options_(options),
         metrics_(metrics),
-        gate_(options.max_concurrent, options.patience) {}
+        gate_(options.max_concurrent, options.max_concurrent_of_tenant, options.patience) {}
 
   // The merged profile after focus and ignore, as files show it.
-  absl::StatusOr<ProfileAnswer> Merge(const SelectionText& text, const IsAbandoned& is_abandoned = {});
+  absl::StatusOr<ProfileAnswer> Merge(const SelectionText& text, const Caller& caller = {});
   // `max_nodes` 0 means kDefaultMaxNodes.
   absl::StatusOr<FlameGraphAnswer> MergeFlameGraph(const SelectionText& text, size_t max_nodes,
-                                                   const IsAbandoned& is_abandoned = {});
+                                                   const Caller& caller = {});
   // `limit` 0 means kDefaultTopRows.
   absl::StatusOr<TopAnswer> Top(const SelectionText& text, TopOrder order, size_t limit,
-                                const IsAbandoned& is_abandoned = {});
+                                const Caller& caller = {});
   // `limit` as above; `max_nodes` 0 leaves the graph out. InvalidArgument for different profile types.
   absl::StatusOr<DiffAnswer> Diff(const SelectionText& base, const SelectionText& comparison, TopOrder order,
-                                  size_t limit, size_t max_nodes, const IsAbandoned& is_abandoned = {});
+                                  size_t limit, size_t max_nodes, const Caller& caller = {});
   // See BuildPeek(). `limit` 0 means kDefaultPeekFunctions.
   absl::StatusOr<PeekAnswer> Peek(const SelectionText& text, const std::string& function, size_t limit,
-                                  const IsAbandoned& is_abandoned = {});
+                                  const Caller& caller = {});
   // Step 0 means the span divided by 60, at least 1 s.
   absl::StatusOr<SeriesAnswer> SelectSeries(const SelectionText& text, absl::Duration step,
                                             const std::vector<std::string>& group_by,
-                                            const IsAbandoned& is_abandoned = {});
+                                            const Caller& caller = {});
 
   // Of these, only selector and span are looked at.
-  absl::StatusOr<std::vector<std::string>> LabelNames(const SelectionText& text,
-                                                      const IsAbandoned& is_abandoned = {});
+  absl::StatusOr<std::vector<std::string>> LabelNames(const SelectionText& text, const Caller& caller = {});
   absl::StatusOr<std::vector<std::string>> LabelValues(const std::string& name, const SelectionText& text,
-                                                       const IsAbandoned& is_abandoned = {});
+                                                       const Caller& caller = {});
   // Only the span is looked at.
-  absl::StatusOr<std::vector<ProfileType>> ProfileTypes(const SelectionText& text,
-                                                        const IsAbandoned& is_abandoned = {});
+  absl::StatusOr<std::vector<ProfileType>> ProfileTypes(const SelectionText& text, const Caller& caller = {});
 
   absl::Time Now() const { return clock_.Now(); }
 
  private:
-  ReadLimits LimitsOf(const IsAbandoned& is_abandoned) const;
-  absl::Status Enter(const ReadLimits& limits);
-  absl::StatusOr<ProfileAnswer> MergeWithin(const ReadLimits& limits, const SelectionText& text);
+  ReadLimits LimitsOf(const Caller& caller) const;
+  absl::Status Enter(const ReadLimits& limits, const std::string& tenant);
+  absl::StatusOr<ProfileAnswer> MergeWithin(const ReadLimits& limits, const SelectionText& text,
+                                            const std::string& tenant);
   // Returns `status`, of reading the store, unchanged.
   absl::Status Counted(const absl::Status& status);
 
-  ProfileStore& store_;
+  ProfileStores& stores_;
   const Clock& clock_;
   const QueryOptions options_;
   QueryMetrics* const metrics_;

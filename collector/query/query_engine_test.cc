@@ -48,9 +48,10 @@ class QueryEngineTest : public testing::Test {
     ASSERT_TRUE(store_.Append(window).ok());
   }
 
-  MemoryStore store_;
+  MemoryStores stores_;
+  MemoryStore& store_ = stores_.anonymous();
   ManualClock clock_{kNow};
-  QueryEngine engine_{store_, clock_};
+  QueryEngine engine_{stores_, clock_};
   uint64_t sequence_ = 0;
 };
 
@@ -66,6 +67,20 @@ TEST_F(QueryEngineTest, MergesTheLastHourOfCpuTimeByDefault) {
   EXPECT_EQ(answer->quality.coverage.watched, absl::Seconds(20));
   EXPECT_EQ(answer->quality.totals.value, 100'000'000);
   EXPECT_DOUBLE_EQ(answer->quality.coverage.estimated_value, 600'000'000);
+}
+
+TEST_F(QueryEngineTest, ATenantIsAnsweredFromItsOwnStoreAlone) {
+  Add("a", kNow - absl::Minutes(1), {{"main;work", 6}});
+  const Caller stranger = {"stranger", nullptr};
+  const auto answer = engine_.MergeFlameGraph({}, 0, stranger);
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_EQ(answer->graph.nodes[0].total.count, 0);
+  EXPECT_TRUE(engine_.SelectSeries({}, absl::ZeroDuration(), {}, stranger)->series.empty());
+  EXPECT_TRUE(engine_.LabelNames({}, stranger)->empty());
+  EXPECT_TRUE(engine_.LabelValues("pod", {}, stranger)->empty());
+  EXPECT_TRUE(engine_.ProfileTypes({}, stranger)->empty());
+  EXPECT_EQ(stores_.Find("stranger"), nullptr);
+  EXPECT_EQ(engine_.LabelValues("pod", {})->size(), 1);
 }
 
 TEST_F(QueryEngineTest, SelectsByLabelsAndKnowsServiceAsAShortName) {
@@ -208,7 +223,7 @@ TEST_F(QueryEngineTest, ASelectionWithoutDataIsAnEmptyAnswer) {
 }
 
 TEST_F(QueryEngineTest, StopsWhenNobodyWaits) {
-  const auto answer = engine_.Merge({}, [] { return true; });
+  const auto answer = engine_.Merge({}, {"anonymous", [] { return true; }});
   EXPECT_TRUE(absl::IsCancelled(answer.status())) << answer.status();
 }
 
@@ -216,7 +231,7 @@ TEST_F(QueryEngineTest, CountsWhatIsNotAnswered) {
   prometheus::Registry registry;
   QueryMetrics metrics(registry);
   const auto ask = [&](const QueryOptions& options, const IsAbandoned& is_abandoned) {
-    return QueryEngine(store_, clock_, options, &metrics).Merge({}, is_abandoned).status();
+    return QueryEngine(stores_, clock_, options, &metrics).Merge({}, {"anonymous", is_abandoned}).status();
   };
   const auto wait_an_hour = [this] {
     clock_.Advance(absl::Hours(1));
@@ -256,19 +271,35 @@ TEST_F(QueryEngineTest, ExportsEachFormat) {
   EXPECT_THAT(WriteExportFile(answer->profile, ExportFormat::kJson), testing::StartsWith("{"));
 }
 
+TEST(QueryGateTest, ATenantLeavesPlacesToOthers) {
+  QueryGate gate(/*max_concurrent=*/3, /*max_of_tenant=*/1, /*patience=*/absl::ZeroDuration());
+  ASSERT_TRUE(gate.Enter({}, "a").ok());
+  const absl::Status second = gate.Enter({}, "a");
+  EXPECT_TRUE(absl::IsResourceExhausted(second)) << second;
+  EXPECT_THAT(std::string(second.message()), HasSubstr("--tenants.max-queries"));
+  ASSERT_TRUE(gate.Enter({}, "b").ok());
+  ASSERT_TRUE(gate.Enter({}, "anonymous").ok());
+  gate.Leave("b");
+  EXPECT_FALSE(gate.Enter({}, "a").ok());
+  EXPECT_TRUE(gate.Enter({}, "anonymous").ok());  // has no limit of its own
+  gate.Leave("anonymous");
+  gate.Leave("a");
+  EXPECT_TRUE(gate.Enter({}, "a").ok());
+}
+
 TEST(QueryGateTest, LetsNoMoreInThanAllowed) {
-  QueryGate gate(/*max_concurrent=*/1, /*patience=*/absl::ZeroDuration());
-  ASSERT_TRUE(gate.Enter({}).ok());
-  const absl::Status second = gate.Enter({});
+  QueryGate gate(/*max_concurrent=*/1, /*max_of_tenant=*/1, /*patience=*/absl::ZeroDuration());
+  ASSERT_TRUE(gate.Enter({}, "anonymous").ok());
+  const absl::Status second = gate.Enter({}, "anonymous");
   EXPECT_TRUE(absl::IsResourceExhausted(second)) << second;
   EXPECT_THAT(std::string(second.message()), HasSubstr("--query.max-concurrency"));
-  gate.Leave();
-  EXPECT_TRUE(gate.Enter({}).ok());
+  gate.Leave("anonymous");
+  EXPECT_TRUE(gate.Enter({}, "anonymous").ok());
 }
 
 TEST(QueryGateTest, StopsWaitingForAnAbandonedQuestion) {
-  QueryGate gate(/*max_concurrent=*/0, /*patience=*/absl::Hours(1));
-  EXPECT_TRUE(absl::IsCancelled(gate.Enter({.is_abandoned = [] { return true; }})));
+  QueryGate gate(/*max_concurrent=*/0, /*max_of_tenant=*/0, /*patience=*/absl::Hours(1));
+  EXPECT_TRUE(absl::IsCancelled(gate.Enter({.is_abandoned = [] { return true; }}, "anonymous")));
 }
 
 }  // namespace

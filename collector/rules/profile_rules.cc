@@ -7,6 +7,7 @@
 #include <map>
 
 #include "base/status_macros.h"
+#include "base/tenant_name.h"
 #include "profile/filter.h"
 
 namespace pilotlight::collector {
@@ -25,8 +26,10 @@ std::string ValueOf(const Labels& labels, const std::string& name) {
   return label == labels.end() ? "" : label->second;
 }
 
-prometheus::Labels MetricLabels(const Rule& rule, const std::vector<std::string>& values) {
+prometheus::Labels MetricLabels(const Rule& rule, const std::string& tenant,
+                                const std::vector<std::string>& values) {
   prometheus::Labels labels = {{"rule", rule.name}};
+  if (tenant != kAnonymousTenant) labels[kTenantLabel] = tenant;
   for (size_t i = 0; i < values.size(); ++i) {
     // As the agents' metrics name it.
     labels[rule.group_by[i] == kServiceLabel ? "service" : rule.group_by[i]] = values[i];
@@ -106,14 +109,14 @@ absl::Status ProfileRules::Set(const std::vector<Rule>& rules) {
   }
   // After the removal, as a changed rule has the name of the old one.
   for (const std::shared_ptr<State>& state : next->states) {
-    if (state->overflow == nullptr) state->overflow = &overflow_samples_.Add({{"rule", state->rule.name}});
+    FindTenant(*state, std::string(kAnonymousTenant));
   }
   rules_.Set(static_cast<double>(rules.size()));
   current_ = next;
   return absl::OkStatus();
 }
 
-void ProfileRules::Count(const Window& window) {
+void ProfileRules::Count(const std::string& tenant, const Window& window) {
   std::shared_ptr<const RuleSet> rules;
   {
     const MutexLock lock(mutex_);
@@ -122,24 +125,25 @@ void ProfileRules::Count(const Window& window) {
   const bool has_cpu_time =
       std::ranges::any_of(window.series, [](const Series& series) { return IsCpuTime(series.type); });
   if (rules->states.empty() || !has_cpu_time) return;
-  std::vector<Hit> hits = FindHits(window, *rules);
+  std::vector<Hit> hits = FindHits(tenant, window, *rules);
   const double scale = absl::FDivDuration(window.interval, window.duration);
   const MutexLock lock(mutex_);
   for (const Hit& hit : hits) {
     if (hit.state->removed) continue;
-    Group* const group = FindGroup(*hit.state, hit.values);
+    Group* const group = FindGroup(hit);
     if (group == nullptr) {
-      hit.state->overflow->Increment(static_cast<double>(hit.samples));
+      FindTenant(*hit.state, tenant).overflow->Increment(static_cast<double>(hit.samples));
       continue;
     }
     group->cpu_seconds->Increment(static_cast<double>(hit.value) / 1e9 * scale);
     group->samples->Increment(static_cast<double>(hit.samples));
     group->last_counted = clock_.Now();
   }
-  Remember(window, std::move(hits));
+  Remember(tenant, window, std::move(hits));
 }
 
-std::vector<ProfileRules::Hit> ProfileRules::FindHits(const Window& window, const RuleSet& rules) {
+std::vector<ProfileRules::Hit> ProfileRules::FindHits(const std::string& tenant, const Window& window,
+                                                      const RuleSet& rules) {
   std::map<std::pair<size_t, std::vector<std::string>>, Hit> hits;
   for (const Series& series : window.series) {
     if (!IsCpuTime(series.type) || series.labels.contains(std::string(kTriggerLabel))) continue;
@@ -154,6 +158,7 @@ std::vector<ProfileRules::Hit> ProfileRules::FindHits(const Window& window, cons
       }
       hit_of[i] = &hits[{i, values}];
       hit_of[i]->state = rules.states[i];
+      hit_of[i]->tenant = tenant;
       hit_of[i]->values = std::move(values);
     }
     if (wanted == 0) continue;
@@ -174,19 +179,29 @@ std::vector<ProfileRules::Hit> ProfileRules::FindHits(const Window& window, cons
   return found;
 }
 
-ProfileRules::Group* ProfileRules::FindGroup(State& state, const std::vector<std::string>& values) {
-  if (const auto found = state.groups.find(values); found != state.groups.end()) return &found->second;
-  if (state.groups.size() >= max_groups_) return nullptr;
-  const prometheus::Labels labels = MetricLabels(state.rule, values);
-  Group& group = state.groups[values];
+ProfileRules::Tenant& ProfileRules::FindTenant(State& state, const std::string& tenant) {
+  Tenant& found = state.tenants[tenant];
+  if (found.overflow == nullptr) {
+    found.overflow =
+        &overflow_samples_.Add(MetricLabels({.name = state.rule.name, .group_by = {}}, tenant, {}));
+  }
+  return found;
+}
+
+ProfileRules::Group* ProfileRules::FindGroup(const Hit& hit) {
+  auto& groups = FindTenant(*hit.state, hit.tenant).groups;
+  if (const auto found = groups.find(hit.values); found != groups.end()) return &found->second;
+  if (groups.size() >= max_groups_) return nullptr;
+  const prometheus::Labels labels = MetricLabels(hit.state->rule, hit.tenant, hit.values);
+  Group& group = groups[hit.values];
   group.cpu_seconds = &cpu_seconds_.Add(labels);
   group.samples = &samples_.Add(labels);
   group.cores = &cores_.Add(labels);
   return &group;
 }
 
-void ProfileRules::Remember(const Window& window, std::vector<Hit> hits) {
-  const Source source = {window.agent, window.source};
+void ProfileRules::Remember(const std::string& tenant, const Window& window, std::vector<Hit> hits) {
+  const Source source = {tenant, window.agent, window.source};
   const auto last = last_windows_.find(source);
   if (last != last_windows_.end()) {
     if (window.start < last->second.start) return;  // late
@@ -207,19 +222,22 @@ void ProfileRules::Update() {
   const MutexLock lock(mutex_);
   absl::flat_hash_map<Group*, double> cores;
   for (const std::shared_ptr<State>& state : current_->states) {
-    absl::erase_if(state->groups, [this, now](const auto& entry) ABSL_NO_THREAD_SAFETY_ANALYSIS {
-      if (now - entry.second.last_counted < kIdle) return false;
-      Remove(entry.second);
-      return true;
-    });
-    for (auto& [values, group] : state->groups) cores[&group] = 0;
+    for (auto& [tenant, of_tenant] : state->tenants) {
+      absl::erase_if(of_tenant.groups, [this, now](const auto& entry) ABSL_NO_THREAD_SAFETY_ANALYSIS {
+        if (now - entry.second.last_counted < kIdle) return false;
+        Remove(entry.second);
+        return true;
+      });
+      for (auto& [values, group] : of_tenant.groups) cores[&group] = 0;
+    }
   }
   absl::erase_if(last_windows_, [now](const auto& entry) { return entry.second.expires <= now; });
   for (const auto& [source, window] : last_windows_) {
     for (const Hit& hit : window.hits) {
       if (hit.state->removed) continue;
-      const auto group = hit.state->groups.find(hit.values);
-      if (group == hit.state->groups.end()) continue;  // overflow
+      auto& groups = hit.state->tenants.at(hit.tenant).groups;  // of FindGroup()
+      const auto group = groups.find(hit.values);
+      if (group == groups.end()) continue;  // overflow
       cores[&group->second] += static_cast<double>(hit.value) / absl::ToDoubleNanoseconds(window.duration);
     }
   }
@@ -227,10 +245,12 @@ void ProfileRules::Update() {
 }
 
 void ProfileRules::Remove(State& state) {
-  for (const auto& [values, group] : state.groups) Remove(group);
-  state.groups.clear();
+  for (const auto& [tenant, of_tenant] : state.tenants) {
+    for (const auto& [values, group] : of_tenant.groups) Remove(group);
+    overflow_samples_.Remove(of_tenant.overflow);
+  }
+  state.tenants.clear();
   state.removed = true;
-  overflow_samples_.Remove(state.overflow);
 }
 
 void ProfileRules::Remove(const Group& group) {

@@ -6,9 +6,10 @@
 #include <prometheus/registry.h>
 
 #include <cstddef>
+#include <map>
 #include <memory>
 #include <string>
-#include <utility>
+#include <tuple>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
@@ -26,8 +27,9 @@ namespace pilotlight::collector {
 // Thread-safe. CPU time only, and without extra captures (label `trigger`): the usual windows around them
 // stand for their time too.
 //
-// A rule has a group, three metrics, for each combination of values of its labels. A group that nothing was
-// counted in for an hour is dropped; samples beyond `max_groups` of a rule are counted as overflow.
+// A rule has a group, three metrics, for each combination of values of its labels in each tenant, whose name
+// is the label `tenant` unless it is the anonymous one. A group that nothing was counted in for an hour is
+// dropped; samples beyond `max_groups` of a rule and tenant are counted as overflow.
 class ProfileRules {
  public:
   // The clock and the registry must outlive it.
@@ -38,7 +40,7 @@ class ProfileRules {
   // InvalidArgument, and nothing changes, when one makes no sense; ParseRules() has told that before.
   absl::Status Set(const std::vector<Rule>& rules);
   // REQUIRES: the window was stored just now.
-  void Count(const Window& window);
+  void Count(const std::string& tenant, const Window& window);
   // Before a scrape: brings the gauges up to date, drops what is idle.
   void Update();
 
@@ -49,12 +51,15 @@ class ProfileRules {
     prometheus::Gauge* cores = nullptr;
     absl::Time last_counted;
   };
-  // A rule and its groups, by the values of its labels.
+  // A rule's groups in one tenant, by the values of its labels.
+  struct Tenant {
+    prometheus::Counter* overflow = nullptr;
+    absl::flat_hash_map<std::vector<std::string>, Group> groups;
+  };
   struct State {
     Rule rule;
     bool removed = false;
-    prometheus::Counter* overflow = nullptr;
-    absl::flat_hash_map<std::vector<std::string>, Group> groups;
+    std::map<std::string, Tenant> tenants;
   };
   // What is asked of each window. Immutable but for the cache of names.
   struct RuleSet {
@@ -65,6 +70,7 @@ class ProfileRules {
   };
   struct Hit {
     std::shared_ptr<State> state;
+    std::string tenant;
     std::vector<std::string> values;
     uint64_t samples = 0;
     int64_t value = 0;
@@ -76,12 +82,14 @@ class ProfileRules {
     absl::Duration duration;
     std::vector<Hit> hits;
   };
-  using Source = std::pair<std::string, std::string>;  // agent, source
+  using Source = std::tuple<std::string, std::string, std::string>;  // tenant, agent, source
 
-  static std::vector<Hit> FindHits(const Window& window, const RuleSet& rules);
-  Group* FindGroup(State& state, const std::vector<std::string>& values)
+  static std::vector<Hit> FindHits(const std::string& tenant, const Window& window, const RuleSet& rules);
+  Tenant& FindTenant(State& state, const std::string& tenant) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // Null when there are too many.
+  Group* FindGroup(const Hit& hit) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  void Remember(const std::string& tenant, const Window& window, std::vector<Hit> hits)
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void Remember(const Window& window, std::vector<Hit> hits) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Remove(State& state) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void Remove(const Group& group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
 

@@ -66,8 +66,8 @@ TEST_F(ProfileRulesTest, CountsTheStacksThatMatchByServiceAsAnEstimateInCores) {
   Window window = WindowOf("shop", {{"main;json;scan", 100}, {"main;skip;json", 7}, {"main", 1000}});
   Add("search", {{"main;json", 50}}, window);
   Add("idle", {{"main", 5}}, window);
-  rules_.Count(window);
-  rules_.Count(window);
+  rules_.Count("anonymous", window);
+  rules_.Count("anonymous", window);
   EXPECT_EQ(Metric(R"(pilotlight_rule_samples_total{rule="json",service="shop"})"), "200");
   // 1 s of 10 s, twice, each for a minute.
   EXPECT_EQ(Metric(R"(pilotlight_rule_cpu_seconds_total{rule="json",service="shop"})"), "12");
@@ -83,7 +83,7 @@ TEST_F(ProfileRulesTest, SelectsSeriesAndGroupsByLabels) {
                   .ok());
   Window window = WindowOf("shop", {{"main;f", 3}});
   Add("search", {{"main;g", 4}}, window);
-  rules_.Count(window);
+  rules_.Count("anonymous", window);
   EXPECT_EQ(Metric(R"(pilotlight_rule_samples_total{rule="a",version="shop-1",zone=""})"), "3");
   EXPECT_EQ(Metric(R"(pilotlight_rule_samples_total{rule="b"})"), "7");
   EXPECT_THAT(Metrics(), Not(HasSubstr("search")));
@@ -95,17 +95,17 @@ TEST_F(ProfileRulesTest, TheGaugeIsTheSumOfTheAgentsLastWindows) {
   Window first = WindowOf("shop", {{"json", 100}});
   Window second = WindowOf("shop", {{"json", 300}});
   second.agent = "other";
-  rules_.Count(first);
-  rules_.Count(second);
+  rules_.Count("anonymous", first);
+  rules_.Count("anonymous", second);
   EXPECT_EQ(Metric(cores), "0.4");
   // Came late: counted, but it is not the last one.
   Window late = WindowOf("shop", {{"json", 1000}});
   late.start -= absl::Seconds(30);
-  rules_.Count(late);
+  rules_.Count("anonymous", late);
   EXPECT_EQ(Metric(cores), "0.4");
   // Nothing of the rule in the first agent's next window.
   clock_.Advance(absl::Minutes(1));
-  rules_.Count(WindowOf("shop", {{"main", 1}}));
+  rules_.Count("anonymous", WindowOf("shop", {{"main", 1}}));
   EXPECT_EQ(Metric(cores), "0.3");
   // The other agent has gone.
   clock_.Advance(absl::Minutes(2));
@@ -119,31 +119,31 @@ TEST_F(ProfileRulesTest, LeavesExtraCapturesAndOtherTypesOut) {
   extra.series[0].labels["trigger"] = "cpu";
   Window heap = WindowOf("shop", {{"main", 1}});
   heap.series[0].type = *ProfileType::Parse("memory:inuse_space:bytes:space:bytes");
-  rules_.Count(extra);
-  rules_.Count(heap);
+  rules_.Count("anonymous", extra);
+  rules_.Count("anonymous", heap);
   EXPECT_THAT(Metrics(), Not(HasSubstr("pilotlight_rule_samples_total{")));
 }
 
 TEST_F(ProfileRulesTest, CountsWhatIsBeyondTheLimitOfGroupsAndFreesIdleOnes) {
   ASSERT_TRUE(rules_.Set({{.name = "all"}}).ok());
-  for (int i = 0; i < 5; ++i) rules_.Count(WindowOf(absl::StrCat("s", i), {{"main", 10}}));
+  for (int i = 0; i < 5; ++i) rules_.Count("anonymous", WindowOf(absl::StrCat("s", i), {{"main", 10}}));
   EXPECT_EQ(Metric(R"(pilotlight_rule_overflow_samples_total{rule="all"})"), "20");
   EXPECT_EQ(Metric(R"(pilotlight_rule_samples_total{rule="all",service="s2"})"), "10");
   EXPECT_THAT(Metrics(), Not(HasSubstr("s3")));
   clock_.Advance(absl::Minutes(61));
   EXPECT_THAT(Metrics(), Not(HasSubstr("s2")));
-  rules_.Count(WindowOf("s3", {{"main", 10}}));
+  rules_.Count("anonymous", WindowOf("s3", {{"main", 10}}));
   EXPECT_EQ(Metric(R"(pilotlight_rule_samples_total{rule="all",service="s3"})"), "10");
 }
 
 TEST_F(ProfileRulesTest, AChangeOfTheRulesKeepsTheCountersOfThoseThatStay) {
   const Rule stays = {.name = "stays", .focus = "a"};
   ASSERT_TRUE(rules_.Set({stays, {.name = "changes", .focus = "a"}, {.name = "goes"}}).ok());
-  rules_.Count(WindowOf("shop", {{"a", 1}, {"b", 2}}));
+  rules_.Count("anonymous", WindowOf("shop", {{"a", 1}, {"b", 2}}));
   ASSERT_TRUE(rules_.Set({{.name = "changes", .focus = "b"}, stays}).ok());
   EXPECT_EQ(Metric(R"(pilotlight_rule_samples_total{rule="stays",service="shop"})"), "1");
   EXPECT_THAT(Metrics(), Not(HasSubstr("goes")));
-  rules_.Count(WindowOf("shop", {{"a", 1}, {"b", 2}}));
+  rules_.Count("anonymous", WindowOf("shop", {{"a", 1}, {"b", 2}}));
   EXPECT_EQ(Metric(R"(pilotlight_rule_samples_total{rule="stays",service="shop"})"), "2");
   EXPECT_EQ(Metric(R"(pilotlight_rule_samples_total{rule="changes",service="shop"})"), "2");
   EXPECT_EQ(Metric("pilotlight_rules"), "2");
@@ -152,7 +152,7 @@ TEST_F(ProfileRulesTest, AChangeOfTheRulesKeepsTheCountersOfThoseThatStay) {
 TEST_F(ProfileRulesTest, ARuleThatMakesNoSenseChangesNothing) {
   ASSERT_TRUE(rules_.Set({{.name = "all"}}).ok());
   EXPECT_TRUE(absl::IsInvalidArgument(rules_.Set({{.name = "bad", .focus = "("}})));
-  rules_.Count(WindowOf("shop", {{"main", 1}}));
+  rules_.Count("anonymous", WindowOf("shop", {{"main", 1}}));
   EXPECT_EQ(Metric(R"(pilotlight_rule_samples_total{rule="all",service="shop"})"), "1");
 }
 
@@ -172,6 +172,21 @@ TEST(StackMatchesTest, ForgetsStacksWhenItIsFullAndCountsThat) {
     }
   }
   EXPECT_GT(resets.Value(), 0);
+}
+
+TEST_F(ProfileRulesTest, EachTenantHasMetricsAndALimitOfItsOwn) {
+  ASSERT_TRUE(rules_.Set({{.name = "all"}}).ok());
+  for (int i = 0; i < 4; ++i) rules_.Count("a", WindowOf(absl::StrCat("s", i), {{"main", 10}}));
+  rules_.Count("anonymous", WindowOf("s3", {{"main", 1}}));
+  rules_.Count("b", WindowOf("s3", {{"main", 2}}));
+  EXPECT_EQ(Metric(R"(pilotlight_rule_samples_total{rule="all",service="s3"})"), "1");
+  EXPECT_EQ(Metric(R"(pilotlight_rule_samples_total{rule="all",service="s3",tenant="b"})"), "2");
+  EXPECT_EQ(Metric(R"(pilotlight_rule_samples_total{rule="all",service="s0",tenant="a"})"), "10");
+  EXPECT_EQ(Metric(R"(pilotlight_rule_overflow_samples_total{rule="all",tenant="a"})"), "10");
+  EXPECT_EQ(Metric(R"(pilotlight_rule_overflow_samples_total{rule="all"})"), "0");
+  // The same agent of another tenant is another one.
+  EXPECT_EQ(Metric(R"(pilotlight_rule_cpu_cores{rule="all",service="s3"})"), "0.001");
+  EXPECT_EQ(Metric(R"(pilotlight_rule_cpu_cores{rule="all",service="s3",tenant="b"})"), "0.002");
 }
 
 }  // namespace

@@ -8,6 +8,9 @@
 
 namespace pilotlight::collector {
 
+// Of the metrics of tenants, but the anonymous one.
+inline constexpr char kTenantLabel[] = "tenant";
+
 struct Rule {
   std::string name;      // the label `rule` of its metrics
   std::string selector;  // of series, as in queries; empty for all

@@ -77,6 +77,9 @@ class RulesReader : private YamlFields {
         return Error(entry, "group_by", absl::StrCat("\"", label, "\" is not the name of a label"));
       }
       if (label == "rule") return Error(entry, "group_by", "the label \"rule\" is the name of the rule");
+      if (label == kTenantLabel) {
+        return Error(entry, "group_by", "the label \"tenant\" is the name of the tenant");
+      }
       if (std::ranges::find(labels, label) != labels.end()) {
         return Error(entry, "group_by", absl::StrCat("\"", label, "\" is there twice"));
       }

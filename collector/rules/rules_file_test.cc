@@ -67,6 +67,7 @@ TEST(RulesFileTest, NamesLineAndFieldOfAnError) {
               HasSubstr("\"__x\" is not the name"));
   EXPECT_THAT(ErrorOf("rules:\n  - name: a\n    group_by: [rule]\n"), HasSubstr("name of the rule"));
   EXPECT_THAT(ErrorOf("rules:\n  - name: a\n    group_by: [service, service_name]\n"), HasSubstr("twice"));
+  EXPECT_THAT(ErrorOf("rules:\n  - {name: a, group_by: [tenant]}\n"), HasSubstr("is the name of the tenant"));
   EXPECT_THAT(ErrorOf("rules:\n  - a\n"), StartsWith("rules.yaml:2: a rule: "));
   EXPECT_THAT(ErrorOf("rules: x\n"), StartsWith("rules.yaml:1: rules: must be a list"));
   EXPECT_THAT(ErrorOf("groups: []\n"), StartsWith("rules.yaml:1: groups: "));

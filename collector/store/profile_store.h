@@ -117,10 +117,6 @@ class ProfileStore {
   // this day (UTC): a day of it, or 32 where these are stored together. Only once, as the room may be free
   // only later: to be called every minute or so.
   virtual absl::Status DropToSize(uint64_t max_bytes) = 0;
-
-  // Makes a copy that holds at least every window appended before, and returns its name. Aborted while
-  // another one is made; Unimplemented where there is nothing to copy.
-  virtual absl::StatusOr<std::string> Snapshot() = 0;
 };
 
 }  // namespace pilotlight::collector

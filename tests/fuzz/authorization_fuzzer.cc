@@ -1,8 +1,9 @@
-// The header Authorization and the path, which are read before anyone is known.
+// The headers Authorization and X-Scope-OrgID, and the path, which are read before anyone is known.
 #include <cstddef>
 #include <cstdint>
 
 #include "base/check.h"
+#include "base/tenant_name.h"
 #include "collector/auth/authenticator.h"
 #include "collector/auth/roles.h"
 
@@ -12,5 +13,6 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   CHECK(TokenOf(text).size() <= size);
   const auto role = RequiredRole(text);
   CHECK(!role || Allows(Role::kAdmin, *role));
+  if (pilotlight::CheckTenantName(text).ok()) CHECK(text.find('/') == text.npos && text != "..");
   return 0;
 }

@@ -39,8 +39,9 @@ class Server {
 
  private:
   ManualClock clock_{absl::FromUnixSeconds(1'714'564'800)};
-  MemoryStore store_;
-  QueryEngine engine_{store_, clock_};
+  MemoryStores stores_;
+  MemoryStore& store_ = stores_.anonymous();
+  QueryEngine engine_{stores_, clock_};
   prometheus::Registry registry_;
   QueryMetrics metrics_{registry_};
   QueryMethods query_{engine_, metrics_};
@@ -58,7 +59,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   HttpRequest request;
   request.headers["content-type"] = data[1] % 2 == 0 ? "application/proto" : "application/json";
   request.body.assign(reinterpret_cast<const char*>(data + 2), size - 2);
-  const HttpResponse response = AnswerConnect(method, request);
+  const HttpResponse response = AnswerConnect(method, request, "anonymous");
   if (response.status == 200) {
     CHECK(response.content_type == request.headers["content-type"]);
     return 0;

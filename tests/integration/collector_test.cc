@@ -22,7 +22,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "base/http_client.h"
-#include "collector/store/embedded/embedded_store.h"
+#include "collector/store/embedded/embedded_stores.h"
 #include "exporters/pprof.h"
 #include "nlohmann/json.hpp"
 #include "tests/support/collector_client.h"
@@ -50,7 +50,7 @@ class CollectorTest : public testing::Test {
     EmbeddedStoreOptions store_options;
     store_options.path = directory_.path() + "/store";
     store_options.clock = &clock_;
-    auto store = EmbeddedStore::Open(store_options);
+    auto store = EmbeddedStores::Open(store_options);
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
     options_.grpc_listen_address = "127.0.0.1:0";
@@ -119,7 +119,7 @@ class CollectorTest : public testing::Test {
   TemporaryDirectory directory_;
   ManualClock clock_{kNow};
   CollectorOptions options_;
-  std::unique_ptr<EmbeddedStore> store_;
+  std::unique_ptr<EmbeddedStores> store_;
   std::unique_ptr<prometheus::Registry> registry_;
   std::unique_ptr<Collector> collector_;
 };
@@ -767,7 +767,7 @@ TEST_F(CollectorTest, DoesNotStartWithABadConfiguration) {
   Stop();
   options_.config_file = directory_.path() + "/rules.yaml";
   WriteFile("rules:\n  - fokus: x\n");
-  auto store = EmbeddedStore::Open({.path = directory_.path() + "/other"});
+  auto store = EmbeddedStores::Open({.path = directory_.path() + "/other"});
   ASSERT_TRUE(store.ok()) << store.status();
   prometheus::Registry registry;
   const auto collector = Collector::Start(options_, **store, clock_, registry);

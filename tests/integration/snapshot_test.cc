@@ -17,7 +17,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "collector/collector.h"
-#include "collector/store/embedded/embedded_store.h"
+#include "collector/store/embedded/embedded_stores.h"
 #include "nlohmann/json.hpp"
 #include "tests/support/collector_client.h"
 #include "tests/support/stacks.h"
@@ -34,7 +34,7 @@ struct Running {
     EmbeddedStoreOptions store_options;
     store_options.path = path;
     store_options.clock = &clock;
-    auto opened = EmbeddedStore::Open(store_options);
+    auto opened = EmbeddedStores::Open(store_options);
     EXPECT_TRUE(opened.ok()) << opened.status();
     store = *std::move(opened);
     CollectorOptions options;
@@ -52,7 +52,7 @@ struct Running {
   }
 
   prometheus::Registry registry;
-  std::unique_ptr<EmbeddedStore> store;
+  std::unique_ptr<EmbeddedStores> store;
   std::unique_ptr<Collector> collector;
 };
 
@@ -137,7 +137,7 @@ TEST(SnapshotTest, HoldsWhatWasAcknowledgedBeforeIt) {
   for (const Taken& taken : snapshots) {
     SCOPED_TRACE(taken.name);
     const Running restored(absl::StrCat(path, "/snapshots/", taken.name), clock);
-    const uint64_t windows = CountWindows(*restored.store);
+    const uint64_t windows = CountWindows(restored.store->anonymous());
     EXPECT_GE(windows, taken.acknowledged_before);
     EXPECT_LE(windows, taken.sent_after);
     // It goes on from there: what it has counts once, what comes next is taken.
@@ -147,11 +147,11 @@ TEST(SnapshotTest, HoldsWhatWasAcknowledgedBeforeIt) {
       ASSERT_TRUE(stream.Send(WindowOf(sequence), sequence));
       ASSERT_TRUE(stream.Receive().has_value());
     }
-    EXPECT_EQ(CountWindows(*restored.store), windows + 1);
+    EXPECT_EQ(CountWindows(restored.store->anonymous()), windows + 1);
   }
   // Neither the snapshots nor what was added to them is the store's.
   const Running reopened(path, clock);
-  EXPECT_EQ(CountWindows(*reopened.store), acknowledged);
+  EXPECT_EQ(CountWindows(reopened.store->anonymous()), acknowledged);
 }
 
 TEST(SnapshotTest, SaysWhyThereIsNone) {

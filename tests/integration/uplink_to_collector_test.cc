@@ -14,7 +14,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "collector/collector.h"
-#include "collector/store/embedded/embedded_store.h"
+#include "collector/store/embedded/embedded_stores.h"
 #include "tests/support/collector_client.h"
 #include "tests/support/windows.h"
 
@@ -52,7 +52,7 @@ class UplinkToCollectorTest : public testing::Test {
     collector::EmbeddedStoreOptions store_options;
     store_options.path = directory_.path() + "/store";
     store_options.clock = &collector_clock_;
-    store_ = collector::EmbeddedStore::Open(store_options).value();
+    store_ = collector::EmbeddedStores::Open(store_options).value();
     collector::CollectorOptions options;
     options.grpc_listen_address = absl::StrCat("127.0.0.1:", port_);
     options.web_listen_address = "127.0.0.1:0";
@@ -91,7 +91,7 @@ class UplinkToCollectorTest : public testing::Test {
   JumpingClock collector_clock_;
   ManualClock agent_clock_{kNow - absl::Hours(3)};
   int port_ = 0;
-  std::unique_ptr<collector::EmbeddedStore> store_;
+  std::unique_ptr<collector::EmbeddedStores> store_;
   std::unique_ptr<prometheus::Registry> registry_;
   std::unique_ptr<collector::Collector> collector_;
   std::unique_ptr<agent::Spool> spool_;

@@ -15,7 +15,7 @@
 #include "base/clock.h"
 #include "base/file.h"
 #include "collector/collector.h"
-#include "collector/store/embedded/embedded_store.h"
+#include "collector/store/embedded/embedded_stores.h"
 #include "pilotlight/v1/ingest.pb.h"
 #include "profile/wire.h"
 #include "tests/support/collector_client.h"
@@ -155,7 +155,7 @@ class FleetTest : public testing::Test {
   void SetUp() override {
     collector::EmbeddedStoreOptions store_options;
     store_options.path = directory_.path() + "/store";
-    auto store = collector::EmbeddedStore::Open(store_options);
+    auto store = collector::EmbeddedStores::Open(store_options);
     ASSERT_TRUE(store.ok()) << store.status();
     store_ = *std::move(store);
     collector::CollectorOptions collector_options;
@@ -181,7 +181,7 @@ class FleetTest : public testing::Test {
   const TemporaryDirectory directory_;
   const SystemClock clock_;
   prometheus::Registry registry_;
-  std::unique_ptr<collector::EmbeddedStore> store_;
+  std::unique_ptr<collector::EmbeddedStores> store_;
   std::unique_ptr<collector::Collector> collector_;
   FleetOptions options_;
   FleetConnection connection_;

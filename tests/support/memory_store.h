@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <memory>
 #include <set>
 #include <string>
 #include <utility>
@@ -12,7 +13,8 @@
 #include "absl/strings/str_cat.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
-#include "collector/store/profile_store.h"
+#include "base/tenant_name.h"
+#include "collector/store/profile_stores.h"
 
 namespace pilotlight::collector {
 
@@ -114,9 +116,6 @@ class MemoryStore : public ProfileStore {
   }
 
   absl::Status DropToSize(uint64_t /*max_bytes*/) override { return absl::OkStatus(); }
-  absl::StatusOr<std::string> Snapshot() override {
-    return absl::UnimplementedError("memory has no snapshots");
-  }
 
   // What every Append() says from now on, unless OK.
   void SetFailure(absl::Status failure) {
@@ -170,6 +169,41 @@ class MemoryStore : public ProfileStore {
   absl::Status failure_ ABSL_GUARDED_BY(mutex_);
   std::map<std::string, uint64_t> last_sequences_ ABSL_GUARDED_BY(mutex_);
   std::vector<Part> parts_ ABSL_GUARDED_BY(mutex_);
+};
+
+// Of all tenants.
+class MemoryStores final : public ProfileStores {
+ public:
+  MemoryStore& anonymous() { return *Make(std::string(kAnonymousTenant)); }
+
+  ProfileStore* Find(const std::string& tenant) override {
+    const MutexLock lock(mutex_);
+    const auto found = stores_.find(tenant);
+    return found == stores_.end() ? nullptr : found->second.get();
+  }
+  absl::StatusOr<ProfileStore*> FindOrMake(const std::string& tenant) override {
+    return static_cast<ProfileStore*>(Make(tenant));
+  }
+  std::vector<std::pair<std::string, ProfileStore*>> All() override {
+    const MutexLock lock(mutex_);
+    std::vector<std::pair<std::string, ProfileStore*>> all;
+    for (const auto& [tenant, store] : stores_) all.emplace_back(tenant, store.get());
+    return all;
+  }
+  absl::StatusOr<std::string> Snapshot() override {
+    return absl::UnimplementedError("memory has no snapshots");
+  }
+
+ private:
+  MemoryStore* Make(const std::string& tenant) {
+    const MutexLock lock(mutex_);
+    std::unique_ptr<MemoryStore>& store = stores_[tenant];
+    if (store == nullptr) store = std::make_unique<MemoryStore>();
+    return store.get();
+  }
+
+  Mutex mutex_;
+  std::map<std::string, std::unique_ptr<MemoryStore>> stores_ ABSL_GUARDED_BY(mutex_);
 };
 
 }  // namespace pilotlight::collector

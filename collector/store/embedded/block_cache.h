@@ -1,4 +1,5 @@
-// Blocks and their names in memory, the least recently used ones let go when they take more than the limit.
+// Blocks and their names in memory, the least recently used ones let go when those of all stores together
+// take more than the limit.
 #pragma once
 
 #include <cstddef>
@@ -13,12 +14,40 @@
 
 namespace pilotlight::collector {
 
-// What a block has one of: Part is Block or BlockNames. Thread-safe. One that someone holds is never let go,
-// so there is one object for each block however many use it; only Drop() ends that.
+template <typename Part>
+class BlockParts;
+
+// What the parts of several stores may take together. Thread-safe.
+template <typename Part>
+class PartsMemory {
+ public:
+  explicit PartsMemory(size_t max_bytes) : max_bytes_(max_bytes) {}
+
+ private:
+  friend class BlockParts<Part>;
+  struct Entry {
+    BlockParts<Part>* owner = nullptr;
+    std::shared_ptr<Part> part;
+    size_t bytes = 0;
+  };
+  using Entries = std::list<Entry>;  // the most recently used first
+
+  const size_t max_bytes_;
+  Mutex mutex_;
+  Entries entries_ ABSL_GUARDED_BY(mutex_);
+  size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+// What a block of a store has one of: Part is Block or BlockNames. Thread-safe. One that someone holds is
+// never let go, so there is one object for each block however many use it; only Drop() ends that.
 template <typename Part>
 class BlockParts {
  public:
-  explicit BlockParts(size_t max_bytes) : max_bytes_(max_bytes) {}
+  // The memory must outlive it.
+  explicit BlockParts(PartsMemory<Part>& memory) : memory_(memory) {}
+  ~BlockParts() { Clear(); }
+  BlockParts(const BlockParts&) = delete;
+  BlockParts& operator=(const BlockParts&) = delete;
 
   // Empty when it was not here.
   std::shared_ptr<Part> Get(const BlockKey& key);
@@ -38,26 +67,28 @@ class BlockParts {
   Counters counters() const;
 
  private:
-  struct Entry {
-    std::shared_ptr<Part> part;
-    size_t bytes = 0;
-  };
-  using Entries = std::list<Entry>;  // the most recently used first
+  using Entries = typename PartsMemory<Part>::Entries;
 
-  void Erase(typename Entries::iterator entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
-  void MakeRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static void Erase(PartsMemory<Part>& memory, typename Entries::iterator entry)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(memory.mutex_);
+  void MakeRoom() ABSL_EXCLUSIVE_LOCKS_REQUIRED(memory_.mutex_);
 
-  const size_t max_bytes_;
-  mutable Mutex mutex_;
-  Entries entries_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<BlockKey, typename Entries::iterator> index_ ABSL_GUARDED_BY(mutex_);
-  Counters counters_ ABSL_GUARDED_BY(mutex_);
+  PartsMemory<Part>& memory_;
+  absl::flat_hash_map<BlockKey, typename Entries::iterator> index_ ABSL_GUARDED_BY(memory_.mutex_);
+  Counters counters_ ABSL_GUARDED_BY(memory_.mutex_);
 };
 
-// Thread-safe.
+// Of all stores of a process.
+struct BlockMemory {
+  explicit BlockMemory(size_t max_bytes) : blocks(max_bytes / 4 * 3), names(max_bytes / 4) {}
+
+  PartsMemory<Block> blocks;
+  PartsMemory<BlockNames> names;
+};
+
+// Of one store. Thread-safe.
 struct BlockCache {
-  BlockCache(size_t max_block_bytes, size_t max_name_bytes)
-      : blocks(max_block_bytes), names(max_name_bytes) {}
+  explicit BlockCache(BlockMemory& memory) : blocks(memory.blocks), names(memory.names) {}
 
   void Drop(const BlockKey& key) {
     blocks.Drop(key);

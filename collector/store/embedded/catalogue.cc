@@ -99,6 +99,16 @@ std::vector<BlockKey> Catalogue::Parts(const BlockKey& first_part) const {
   return parts;
 }
 
+std::vector<BlockKey> Catalogue::BlocksOfDay(uint32_t day) const {
+  std::vector<BlockKey> blocks;
+  const MutexLock lock(mutex_);
+  for (auto block = blocks_.lower_bound({.day = day});
+       block != blocks_.end() && block->first.tier == BlockTier::kDay && block->first.day == day; ++block) {
+    if (!IsAggregateId(block->first.service)) blocks.push_back(block->first);
+  }
+  return blocks;
+}
+
 void Catalogue::AddBlock(const BlockKey& key) {
   const MutexLock lock(mutex_);
   blocks_[key] = false;

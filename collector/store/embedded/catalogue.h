@@ -39,6 +39,8 @@ class Catalogue {
   };
   std::optional<Part> FindLastPart(const BlockKey& first_part) const;
   std::vector<BlockKey> Parts(const BlockKey& first_part) const;
+  // With windows of services.
+  std::vector<BlockKey> BlocksOfDay(uint32_t day) const;
   void AddBlock(const BlockKey& key);
 
   // All blocks lie in [first_ns, end_ns), which is empty when there are none.

@@ -16,7 +16,7 @@
 #include "collector/store/embedded/keys.h"
 #include "collector/store/embedded/rocks_status.h"
 #include "collector/store/embedded/salvage.h"
-#include "rocksdb/cache.h"
+#include "collector/store/embedded/store_memory.h"
 #include "rocksdb/convenience.h"
 #include "rocksdb/listener.h"
 #include "rocksdb/options.h"
@@ -29,7 +29,7 @@ namespace {
 
 rocksdb::Options RocksOptions(const EmbeddedStoreOptions& options) {
   rocksdb::BlockBasedTableOptions table;
-  table.block_cache = rocksdb::NewLRUCache(options.block_cache_bytes);
+  if (options.memory != nullptr) table.block_cache = options.memory->tables;
   table.cache_index_and_filter_blocks = true;  // else they are memory beside the cache, without a limit
   table.block_size = size_t{32} << 10;         // everything is read in ranges
   table.format_version = 5;
@@ -46,12 +46,13 @@ rocksdb::Options RocksOptions(const EmbeddedStoreOptions& options) {
   rocks.bottommost_compression_opts.level = 1;
   rocks.level0_file_num_compaction_trigger = 8;
   rocks.write_buffer_size = options.write_buffer_bytes;
-  rocks.max_write_buffer_number = 3;
+  rocks.max_write_buffer_number = StoreMemory::kWriteBuffers;
+  if (options.memory != nullptr) rocks.write_buffer_manager = options.memory->write_buffers;
   rocks.target_file_size_base = uint64_t{16} << 20;
   rocks.max_bytes_for_level_base = uint64_t{64} << 20;
   rocks.level_compaction_dynamic_level_bytes = true;
   rocks.max_background_jobs = 2;
-  rocks.max_open_files = 128;
+  rocks.max_open_files = options.max_open_files;
   rocks.manifest_preallocation_size = size_t{64} << 10;
   // A torn end of the log is what a crash leaves; what was acknowledged is before it.
   rocks.wal_recovery_mode = rocksdb::WALRecoveryMode::kPointInTimeRecovery;
@@ -350,6 +351,21 @@ absl::Status Database::Checkpoint(const std::string& directory) {
   RETURN_IF_ERROR(ToStatus(rocksdb::Checkpoint::Create(&use.rocks(), &made), what));
   const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
   return ToStatus(checkpoint->CreateCheckpoint(directory), what);
+}
+
+absl::Status Database::Flush() {
+  const Use use(*this);
+  RETURN_IF_ERROR(use.status());
+  return ToStatus(use.rocks().Flush(rocksdb::FlushOptions()), "writing a table");
+}
+
+uint64_t Database::write_buffer_bytes() {
+  const Use use(*this);
+  uint64_t bytes = 0;
+  if (use.status().ok()) {
+    use.rocks().GetIntProperty(rocksdb::DB::Properties::kCurSizeActiveMemTable, &bytes);
+  }
+  return bytes;
 }
 
 uint64_t Database::disk_bytes() {

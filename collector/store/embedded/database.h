@@ -75,6 +75,9 @@ class Database {
   absl::Status Compact(const std::string& begin, const std::string& end);
   // Makes `directory`, an absolute path, a database with what this one holds now.
   absl::Status Checkpoint(const std::string& directory);
+  // Writes what is in memory to a table.
+  absl::Status Flush();
+  uint64_t write_buffer_bytes();
   uint64_t disk_bytes();
 
  private:

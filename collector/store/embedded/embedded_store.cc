@@ -14,8 +14,8 @@
 #include "collector/store/embedded/level_filler.h"
 #include "collector/store/embedded/merge_cache.h"
 #include "collector/store/embedded/open_spans.h"
-#include "collector/store/embedded/snapshot.h"
 #include "collector/store/embedded/store_counters.h"
+#include "collector/store/embedded/store_memory.h"
 #include "collector/store/embedded/store_reader.h"
 #include "collector/store/embedded/window_writer.h"
 #include "spdlog/spdlog.h"
@@ -42,20 +42,26 @@ absl::Time StartOfDay(uint32_t day) { return absl::UnixEpoch() + absl::Hours(24)
 
 }  // namespace
 
-EmbeddedStore::EmbeddedStore(const EmbeddedStoreOptions& options, const Clock& clock)
-    : path_(options.path), clock_(clock), counters_(std::make_unique<StoreCounters>()) {}
+EmbeddedStore::EmbeddedStore(const EmbeddedStoreOptions& options)
+    : clock_(ClockOf(options)), memory_(options.memory), counters_(std::make_unique<StoreCounters>()) {}
 
 EmbeddedStore::~EmbeddedStore() = default;
 
-absl::StatusOr<std::unique_ptr<EmbeddedStore>> EmbeddedStore::Open(const EmbeddedStoreOptions& options) {
+const Clock& ClockOf(const EmbeddedStoreOptions& options) {
   static const SystemClock system_clock;
-  const Clock& clock = options.clock != nullptr ? *options.clock : system_clock;
+  return options.clock != nullptr ? *options.clock : system_clock;
+}
+
+absl::StatusOr<std::unique_ptr<EmbeddedStore>> EmbeddedStore::Open(const EmbeddedStoreOptions& given) {
+  EmbeddedStoreOptions options = given;
+  if (options.memory == nullptr) options.memory = std::make_shared<StoreMemory>(options);
   // Not make_unique: the constructor is private.
-  std::unique_ptr<EmbeddedStore> store(new EmbeddedStore(options, clock));
+  std::unique_ptr<EmbeddedStore> store(new EmbeddedStore(options));
+  const Clock& clock = store->clock_;
   ASSIGN_OR_RETURN(store->database_, Database::Open(options, *store->counters_));
   store->catalogue_ = std::make_unique<Catalogue>();
-  store->cache_ = std::make_unique<BlockCache>(options.cache_bytes / 4 * 3, options.cache_bytes / 4);
-  store->merges_ = std::make_unique<MergeCache>(options.merge_cache_bytes);
+  store->cache_ = std::make_unique<BlockCache>(options.memory->blocks);
+  store->merges_ = std::make_unique<MergeCache>(options.memory->merges);
   store->open_spans_ = std::make_unique<OpenSpans>();
   store->aggregates_ = std::make_unique<Aggregates>(options.aggregates);
   store->reader_ =
@@ -169,14 +175,14 @@ absl::Status EmbeddedStore::FreeDropped() {
 
 std::vector<Overflow> EmbeddedStore::overflows() const { return counters_->overflow.All(); }
 
-absl::StatusOr<std::string> EmbeddedStore::Snapshot() {
-  if (takes_snapshot_.exchange(true)) {
-    return absl::AbortedError("another snapshot is being made; try again when it is done");
-  }
-  absl::StatusOr<std::string> name = TakeSnapshot(*database_, path_, clock_.Now());
-  takes_snapshot_ = false;
-  return name;
+absl::Status EmbeddedStore::CopyTo(const std::string& path) {
+  RETURN_IF_ERROR(database_->CheckRoom());
+  return database_->Checkpoint(path);
 }
+
+uint64_t EmbeddedStore::write_buffer_bytes() { return database_->write_buffer_bytes(); }
+
+absl::Status EmbeddedStore::Flush() { return database_->Flush(); }
 
 absl::Status EmbeddedStore::Compact() { return database_->Compact(); }
 

@@ -2,7 +2,6 @@
 // time.
 #pragma once
 
-#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -22,6 +21,8 @@ class Env;
 }
 
 namespace pilotlight::collector {
+
+struct StoreMemory;
 
 // The defaults keep the store's memory near 190 MB: the four sizes and RocksDB's own tables.
 struct EmbeddedStoreOptions {
@@ -45,12 +46,17 @@ struct EmbeddedStoreOptions {
   // kOverflowStack, those of further label sets under the service's name and kOverflowLabel="true".
   size_t max_stacks_per_service = 100000;
   size_t max_series_per_service = 20000;
+  // Of all services together, on a day; 0 is no limit. Those of kOverflowLabel are not counted.
+  size_t max_series = 0;
   // Labels of each sum over services that is kept; none are the sum of everything, which comes with any
   // other. What is added to a store that has windows begins with the next day.
   std::vector<std::vector<std::string>> aggregates = {{"namespace"}};
   const Clock* clock = nullptr;  // the system's when null; must outlive the store
   // After errors of the disk, between two attempts to open the store anew; each may take seconds.
   absl::Duration recovery_pause = absl::Seconds(1);
+  // Shared with other stores; of its own when null. The four sizes above are its.
+  std::shared_ptr<StoreMemory> memory;
+  int max_open_files = 128;     // tables
   rocksdb::Env* env = nullptr;  // what RocksDB works on; the system's when null; must outlive the store
 };
 
@@ -124,8 +130,14 @@ class EmbeddedStore : public ProfileStore {
   absl::Status FillLevels() override;
   absl::Status DropBefore(const LevelTimes& before) override;
   absl::Status DropToSize(uint64_t max_bytes) override;
-  // In the directory "snapshots" of the storage path; each is a storage path itself (snapshot.h).
-  absl::StatusOr<std::string> Snapshot() override;
+
+  // Makes `path`, which is absolute, a store with all that was appended before. Tables are hard links, so it
+  // costs next to nothing at first, and keeps the space of what this store drops later. ResourceExhausted
+  // when the disk is full.
+  absl::Status CopyTo(const std::string& path);
+  // Memory of windows that are in the log and not in tables yet; and its end.
+  uint64_t write_buffer_bytes();
+  absl::Status Flush();
 
   EmbeddedStoreCounters counters() const;
   // By service and limit, since the store was opened; of the first hundred services.
@@ -134,15 +146,14 @@ class EmbeddedStore : public ProfileStore {
   absl::Status Compact();
 
  private:
-  EmbeddedStore(const EmbeddedStoreOptions& options, const Clock& clock);
+  explicit EmbeddedStore(const EmbeddedStoreOptions& options);
 
   void FillBefore(absl::Time time);
   // Gives the room of what was dropped back to the file system.
   absl::Status FreeDropped();
 
-  const std::string path_;
   const Clock& clock_;
-  std::atomic<bool> takes_snapshot_{false};
+  const std::shared_ptr<StoreMemory> memory_;
   std::unique_ptr<StoreCounters> counters_;
   std::unique_ptr<Database> database_;
   std::unique_ptr<Catalogue> catalogue_;
@@ -154,5 +165,8 @@ class EmbeddedStore : public ProfileStore {
   std::unique_ptr<WindowWriter> writer_;
   std::unique_ptr<LevelFiller> filler_;
 };
+
+// The options' clock, or the system's.
+const Clock& ClockOf(const EmbeddedStoreOptions& options);
 
 }  // namespace pilotlight::collector

@@ -70,14 +70,14 @@ MergedProfile MergeCache::Unpack(const Packed& packed) {
 std::optional<MergedProfile> MergeCache::Find(const std::string& key) {
   std::shared_ptr<const Packed> packed;
   {
-    const MutexLock lock(mutex_);
+    const MutexLock lock(memory_.mutex_);
     const auto found = index_.find(key);
     if (found == index_.end()) {
       ++counters_.misses;
       return std::nullopt;
     }
     ++counters_.hits;
-    entries_.splice(entries_.begin(), entries_, found->second);
+    memory_.entries_.splice(memory_.entries_.begin(), memory_.entries_, found->second);
     packed = found->second->packed;
   }
   return Unpack(*packed);
@@ -85,62 +85,69 @@ std::optional<MergedProfile> MergeCache::Find(const std::string& key) {
 
 MergeCache::Answer::Answer(MergeCache& cache, std::string key, const TimeRange& range)
     : cache_(cache), key_(std::move(key)), range_(range) {
-  const MutexLock lock(cache_.mutex_);
+  const MutexLock lock(cache_.memory_.mutex_);
   cache_.answers_.push_back(this);
 }
 
 MergeCache::Answer::~Answer() {
-  const MutexLock lock(cache_.mutex_);
+  const MutexLock lock(cache_.memory_.mutex_);
   std::erase(cache_.answers_, this);
 }
 
 bool MergeCache::IsAskedAgain(const std::string& key) {
-  if (max_bytes_ == 0) return false;
+  if (memory_.max_bytes_ == 0) return false;
   constexpr size_t kMaxAsked = 4096;
-  const MutexLock lock(mutex_);
+  const MutexLock lock(memory_.mutex_);
   if (asked_.size() >= kMaxAsked) asked_.clear();
   return !asked_.insert(absl::HashOf(key)).second;
 }
 
 void MergeCache::Answer::Keep(const MergedProfile& merged) {
   auto packed = std::make_shared<const Packed>(Pack(merged));
-  if (packed->bytes > cache_.max_bytes_) return;
-  const MutexLock lock(cache_.mutex_);
+  MergeMemory& memory = cache_.memory_;
+  if (packed->bytes > memory.max_bytes_) return;
+  const MutexLock lock(memory.mutex_);
   if (is_outdated_) return;
-  if (const auto found = cache_.index_.find(key_); found != cache_.index_.end()) cache_.Erase(found->second);
+  if (const auto found = cache_.index_.find(key_); found != cache_.index_.end()) {
+    Erase(memory, found->second);
+  }
   cache_.counters_.bytes += packed->bytes;
-  cache_.entries_.push_front({key_, range_, std::move(packed)});
-  cache_.index_.emplace(key_, cache_.entries_.begin());
-  while (cache_.counters_.bytes > cache_.max_bytes_) cache_.Erase(std::prev(cache_.entries_.end()));
+  memory.bytes_ += packed->bytes;
+  memory.entries_.push_front({&cache_, key_, range_, std::move(packed)});
+  cache_.index_.emplace(key_, memory.entries_.begin());
+  while (memory.bytes_ > memory.max_bytes_) Erase(memory, std::prev(memory.entries_.end()));
 }
 
 void MergeCache::Forget(const std::vector<uint64_t>& starts_ns) {
-  const MutexLock lock(mutex_);
+  const MutexLock lock(memory_.mutex_);
   for (Answer* answer : answers_) answer->is_outdated_ |= Holds(answer->range_, starts_ns);
-  for (auto entry = entries_.begin(); entry != entries_.end();) {
+  for (auto entry = index_.begin(); entry != index_.end();) {
     const auto next = std::next(entry);
-    if (Holds(entry->range, starts_ns)) Erase(entry);
+    if (Holds(entry->second->range, starts_ns)) Erase(memory_, entry->second);
     entry = next;
   }
 }
 
 void MergeCache::Clear() {
-  const MutexLock lock(mutex_);
+  const MutexLock lock(memory_.mutex_);
   for (Answer* answer : answers_) answer->is_outdated_ = true;
-  entries_.clear();
+  for (const auto& [key, entry] : index_) memory_.entries_.erase(entry);
   index_.clear();
+  memory_.bytes_ -= counters_.bytes;
   counters_.bytes = 0;
 }
 
 MergeCache::Counters MergeCache::counters() const {
-  const MutexLock lock(mutex_);
+  const MutexLock lock(memory_.mutex_);
   return counters_;
 }
 
-void MergeCache::Erase(Entries::iterator entry) {
-  counters_.bytes -= entry->packed->bytes;
-  index_.erase(entry->key);
-  entries_.erase(entry);
+void MergeCache::Erase(MergeMemory& memory, Entries::iterator entry)
+    ABSL_NO_THREAD_SAFETY_ANALYSIS {  // `owner->memory_` is `memory`
+  entry->owner->counters_.bytes -= entry->packed->bytes;
+  memory.bytes_ -= entry->packed->bytes;
+  entry->owner->index_.erase(entry->key);
+  memory.entries_.erase(entry);
 }
 
 }  // namespace pilotlight::collector

@@ -18,12 +18,45 @@
 
 namespace pilotlight::collector {
 
-// Keeps a merged profile until a window comes to its span; the least recently used ones are let go when they
-// take more than the limit. An answer that was begun before a window was stored may lack it, so it is not
-// kept when one came to its span meanwhile. Thread-safe.
+class MergeCache;
+
+// What the answers of several stores may take together. Thread-safe.
+class MergeMemory {
+ public:
+  explicit MergeMemory(size_t max_bytes) : max_bytes_(max_bytes) {}
+
+ private:
+  friend class MergeCache;
+  // A profile without the maps of its trie.
+  struct Packed {
+    StackTable stacks;
+    MergedProfile rest;
+    size_t bytes = 0;
+  };
+  struct Entry {
+    MergeCache* owner = nullptr;
+    std::string key;
+    TimeRange range;
+    std::shared_ptr<const Packed> packed;
+  };
+  using Entries = std::list<Entry>;  // the most recently used first
+
+  const size_t max_bytes_;
+  Mutex mutex_;
+  Entries entries_ ABSL_GUARDED_BY(mutex_);
+  size_t bytes_ ABSL_GUARDED_BY(mutex_) = 0;
+};
+
+// Keeps a merged profile until a window comes to its span; the least recently used ones of all stores are let
+// go when they take more than the limit. An answer that was begun before a window was stored may lack it, so
+// it is not kept when one came to its span meanwhile. Thread-safe.
 class MergeCache {
  public:
-  explicit MergeCache(size_t max_bytes) : max_bytes_(max_bytes) {}
+  // The memory must outlive it.
+  explicit MergeCache(MergeMemory& memory) : memory_(memory) {}
+  ~MergeCache() { Clear(); }
+  MergeCache(const MergeCache&) = delete;
+  MergeCache& operator=(const MergeCache&) = delete;
 
   // The same for selections that select the same by the same matchers, in whatever order.
   static std::string KeyOf(const StoreSelection& selection);
@@ -49,7 +82,7 @@ class MergeCache {
     MergeCache& cache_;
     const std::string key_;
     const TimeRange range_;
-    bool is_outdated_ = false;  // guarded by the cache's mutex
+    bool is_outdated_ = false;  // guarded by the memory's mutex
   };
 
   // Windows that start then were stored. To be called before their appends return.
@@ -64,30 +97,19 @@ class MergeCache {
   Counters counters() const;
 
  private:
-  // A profile without the maps of its trie.
-  struct Packed {
-    StackTable stacks;
-    MergedProfile rest;
-    size_t bytes = 0;
-  };
-  struct Entry {
-    std::string key;
-    TimeRange range;
-    std::shared_ptr<const Packed> packed;
-  };
-  using Entries = std::list<Entry>;  // the most recently used first
+  using Packed = MergeMemory::Packed;
+  using Entries = MergeMemory::Entries;
 
   static Packed Pack(const MergedProfile& merged);
   static MergedProfile Unpack(const Packed& packed);
-  void Erase(Entries::iterator entry) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  static void Erase(MergeMemory& memory, Entries::iterator entry)
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(memory.mutex_);
 
-  const size_t max_bytes_;
-  mutable Mutex mutex_;
-  Entries entries_ ABSL_GUARDED_BY(mutex_);
-  absl::flat_hash_map<std::string, Entries::iterator> index_ ABSL_GUARDED_BY(mutex_);
-  std::vector<Answer*> answers_ ABSL_GUARDED_BY(mutex_);       // being worked out
-  absl::flat_hash_set<size_t> asked_ ABSL_GUARDED_BY(mutex_);  // hashes of keys
-  Counters counters_ ABSL_GUARDED_BY(mutex_);
+  MergeMemory& memory_;
+  absl::flat_hash_map<std::string, Entries::iterator> index_ ABSL_GUARDED_BY(memory_.mutex_);
+  std::vector<Answer*> answers_ ABSL_GUARDED_BY(memory_.mutex_);       // being worked out
+  absl::flat_hash_set<size_t> asked_ ABSL_GUARDED_BY(memory_.mutex_);  // hashes of keys
+  Counters counters_ ABSL_GUARDED_BY(memory_.mutex_);
 };
 
 }  // namespace pilotlight::collector

@@ -26,7 +26,8 @@ MergedProfile MakeProfile(uint64_t count) {
 }
 
 TEST(MergeCacheTest, KeepsAnAnswerUntilAWindowComesToItsSpan) {
-  MergeCache cache(1 << 20);
+  MergeMemory memory(1 << 20);
+  MergeCache cache(memory);
   {
     MergeCache::Answer answer(cache, "a", {10, 20});
     answer.Keep(MakeProfile(7));
@@ -46,7 +47,8 @@ TEST(MergeCacheTest, KeepsAnAnswerUntilAWindowComesToItsSpan) {
 }
 
 TEST(MergeCacheTest, KeepsNoAnswerThatMayLackAWindow) {
-  MergeCache cache(1 << 20);
+  MergeMemory memory(1 << 20);
+  MergeCache cache(memory);
   MergeCache::Answer outdated(cache, "a", {10, 20});
   MergeCache::Answer other(cache, "b", {20, 30});
   cache.Forget({15});
@@ -60,7 +62,8 @@ TEST(MergeCacheTest, KeepsNoAnswerThatMayLackAWindow) {
 }
 
 TEST(MergeCacheTest, LetsTheLeastRecentlyUsedGo) {
-  MergeCache cache(3 * 4096);
+  MergeMemory memory(3 * 4096);
+  MergeCache cache(memory);
   for (const char* key : {"a", "b", "c"}) MergeCache::Answer(cache, key, {0, 1}).Keep(MakeProfile(1));
   ASSERT_TRUE(cache.Find("a").has_value());
   MergeCache::Answer(cache, "d", {0, 1}).Keep(MakeProfile(1));

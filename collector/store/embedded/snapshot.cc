@@ -21,9 +21,8 @@ std::string NameOf(absl::Time now) {
 
 }  // namespace
 
-absl::StatusOr<std::string> TakeSnapshot(Database& database, const std::string& storage_path,
-                                         absl::Time now) {
-  RETURN_IF_ERROR(database.CheckRoom());
+absl::StatusOr<std::string> TakeSnapshot(const std::string& storage_path, absl::Time now,
+                                         const std::function<absl::Status(const std::string& path)>& copy) {
   std::error_code error;
   // RocksDB wants it absolute.
   const std::filesystem::path directory = std::filesystem::absolute(storage_path, error) / "snapshots";
@@ -34,7 +33,13 @@ absl::StatusOr<std::string> TakeSnapshot(Database& database, const std::string& 
     if (entry.path().extension() == ".tmp") std::filesystem::remove_all(entry.path(), ignored);
   }
   std::string name = NameOf(now);
-  RETURN_IF_ERROR(database.Checkpoint((directory / name).string()));
+  const std::filesystem::path made = directory / (name + ".made.tmp");
+  if (absl::Status copied = copy(made.string()); !copied.ok()) {
+    std::error_code ignored;  // the next one removes it
+    std::filesystem::remove_all(made, ignored);
+    return copied;
+  }
+  RETURN_IF_ERROR(RenameDurably(made.string(), (directory / name).string()));
   return name;
 }
 

@@ -128,7 +128,7 @@ class StoreCheckTest : public testing::Test {
 };
 
 TEST_F(StoreCheckTest, ReadsEverythingAndChangesNothing) {
-  ASSERT_TRUE(store_->Snapshot().ok());
+  ASSERT_TRUE(store_->CopyTo(directory_.path() + "/copy").ok());
   ASSERT_TRUE(store_->Append(MakeWindow("other", "boot", 1, kNoon)).ok());  // in the log alone
   store_.reset();
   const auto before = Files();
@@ -150,15 +150,15 @@ TEST_F(StoreCheckTest, ReadsEverythingAndChangesNothing) {
   }
 }
 
-TEST_F(StoreCheckTest, ASnapshotIsCheckedWhileTheStoreIsInUse) {
-  const auto name = store_->Snapshot();
-  ASSERT_TRUE(name.ok()) << name.status();
+TEST_F(StoreCheckTest, ACopyIsCheckedWhileTheStoreIsInUse) {
+  const absl::Status copied = store_->CopyTo(directory_.path() + "/copy");
+  ASSERT_TRUE(copied.ok()) << copied;
   const auto in_use = CheckStore(options_, nullptr);
   EXPECT_TRUE(absl::IsFailedPrecondition(in_use.status())) << in_use.status();
   EXPECT_TRUE(absl::StrContains(in_use.status().message(), "in use")) << in_use.status();
   EXPECT_TRUE(absl::IsFailedPrecondition(RepairStore(options_, nullptr).status()));
   EmbeddedStoreOptions options = options_;
-  options.path = absl::StrCat(options_.path, "/snapshots/", *name);
+  options.path = directory_.path() + "/copy";
   const auto check = CheckStore(options, nullptr);
   ASSERT_TRUE(check.ok()) << check.status();
   EXPECT_TRUE(check->clean());

@@ -114,6 +114,7 @@ absl::Status WindowWriter::Recover() {
 absl::Status WindowWriter::Reload() {
   if (!needs_reload_) return absl::OkStatus();
   merges_.Clear();
+  series_of_day_.clear();
   const Database::Use use(database_);
   RETURN_IF_ERROR(use.status());
   rocksdb::DB& rocks = use.rocks();
@@ -259,12 +260,36 @@ size_t WindowWriter::EarlierStacks(rocksdb::DB& rocks, const BlockKey& part) {
   return count;
 }
 
+size_t& WindowWriter::SeriesOf(rocksdb::DB& rocks, uint32_t day) {
+  const auto [found, is_new] = series_of_day_.try_emplace(day, 0);
+  if (!is_new) return found->second;
+  size_t& count = found->second;
+  for (const BlockKey& key : catalogue_.BlocksOfDay(day)) {
+    const std::shared_ptr<Block> block = cache_.blocks.Get(key);
+    size_t bytes = 0;
+    {
+      const MutexLock lock(block->mutex);
+      block->LoadSeries(rocks, counters_).IgnoreError();  // a limit may be inexact
+      count += block->series.size();
+      bytes = block->byte_size();
+    }
+    cache_.blocks.SetSize(key, bytes);
+  }
+  constexpr size_t kMostDays = 3;  // late windows may be of earlier ones
+  if (series_of_day_.size() > kMostDays) {
+    series_of_day_.erase(series_of_day_.begin() == found ? std::prev(series_of_day_.end())
+                                                         : series_of_day_.begin());
+  }
+  return count;
+}
+
 std::vector<RecordedSeries> WindowWriter::RecordShare(rocksdb::DB& rocks, const Share& share,
                                                       const StackTable& stacks) {
   const bool has_new_stacks =
       share.target.is_new || std::ranges::find(share.stacks, kNewStack) != share.stacks.end();
   const BlockKey& key = share.target.block->key;
   const size_t earlier_stacks = has_new_stacks ? EarlierStacks(rocks, key) : 0;
+  size_t* const series_of_day = options_.max_series > 0 ? &SeriesOf(rocks, key.day) : nullptr;
   Block& block = *share.target.block;
   const MutexLock lock(block.mutex);
   std::vector<RecordedSeries> recorded;
@@ -272,13 +297,17 @@ std::vector<RecordedSeries> WindowWriter::RecordShare(rocksdb::DB& rocks, const 
   for (const Series* series : share.series) {
     SeriesIdentity identity{series->type, series->labels};
     std::string record = EncodeSeriesIdentity(identity);
-    if (block.series.size() >= options_.max_series_per_service && !block.series.Contains(record)) {
+    const bool too_many = block.series.size() >= options_.max_series_per_service ||
+                          (series_of_day != nullptr && *series_of_day >= options_.max_series);
+    const bool overflows = too_many && !block.series.Contains(record);
+    if (overflows) {
       counters_.overflow.Add(share.service, ServiceLimit::kSeries, Totals(series->samples).count);
       identity.labels = {{std::string(kServiceLabel), share.service}, {std::string(kOverflowLabel), "true"}};
       record = EncodeSeriesIdentity(identity);
     }
     const SeriesTable::Interned interned = block.series.Intern(record, identity);
     if (interned.added) open_->batch.Put(NumberedKey(key, RecordKind::kSeries, interned.id), record);
+    if (interned.added && !overflows && series_of_day != nullptr) ++*series_of_day;
     RecordedSeries& one =
         recorded.emplace_back(RecordedSeries{interned.id, series->period, series->loss, {}, series->samples});
     uint64_t overflowing = 0;

@@ -115,6 +115,8 @@ class WindowWriter {
       ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // How many stacks earlier parts of the block have.
   size_t EarlierStacks(rocksdb::DB& rocks, const BlockKey& part) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+  // How many label sets the windows of a day have.
+  size_t& SeriesOf(rocksdb::DB& rocks, uint32_t day) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   void PutNextIds() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
   // Waits until `group`, which the caller holds, is on disk, and writes it when it is this caller's turn.
   absl::Status Commit(Group& group) ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
@@ -134,7 +136,8 @@ class WindowWriter {
   Mutex mutex_;       // taken before a block's
   CondVar committed_;
   BootTable boots_ ABSL_GUARDED_BY(mutex_);
-  StackSums sums_ ABSL_GUARDED_BY(mutex_);  // of one call
+  StackSums sums_ ABSL_GUARDED_BY(mutex_);                            // of one call
+  std::map<uint32_t, size_t> series_of_day_ ABSL_GUARDED_BY(mutex_);  // for max_series, of the newest days
   uint32_t next_service_id_ ABSL_GUARDED_BY(mutex_) = 0;
   uint32_t next_boot_id_ ABSL_GUARDED_BY(mutex_) = 0;
   std::shared_ptr<Group> open_ ABSL_GUARDED_BY(mutex_);

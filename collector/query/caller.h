@@ -1,0 +1,16 @@
+// Who asks.
+#pragma once
+
+#include <string>
+
+#include "collector/store/read_limits.h"
+#include "base/tenant_name.h"
+
+namespace pilotlight::collector {
+
+struct Caller {
+  std::string tenant = std::string(kAnonymousTenant);
+  IsAbandoned is_abandoned;
+};
+
+}  // namespace pilotlight::collector
