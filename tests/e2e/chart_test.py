@@ -14,7 +14,7 @@ CHART = os.path.join(SOURCE, "helm", "pilotlight")
 FOREIGN_KINDS = ["HTTPRoute", "PodMonitor", "PrometheusRule", "ServiceMonitor"]
 EVERYTHING = {
     "imageRegistry": "registry.example.com/team", "imagePullSecrets": [{"name": "pull"}],
-    "agent": {"privateBinaries": True, "deletedLibraries": True, "pprofDiscover": ["goroutine", "heap"],
+    "agent": {"tenant": "team'a", "privateBinaries": True, "deletedLibraries": True, "pprofDiscover": ["goroutine", "heap"],
               "spool": {"hostPath": "/var/lib/pilotlight-agent"}, "extraArgs": ["--capture.frequency=49"],
               "extraEnv": [{"name": "A", "value": "1"}], "extraVolumes": [{"name": "more", "emptyDir": {}}],
               "extraVolumeMounts": [{"name": "more", "mountPath": "/more"}], "podAnnotations": {"a": "b"},
@@ -31,7 +31,7 @@ EVERYTHING = {
                   "tolerations": [{"operator": "Exists"}], "podDisruptionBudget": {"enabled": True},
                   "affinity": {"nodeAffinity": {}}, "web": {"configSecret": "web", "tls": True}},
     "tls": {"existingSecret": "grpc", "agentSecret": "agents"},
-    "auth": {"tokensSecret": "tokens", "agentTokenSecret": "write", "readTokenSecret": "read"},
+    "auth": {"tokensSecret": "tokens", "agentTokenSecret": "write", "readTokenSecret": "read", "tenantHeader": True},
     "ingress": {"enabled": True, "className": "nginx", "tls": [{"hosts": ["pilotlight.example.com"],
                                                                 "secretName": "tls"}]},
     "httpRoute": {"enabled": True, "parentRefs": [{"name": "gateway"}], "hostnames": ["pilotlight.example.com"]},
@@ -110,7 +110,7 @@ class ChartTest(unittest.TestCase):
     def test_its_flags_are_flags_of_the_programs(self):
         text = render(EVERYTHING)
         for component in ("agent", "collector"):
-            used = set(re.findall(r"^ *- \"?(--[a-z.-]+)=", indented_below(
+            used = set(re.findall(r"^ *- \"?(--[a-z.-]+)(?:=|$)", indented_below(
                 text.split(f"- name: {component}\n", 1)[1], "args:"), re.MULTILINE))
             known = set(re.findall(r"--[a-z.-]+", run(program(f"pilotlight-{component}"), "--help")))
             self.assertTrue(used)
@@ -139,6 +139,7 @@ class ChartTest(unittest.TestCase):
         for values, complaint in (
                 ({"agent": {"extraArg": []}}, "additional properties 'extraArg' not allowed"),
                 ({"agent": {"pprofDiscover": ["trace"]}}, "value must be one of"),
+                ({"agent": {"tenant": "a/b"}}, "does not match pattern"),
                 ({"tls": {"agentSecret": "a"}}, "tls.agentSecret without tls.existingSecret"),
                 ({"collector": {"persistence": {"whenDeleted": "Maybe"}}}, "value must be one of"),
                 ({"collector": {"enabled": False}}, "agents without a collector: set agent.collectorAddress"),
