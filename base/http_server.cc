@@ -16,6 +16,7 @@
 #include "absl/strings/strip.h"
 #include "base/check.h"
 #include "base/gzip.h"
+#include "base/http_connection.h"
 #include "base/status_macros.h"
 #include "base/web_config.h"
 
@@ -217,25 +218,22 @@ HttpServer::HttpServer(HttpServerOptions options) : options_(std::move(options))
     if (web_config.ok()) web_config_ = *std::move(web_config);
   }
   if (web_config_ != nullptr && web_config_->has_tls()) {
-    server_ = std::make_unique<httplib::SSLServer>([this](SSL_CTX& context) {
+    const std::function<bool(SSL_CTX&)> set_up = [this](SSL_CTX& context) {
       web_config_->ServeTls(context, [this] { options_.on_refused("tls"); });
       return true;
-    });
+    };
+    server_ = std::make_unique<BoundedServer<httplib::SSLServer>>(options_.threads, set_up);
   } else {
-    server_ = std::make_unique<httplib::Server>();
+    server_ = std::make_unique<BoundedServer<httplib::Server>>(options_.threads);
   }
   SetUpConnections();
 }
 
 void HttpServer::SetUpConnections() {
-  const size_t threads = options_.threads;
+  constexpr size_t kPeers = 4;
+  const size_t threads = kPeers * options_.threads;
   server_->new_task_queue = [threads] { return new httplib::ThreadPool(threads); };
   server_->set_payload_max_length(options_.max_body_bytes);
-  // The default also sets SO_REUSEPORT, which lets two servers share a port without a word.
-  server_->set_socket_options([](socket_t socket) {
-    const int yes = 1;
-    ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-  });
   server_->set_pre_routing_handler([this](const httplib::Request& request, httplib::Response& response) {
     using Outcome = httplib::Server::HandlerResponse;
     const auto route = request.method == "POST" ? post_routes_.find(request.path) : post_routes_.end();
@@ -319,6 +317,13 @@ void HttpServer::Post(const std::string& path, Handler handler, ErrorHandler on_
 absl::Status HttpServer::Start() {
   RETURN_IF_ERROR(web_config_status_);
   ASSIGN_OR_RETURN(const HostPort address, ParseHostPort(options_.listen_address));
+  int listener = -1;
+  // The default also sets SO_REUSEPORT, which lets two servers share a port without a word.
+  server_->set_socket_options([&listener](socket_t socket) {
+    const int yes = 1;
+    ::setsockopt(socket, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
+    listener = socket;
+  });
   if (address.port == 0) {
     port_ = server_->bind_to_any_port(address.host);
     if (port_ < 0) port_ = 0;
@@ -329,6 +334,8 @@ absl::Status HttpServer::Start() {
     return absl::UnavailableError(absl::StrCat("cannot listen on ", options_.listen_address,
                                                ": the port is in use or the address is not of this machine"));
   }
+  // cpp-httplib lets 5 wait; who comes next is not heard and tries again after a second.
+  ::listen(listener, SOMAXCONN);
   thread_ = std::thread([this] { server_->listen_after_bind(); });
   return absl::OkStatus();
 }

@@ -49,7 +49,7 @@ class WebConfigFile;
 
 struct HttpServerOptions {
   std::string listen_address;  // "host:port", ":port" for all interfaces; port 0 takes a free one
-  size_t threads = 4;          // requests at once; a kept-alive connection holds one for up to 5 s
+  size_t threads = 4;          // connections at once of one peer; of all, four times as many
   size_t max_body_bytes = size_t{16} << 20;  // before and after decompression
   std::string web_config_file;               // base/web_config.h: TLS, users, headers; empty for none of them
   bool allows_users = true;                  // in that file

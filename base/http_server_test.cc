@@ -1,11 +1,14 @@
 #include "base/http_server.h"
 
+#include <arpa/inet.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <httplib.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
 #include <string>
+#include <vector>
 
 #include "absl/strings/match.h"
 #include "base/gzip.h"
@@ -72,6 +75,57 @@ TEST(HttpServerTest, RefusesBeforeItReadsTheBody) {
   EXPECT_EQ(refused->status, 401);  // not 413
   EXPECT_EQ(refused->get_header_value("WWW-Authenticate"), "Basic realm=\"pilotlight\"");
   EXPECT_EQ(client.Post("/act", {{"Authorization", "me"}}, "x", "text/plain")->status, 200);
+}
+
+// From another address of this machine: another peer.
+int ConnectFrom(const char* address, int port) {
+  const int socket = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in own{};
+  own.sin_family = AF_INET;
+  ::inet_pton(AF_INET, address, &own.sin_addr);
+  EXPECT_EQ(::bind(socket, reinterpret_cast<sockaddr*>(&own), sizeof(own)), 0);
+  sockaddr_in server{};
+  server.sin_family = AF_INET;
+  server.sin_port = htons(static_cast<uint16_t>(port));
+  ::inet_pton(AF_INET, "127.0.0.1", &server.sin_addr);
+  EXPECT_EQ(::connect(socket, reinterpret_cast<sockaddr*>(&server), sizeof(server)), 0);
+  return socket;
+}
+
+TEST(HttpServerTest, ConnectionsOfOnePeerDoNotKeepOthersOut) {
+  HttpServer server(AnyPort());
+  server.Get("/", [](const HttpRequest&) { return HttpResponse{.body = "here"}; });
+  ASSERT_TRUE(server.Start().ok());
+  std::vector<UniqueFd> slow;
+  for (int i = 0; i < 50; ++i) {
+    slow.emplace_back(ConnectFrom("127.0.0.1", server.port()));
+    ASSERT_EQ(::send(slow.back().get(), "GET / HT", 8, MSG_NOSIGNAL), 8);
+  }
+  const UniqueFd other(ConnectFrom("127.0.0.2", server.port()));
+  const std::string request = "GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+  ASSERT_EQ(::send(other.get(), request.data(), request.size(), MSG_NOSIGNAL),
+            static_cast<ssize_t>(request.size()));
+  std::string answer;
+  char bytes[1024];
+  for (ssize_t count = 0; (count = ::recv(other.get(), bytes, sizeof(bytes), 0)) > 0;)
+    answer.append(bytes, count);
+  EXPECT_THAT(answer, testing::EndsWith("here"));
+  // And those that have waited for their turn are answered, too.
+  ASSERT_EQ(::send(slow[49].get(), "TP/1.1\r\nConnection: close\r\n\r\n", 29, MSG_NOSIGNAL), 29);
+  slow.erase(slow.begin(), slow.begin() + 49);
+  ASSERT_GT(::recv(slow[0].get(), bytes, sizeof(bytes), 0), 0);
+  EXPECT_EQ(std::string(bytes, 12), "HTTP/1.1 200");
+}
+
+TEST(HttpServerTest, ALargeAnswerIsTakenInPieces) {
+  HttpServer server(AnyPort());
+  const std::string large(size_t{20} << 20, 'x');
+  server.Get("/", [&large](const HttpRequest&) {
+    return HttpResponse{.content_type = "application/octet-stream", .body = large};
+  });
+  ASSERT_TRUE(server.Start().ok());
+  httplib::Client client("127.0.0.1", server.port());
+  EXPECT_EQ(client.Get("/")->body, large);
 }
 
 TEST(HttpServerTest, SaysThatAPortIsInUse) {
