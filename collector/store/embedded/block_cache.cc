@@ -62,8 +62,7 @@ typename BlockParts<Part>::Counters BlockParts<Part>::counters() const {
 }
 
 template <typename Part>
-void BlockParts<Part>::Erase(PartsMemory<Part>& memory, typename Entries::iterator entry)
-    ABSL_NO_THREAD_SAFETY_ANALYSIS {  // `owner->memory_` is `memory`
+void BlockParts<Part>::Erase(PartsMemory<Part>& memory, typename Entries::iterator entry) {
   entry->owner->counters_.bytes -= entry->bytes;
   entry->owner->index_.erase(entry->part->key);
   memory.bytes_ -= entry->bytes;

@@ -104,18 +104,18 @@ bool MergeCache::IsAskedAgain(const std::string& key) {
 
 void MergeCache::Answer::Keep(const MergedProfile& merged) {
   auto packed = std::make_shared<const Packed>(Pack(merged));
-  MergeMemory& memory = cache_.memory_;
-  if (packed->bytes > memory.max_bytes_) return;
-  const MutexLock lock(memory.mutex_);
+  if (packed->bytes > cache_.memory_.max_bytes_) return;
+  const MutexLock lock(cache_.memory_.mutex_);
   if (is_outdated_) return;
   if (const auto found = cache_.index_.find(key_); found != cache_.index_.end()) {
-    Erase(memory, found->second);
+    Erase(cache_.memory_, found->second);
   }
   cache_.counters_.bytes += packed->bytes;
-  memory.bytes_ += packed->bytes;
-  memory.entries_.push_front({&cache_, key_, range_, std::move(packed)});
-  cache_.index_.emplace(key_, memory.entries_.begin());
-  while (memory.bytes_ > memory.max_bytes_) Erase(memory, std::prev(memory.entries_.end()));
+  cache_.memory_.bytes_ += packed->bytes;
+  cache_.memory_.entries_.push_front({&cache_, key_, range_, std::move(packed)});
+  cache_.index_.emplace(key_, cache_.memory_.entries_.begin());
+  while (cache_.memory_.bytes_ > cache_.memory_.max_bytes_)
+    Erase(cache_.memory_, std::prev(cache_.memory_.entries_.end()));
 }
 
 void MergeCache::Forget(const std::vector<uint64_t>& starts_ns) {
@@ -142,8 +142,7 @@ MergeCache::Counters MergeCache::counters() const {
   return counters_;
 }
 
-void MergeCache::Erase(MergeMemory& memory, Entries::iterator entry)
-    ABSL_NO_THREAD_SAFETY_ANALYSIS {  // `owner->memory_` is `memory`
+void MergeCache::Erase(MergeMemory& memory, Entries::iterator entry) {
   entry->owner->counters_.bytes -= entry->packed->bytes;
   memory.bytes_ -= entry->packed->bytes;
   entry->owner->index_.erase(entry->key);

@@ -103,7 +103,7 @@ class MergeCache {
   static Packed Pack(const MergedProfile& merged);
   static MergedProfile Unpack(const Packed& packed);
   static void Erase(MergeMemory& memory, Entries::iterator entry)
-      ABSL_EXCLUSIVE_LOCKS_REQUIRED(memory.mutex_);
+      ABSL_EXCLUSIVE_LOCKS_REQUIRED(memory.mutex_) ABSL_NO_THREAD_SAFETY_ANALYSIS;  // `memory` is the owner's
 
   MergeMemory& memory_;
   absl::flat_hash_map<std::string, Entries::iterator> index_ ABSL_GUARDED_BY(memory_.mutex_);
