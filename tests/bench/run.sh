@@ -4,7 +4,7 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 readonly BENCH=build/release/bench
-readonly ALL=(agent collector capture stop_the_world unwind symbolizer uplink exporters store push)
+readonly ALL=(agent collector access capture stop_the_world unwind symbolizer uplink exporters store push)
 names=()
 while (($#)) && [[ $1 != -* ]]; do
   names+=("$1")
@@ -15,7 +15,7 @@ done
 for name in "${names[@]}"; do
   printf '\n== %s\n' "$name"
   case $name in
-    agent) python3 tests/bench/agent_cost.py "$@" ;;
+    agent | access) python3 "tests/bench/${name}_cost.py" "$@" ;;
     *)
       if [[ ! " ${ALL[*]} " == *" $name "* ]]; then
         echo "bench: no benchmark \"$name\"; there are: ${ALL[*]}" >&2

@@ -47,7 +47,12 @@ std::shared_ptr<grpc::Channel> Connect(const FleetConnection& connection) {
   arguments.SetInt(GRPC_ARG_ENABLE_RETRIES, 0);
   arguments.SetInt(GRPC_ARG_SERVICE_CONFIG_DISABLE_RESOLUTION, 1);
   arguments.SetInt(GRPC_ARG_HTTP2_BDP_PROBE, 0);
-  return grpc::CreateCustomChannel(connection.collector, grpc::InsecureChannelCredentials(), arguments);
+  const std::string& authorities = connection.secrets.pem.ca;
+  return grpc::CreateCustomChannel(connection.collector,
+                                   authorities.empty()
+                                       ? grpc::InsecureChannelCredentials()
+                                       : grpc::SslCredentials({.pem_root_certs = authorities}),
+                                   arguments);
 }
 
 // As gRPC compresses with GRPC_COMPRESS_DEFLATE, but at zlib's fastest level and without a new state each
@@ -138,6 +143,8 @@ class Fleet::Agent : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
  private:
   void Begin() {
     context_.set_wait_for_ready(true);
+    const std::string& authorization = fleet_.connection_.secrets.authorization;
+    if (!authorization.empty()) context_.AddMetadata("authorization", authorization);
     stub_ = std::make_unique<grpc::GenericStub>(channel_);
     stub_->PrepareBidiStreamingCall(&context_, kMethod, {}, this);
     v1::StreamRequest hello;

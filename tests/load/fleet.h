@@ -9,6 +9,7 @@
 
 #include "absl/status/status.h"
 #include "absl/time/time.h"
+#include "base/client_access.h"
 #include "base/mutex.h"
 #include "tests/load/fleet_windows.h"
 
@@ -18,6 +19,7 @@ struct FleetConnection {
   std::string collector;     // host:port
   bool compress = true;      // with zlib, as agents do
   size_t max_in_flight = 8;  // windows of an agent, not yet answered
+  ClientSecrets secrets;     // TLS with its authorities when it has any, and the token
 };
 
 // Light, because it runs beside the collector: gRPC's callback threads make, send and answer everything.

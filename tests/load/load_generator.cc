@@ -22,6 +22,7 @@ struct Settings {
   absl::Duration age = absl::ZeroDuration();
   bool in_step = false;
   bool plain = false;
+  ClientAccess access;
 };
 
 int Run(Settings& settings) {
@@ -30,6 +31,12 @@ int Run(Settings& settings) {
   if (settings.in_step) settings.fleet.scripted_windows = windows;
   settings.fleet.boot = absl::StrCat("boot-", absl::ToUnixMillis(absl::Now()));
   settings.connection.compress = !settings.plain;
+  const absl::StatusOr<ClientSecrets> secrets = ReadClientAccess(settings.access);
+  if (!secrets.ok()) {
+    std::fprintf(stderr, "load_generator: %s\n", std::string(secrets.status().message()).c_str());
+    return kExitFailure;
+  }
+  settings.connection.secrets = *secrets;
   RaiseFileLimit();
   const FleetWindows fleet_windows(settings.fleet);
   Fleet fleet(fleet_windows, settings.connection);
@@ -87,6 +94,9 @@ int main(int argc, char** argv) {    // NOLINT(bugprone-exception-escape)
   app.add_option("--max-in-flight", settings.connection.max_in_flight, "Unanswered windows of an agent")
       ->check(CLI::PositiveNumber)
       ->capture_default_str();
+  app.add_option("--tls-ca-file", settings.access.tls.ca_file,
+                 "Authorities of the collector's certificate; plain text without them");
+  app.add_option("--token-file", settings.access.token_file, "File with the token for the collector");
   app.add_flag("--plain", settings.plain, "Do not compress");
   if (const auto exit_code = ParseFlags(app, argc, argv)) return *exit_code;
   return Run(settings);
