@@ -183,7 +183,8 @@ void Agent::Run(const StopSignal& stop) {
             .get();
     if (source->unwind_maps() != nullptr) {
       unwind_tables_ = std::make_unique<UnwindTableKeeper>(*observer, processes_, *source);
-      observer = unwind_tables_.get();
+      python_finder_ = std::make_unique<PythonFinder>(*unwind_tables_, processes_, *source);
+      observer = python_finder_.get();
     }
     parts.process_observers.push_back(observer);
   }
@@ -193,7 +194,10 @@ void Agent::Run(const StopSignal& stop) {
     parts.process_observers.push_back(parts.process_observers.front());
   }
   uplink_->Start();
-  if (unwind_tables_ != nullptr) unwind_tables_->AddProcesses(ListProcesses());
+  if (unwind_tables_ != nullptr) {
+    unwind_tables_->AddProcesses(ListProcesses());
+    python_finder_->AddProcesses(ListProcesses());
+  }
   CaptureLoop loop(schedule, std::move(parts));
   ready_ = true;
   loop.Run(stop);

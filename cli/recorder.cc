@@ -16,6 +16,7 @@
 #include "agent/fold/window_builder.h"
 #include "agent/symbolize/caching_symbolizer.h"
 #include "agent/symbolize/go_program_finder.h"
+#include "agent/symbolize/python_finder.h"
 #include "agent/targets/process_list.h"
 #include "agent/targets/process_table.h"
 #include "agent/unwind/unwind_table_keeper.h"
@@ -100,6 +101,7 @@ class CaptureThread {
         on_started_(std::move(on_started)),
         go_programs_(watched, table, source),
         unwind_tables_(go_programs_, table, source, {.build_in_window = true}),
+        python_(unwind_tables_, table, source),
         watched_(watched),
         stop_(stop),
         thread_([this] { Run(); }) {}
@@ -129,7 +131,9 @@ class CaptureThread {
 
  private:
   void Run() {
-    unwind_tables_.AddProcesses(options_.pids.empty() ? agent::ListProcesses() : options_.pids);
+    const std::vector<pid_t> running = options_.pids.empty() ? agent::ListProcesses() : options_.pids;
+    unwind_tables_.AddProcesses(running);
+    python_.AddProcesses(running);
     const Stopwatch stopwatch;
     absl::Status status;
     while (status.ok() && !stop_.stopped()) {
@@ -145,7 +149,7 @@ class CaptureThread {
         piece_options.pids = watched_.living();
         piece_options.with_children = true;
       }
-      absl::StatusOr<agent::Capture> piece = source_.Run(piece_options, unwind_tables_, stop_);
+      absl::StatusOr<agent::Capture> piece = source_.Run(piece_options, python_, stop_);
       status = piece.status();
       unwind_tables_.EndWindow();
       if (!piece.ok()) break;
@@ -165,6 +169,7 @@ class CaptureThread {
   std::function<void()> on_started_;
   agent::GoProgramFinder go_programs_;
   agent::UnwindTableKeeper unwind_tables_;
+  agent::PythonFinder python_;
   WatchedProcesses& watched_;
   const StopSignal& stop_;
   Mutex mutex_;

@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "agent/gc/go_memstats.h"
+#include "agent/python/python_layout.h"
 #include "base/stop_signal.h"
 #include "profile/profile.h"
 
@@ -33,6 +34,18 @@ struct CaptureOptions {
   // Called once sampling has begun, in the thread that captures: what starts now is seen from its start. Not
   // by sources that ask others for their profiles.
   std::function<void()> on_started;
+};
+
+// A frame in RawStack::user that is no address has this bit, and its number in Capture::interpreted.
+inline constexpr uint64_t kInterpretedFrame = uint64_t{1} << 63;
+
+// A function of an interpreter's language, or what is said in its place.
+struct InterpretedFrame {
+  std::string function;
+  std::string file = {};
+  uint32_t line = 0;
+  FrameKind kind = FrameKind::kUnknown;
+  bool symbolized = false;
 };
 
 // Equal stacks of one process, counted. Addresses have the leaf first. All but the leaf are return
@@ -79,6 +92,7 @@ struct Capture {
   ProfileType type;         // of `processes`
   int64_t period_ns = 0;    // time of one sample of `processes`
   std::vector<ProcessSamples> processes;
+  std::vector<InterpretedFrame> interpreted;
   // Profiles that came with their names, of a source that asks the process itself.
   std::vector<Profile> profiles;
   std::vector<ToldGcPauses> gc_pauses;
@@ -133,6 +147,9 @@ class CaptureSource {
   // use of it ignore it.
   virtual void OnGoProgram(pid_t /*pid*/, const GoProgram& /*program*/) {}
   virtual void ForgetGoPrograms() {}
+  // The same for one that runs Python.
+  virtual void OnPythonProgram(pid_t /*pid*/, const PythonRuntime& /*runtime*/) {}
+  virtual void ForgetPythonPrograms() {}
   // Where there is one: takes off-CPU profiles, and is not to run at the same time. It shares what this
   // source knows of processes.
   virtual CaptureSource* off_cpu() { return nullptr; }

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <tuple>
 #include <utility>
@@ -60,13 +61,14 @@ FrameId SyntheticFrame(absl::string_view name, FrameKind kind, StackTrie& trie) 
 // The state of one Build().
 class Folder {
  public:
-  Folder(ProcessTable& processes, Symbolizer& symbolizer, const std::string& node, const ProfileType& type,
-         int64_t period_ns, FoldedWindow& folded)
+  Folder(ProcessTable& processes, Symbolizer& symbolizer, const std::string& node, const Capture& capture,
+         FoldedWindow& folded)
       : processes_(processes),
         symbolizer_(symbolizer),
         node_(node),
-        type_(type),
-        period_ns_(period_ns),
+        capture_(capture),
+        type_(capture.type),
+        period_ns_(capture.period_ns),
         folded_(folded),
         trie_(folded.window.trie),
         truncated_(SyntheticFrame(kTruncatedFrame, FrameKind::kSynthetic, trie_)),
@@ -80,6 +82,7 @@ class Folder {
   Series& SeriesOf(Labels labels, const ProfileType& type, int64_t period);
   void AddStack(const RawStack& stack, const Process* process, FrameCache& user_frames, Series& series);
   void AppendUser(const RawStack& stack, const Process* process, FrameCache& cache);
+  void AppendInterpreted(size_t number);
   void AppendKernel(const std::vector<uint64_t>& addresses);
   bool StartsSignalTrampoline(const Process& process, uint64_t address);
   void Append(const AddressFrames& at_address);
@@ -87,6 +90,7 @@ class Folder {
   ProcessTable& processes_;
   Symbolizer& symbolizer_;
   const std::string& node_;
+  const Capture& capture_;
   const ProfileType& type_;
   const int64_t period_ns_;
   FoldedWindow& folded_;
@@ -96,6 +100,7 @@ class Folder {
   const FrameId unknown_;
   std::map<std::tuple<Labels, ProfileType, int64_t>, size_t> series_;
   FrameCache kernel_frames_;
+  std::vector<std::optional<FrameId>> interpreted_frames_;  // by number
   std::vector<FrameId> probed_;
   std::vector<FrameId> stack_;  // of the stack in hand, the outermost caller first
   uint64_t unsymbolized_ = 0;   // of `stack_`
@@ -124,7 +129,7 @@ Series& Folder::SeriesOf(Labels labels, const ProfileType& type, int64_t period)
 bool HasUnmappedAddress(const Process& process, const ProcessSamples& samples) {
   for (const RawStack& stack : samples.stacks) {
     for (const uint64_t address : stack.user) {
-      if (process.maps.Find(address) == nullptr) return true;
+      if ((address & kInterpretedFrame) == 0 && process.maps.Find(address) == nullptr) return true;
     }
   }
   return false;
@@ -227,6 +232,10 @@ void Folder::AppendUser(const RawStack& stack, const Process* process, FrameCach
   bool reaches_root = false;
   for (size_t i = addresses.size(); i-- > 0;) {
     if (i == 1 && skips_top) continue;
+    if ((addresses[i] & kInterpretedFrame) != 0) {
+      AppendInterpreted(addresses[i] & ~kInterpretedFrame);
+      continue;
+    }
     // Below kernel frames the leaf is where the kernel will go on, no return address either. After a
     // trampoline the walk by frame pointers goes on with the caller of the interrupted function.
     const AddressFrames frames = cache.Find(addresses[i], /*is_return_address=*/i > 0, trie_, symbolize);
@@ -239,6 +248,22 @@ void Folder::AppendUser(const RawStack& stack, const Process* process, FrameCach
     }
     Append(frames);
   }
+}
+
+void Folder::AppendInterpreted(size_t number) {
+  const InterpretedFrame& frame = capture_.interpreted[number];
+  if (interpreted_frames_.empty()) interpreted_frames_.resize(capture_.interpreted.size());
+  std::optional<FrameId>& id = interpreted_frames_[number];
+  if (!id.has_value()) {
+    id = ToWireFrame(trie_.InternFrame(FrameView{.function = frame.function,
+                                                 .file = frame.file,
+                                                 .line = frame.line,
+                                                 .kind = frame.kind,
+                                                 .symbolized = frame.symbolized}),
+                     trie_);
+  }
+  stack_.push_back(*id);
+  if (!frame.symbolized) ++unsymbolized_;
 }
 
 void Folder::AppendKernel(const std::vector<uint64_t>& addresses) {
@@ -291,7 +316,7 @@ FoldedWindow WindowBuilder::Build(const Capture& capture, absl::string_view sour
   folded.window.duration = capture.duration;
   folded.window.interval = std::max(interval, capture.duration);
   folded.window.source = std::string(source);
-  Folder folder(processes_, symbolizer_, node_, capture.type, capture.period_ns, folded);
+  Folder folder(processes_, symbolizer_, node_, capture, folded);
   for (const ProcessSamples& process : capture.processes) folder.AddProcess(process);
   for (const Profile& profile : capture.profiles) folder.AddProfile(profile);
   for (Series& series : folded.window.series) MergeSamples(series.samples);

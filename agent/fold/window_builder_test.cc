@@ -320,6 +320,20 @@ TEST_F(WindowBuilderTest, CountsUnnamedFramesBySamples) {
   EXPECT_EQ(loss.unsymbolized_frames, 4u);
 }
 
+TEST_F(WindowBuilderTest, PutsFramesOfAnInterpreterBetweenThoseOfItsCode) {
+  StartProcess(10);
+  capture_.interpreted = {{.function = "main.py:handler", .line = 7, .symbolized = true},
+                          {.function = "[python]"}};
+  capture_.processes = {
+      {.pid = 10,
+       .stacks = {
+           {.user = {0x1010, kInterpretedFrame | 0, 0x1021, kInterpretedFrame | 1, 0x1031}, .count = 2}}}};
+  const FoldedWindow folded = Build();
+  EXPECT_THAT(Counts(folded), ElementsAre(Pair("r1031;[python];r1021;main.py:handler;u1010", 2)));
+  EXPECT_EQ(folded.window.series.at(0).loss.frames, 10u);
+  EXPECT_GE(folded.window.series.at(0).loss.unsymbolized_frames, 2u);
+}
+
 TEST_F(WindowBuilderTest, SharesLostSamplesOutBySize) {
   StartProcess(10);
   StartProcess(11, "/usr/bin/other");

@@ -1,14 +1,10 @@
 #include "agent/gc/gc_pause_reader.h"
 
-#include <sys/uio.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
 
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
-#include "base/file.h"
+#include "base/process_memory.h"
 #include "base/status_macros.h"
 
 namespace pilotlight::agent {
@@ -25,25 +21,6 @@ constexpr uint64_t kMaxWindowsBetweenSearches = 32;
 
 }  // namespace
 
-absl::StatusOr<std::string> GcPauseReader::ReadMemory(pid_t pid, uint64_t address, size_t size) const {
-  std::string memory(size, '\0');
-  ssize_t count = -1;
-  const absl::StatusOr<UniqueFd> fd = OpenReadOnly(absl::StrCat(proc_root_, "/", pid, "/mem"));
-  if (fd.ok()) {
-    count = pread(fd->get(), memory.data(), size, static_cast<off_t>(address));
-  } else if (absl::IsPermissionDenied(fd.status()) && proc_root_ == "/proc") {
-    // The file is its owner's alone; the right to trace the process is enough for this.
-    const iovec local = {memory.data(), size};
-    const iovec remote = {reinterpret_cast<void*>(address), size};  // NOLINT(performance-no-int-to-ptr)
-    count = process_vm_readv(pid, &local, 1, &remote, 1, 0);
-  } else {
-    return fd.status();
-  }
-  if (count < 0) return absl::ErrnoToStatus(errno, absl::StrCat("memory of process ", pid));
-  memory.resize(static_cast<size_t>(count));
-  return memory;
-}
-
 absl::StatusOr<uint64_t> GcPauseReader::Search(pid_t pid, const std::vector<AddressRange>& data,
                                                absl::Time now) {
   uint64_t budget = kMaxSearchBytes;
@@ -51,7 +28,7 @@ absl::StatusOr<uint64_t> GcPauseReader::Search(pid_t pid, const std::vector<Addr
     // Chunks overlap by a record, so that none is missed at their edges.
     for (uint64_t at = range.start; at + kGoMemStatsBytes <= range.end && budget > 0;) {
       const size_t size = std::min<uint64_t>({kChunkBytes, range.end - at, budget});
-      ASSIGN_OR_RETURN(const std::string memory, ReadMemory(pid, at, size));
+      ASSIGN_OR_RETURN(const std::string memory, ReadProcessMemory(pid, at, size, proc_root_));
       if (const std::optional<size_t> found = FindGoMemStats(memory, now); found.has_value()) {
         return at + *found;
       }
@@ -91,7 +68,8 @@ std::optional<GcPauses> GcPauseReader::Read(const Process& process, absl::Time n
   const bool is_first = watched.address == 0;
   if (is_first) Find(process, watched, now);
   if (watched.address == 0) return std::nullopt;
-  const absl::StatusOr<std::string> memory = ReadMemory(process.pid, watched.address, kGoMemStatsBytes);
+  const absl::StatusOr<std::string> memory =
+      ReadProcessMemory(process.pid, watched.address, kGoMemStatsBytes, proc_root_);
   if (!memory.ok() || memory->size() < kGoMemStatsBytes) return std::nullopt;
   const std::optional<GoMemStats> stats = ParseGoMemStats(*memory, now);
   if (!stats.has_value()) {

@@ -55,7 +55,6 @@ class GcPauseReader {
   };
 
   absl::StatusOr<uint64_t> Search(pid_t pid, const std::vector<AddressRange>& data, absl::Time now);
-  absl::StatusOr<std::string> ReadMemory(pid_t pid, uint64_t address, size_t size) const;
   void Find(const Process& process, Watched& watched, absl::Time now);
 
   const GoData go_data_;

@@ -14,8 +14,10 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "agent/capture/pprof/pprof_probe.h"
+#include "agent/python/python_process.h"
 #include "agent/symbolize/binary_opener.h"
 #include "agent/symbolize/perf_map_cache.h"
+#include "agent/symbolize/python_finder.h"
 #include "base/status_macros.h"
 #include "objfile/elf_symbols.h"
 #include "objfile/go_symbols.h"
@@ -29,19 +31,13 @@ struct KnownRuntime {
   bool is_library;         // any that is mapped, or else the main program
   const char* name;
   const char* advice;
-  bool has_perf_map;  // then the advice is taken
 };
-constexpr const char* kPythonAdvice = "Python functions are not shown yet, only the interpreter's own";
 constexpr KnownRuntime kRuntimes[] = {
     {"libjvm.so", true, "JVM",
      "Java methods have names when it runs with -XX:+PreserveFramePointer and writes a perf map: jcmd PID "
-     "Compiler.perfmap (JDK 17), or -XX:+DumpPerfMapAtExit",
-     true},
+     "Compiler.perfmap (JDK 17), or -XX:+DumpPerfMapAtExit"},
     {"node", false, "Node.js",
-     "JavaScript functions have names when it runs with --perf-basic-prof --interpreted-frames-native-stack",
-     true},
-    {"libpython3", true, "CPython", kPythonAdvice, false},
-    {"python3", false, "CPython", kPythonAdvice, false},
+     "JavaScript functions have names when it runs with --perf-basic-prof --interpreted-frames-native-stack"},
 };
 
 absl::string_view BaseName(absl::string_view path) {
@@ -81,6 +77,19 @@ void InspectGo(const GoSymbols& go, ProcessReport& report) {
   report.frame_pointers = FramePointers::kAll;
   if (version.empty()) {
     report.advice.emplace_back("the build hides its Go version, so stacks end at runtime.mcall");
+  }
+}
+
+void InspectPython(pid_t pid, const std::string& proc_root, const PythonRuntime& python,
+                   ProcessReport& report) {
+  report.runtime = python.minor == 0 ? "CPython" : absl::StrCat("CPython 3.", python.minor);
+  const absl::Status found = PythonProcess(pid, python, proc_root).FindProgram().status();
+  if (absl::IsUnimplemented(found)) {
+    report.advice.push_back(absl::StrCat(
+        found.message(), ": only its interpreter is shown; Python functions are of CPython 3.11 to 3.13"));
+  } else if (absl::IsPermissionDenied(found)) {
+    report.advice.push_back(
+        absl::StrCat(found.message(), ", so its functions are not shown: CAP_SYS_PTRACE helps"));
   }
 }
 
@@ -178,8 +187,9 @@ absl::StatusOr<ProcessReport> InspectProcess(pid_t pid, const std::string& proc_
   }
   if (const KnownRuntime* const runtime = FindRuntime(*process); runtime != nullptr) {
     report.runtime = runtime->name;
-    if (!runtime->has_perf_map || !HasPerfMap(*process, proc_root))
-      report.advice.emplace_back(runtime->advice);
+    if (!HasPerfMap(*process, proc_root)) report.advice.emplace_back(runtime->advice);
+  } else if (const auto python = FindPythonRuntime(*process, proc_root); python.has_value()) {
+    InspectPython(pid, proc_root, *python, report);
   }
   InspectNative(**elf, report);
   return report;

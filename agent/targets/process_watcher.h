@@ -19,6 +19,7 @@ class ProcessWatcher : public ProcessObserver {
     next_.OnNamedProcess(pid, comm);
     Look(pid);
   }
+  void OnUnmappedCode(pid_t pid) override { next_.OnUnmappedCode(pid); }
 
  protected:
   // `next` is borrowed.

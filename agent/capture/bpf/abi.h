@@ -11,8 +11,8 @@
 #define PL_STATIC_ASSERT _Static_assert
 #endif
 
-/* The kernel's default limit of a call chain, kernel.perf_event_max_stack; user stacks use all of it. */
-#define PL_MAX_USER_FRAMES 127
+/* Words, not frames: one of Python takes two. */
+#define PL_MAX_USER_FRAMES 252
 /* Deepest seen with file systems over block devices: about 50. 63 makes pl_stack 1536 bytes. */
 #define PL_MAX_KERNEL_FRAMES 63
 #define PL_MAX_FRAMES (PL_MAX_USER_FRAMES + PL_MAX_KERNEL_FRAMES)
@@ -42,6 +42,15 @@ PL_STATIC_ASSERT(sizeof(struct pl_new_process) == 24, "part of the kernel ABI");
 #define PL_STACK_JOINED 1 /* the frames beyond a change of stacks are of who called for it */
 #define PL_STACK_WITH_TOP \
   2 /* frames[1] was on the top of the stack: the leaf's caller, if that has no frame */
+#define PL_STACK_WITHOUT_PYTHON 4 /* Python's frames are not all there: what was found does not fit */
+
+/* A frame of Python is a word with this bit, the number of its instruction (in units of two bytes, or
+ * PL_PYTHON_NO_INSTRUCTION) and the address of its code object; and after it a word by which that object is
+ * known again: pl_python_identity(). */
+#define PL_PYTHON_FRAME (1ULL << 63)
+#define PL_PYTHON_INSTRUCTION_SHIFT 48
+#define PL_PYTHON_NO_INSTRUCTION 0x7fffU
+#define PL_PYTHON_CODE ((1ULL << PL_PYTHON_INSTRUCTION_SHIFT) - 1)
 
 /* One sample. Its repeats on the same CPU come in `slot`, when it has one. A record is as long as its frames.
  */
@@ -103,6 +112,46 @@ struct pl_go_program {
   __u64 text_bytes; /* agent */
 };
 PL_STATIC_ASSERT(sizeof(struct pl_go_program) == 64, "part of the kernel ABI");
+
+/* Value of the map `python_programs`, by process: where CPython keeps the frames of its threads. Offsets in
+ * bytes. */
+struct pl_python_program {
+  __s32 thread_state;      /* agent: of the pointer to a thread's state, from its thread pointer */
+  __u16 thread_id;         /* agent: of thread_id in PyThreadState, which is the thread pointer */
+  __u16 current;           /* agent: of cframe in PyThreadState, or of current_frame */
+  __u8 has_cframes;        /* agent: up to 3.12 */
+  __u8 cframe_frame;       /* agent: of current_frame in _PyCFrame; previous comes next */
+  __u8 has_entry_flag;     /* agent: 3.11 */
+  __u8 frame_entry_flag;   /* agent: of is_entry in _PyInterpreterFrame */
+  __u8 frame_owner;        /* agent: of owner, likewise */
+  __u8 frame_previous;     /* agent: of previous */
+  __u8 frame_code;         /* agent: of f_code, or f_executable */
+  __u8 frame_instruction;  /* agent: of prev_instr, or instr_ptr */
+  __u16 code_instructions; /* agent: of co_code_adaptive in PyCodeObject; 0 for what is no Python program */
+  __u16 hashes_name;       /* agent: code objects have no version number: see pl_python_identity() */
+};
+PL_STATIC_ASSERT(sizeof(struct pl_python_program) == 20, "part of the kernel ABI");
+#define PL_PYTHON_FRAME_BYTES 72
+
+/* Of a code object, what never changes in it: counts, its number or line, the names and tables it points at.
+ */
+#define PL_PYTHON_IDENTITY_OFFSET 72
+#define PL_PYTHON_IDENTITY_WORDS 9
+#define PL_PYTHON_NAME_WORD 6    /* co_name, of these */
+#define PL_PYTHON_STRING_HASH 24 /* of hash in PyASCIIObject */
+
+/* Multiply and fold: each bit of a value reaches the whole hash within two values. */
+static inline __u64 pl_mix(__u64 hash, __u64 value) {
+  hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
+  return hash ^ (hash >> 32);
+}
+
+/* `name_hash` is that of the string co_name where `hashes_name`, else 0. */
+static inline __u64 pl_python_identity(const __u64* words, __u64 name_hash) {
+  __u64 hash = name_hash;
+  for (int i = 0; i < PL_PYTHON_IDENTITY_WORDS; i++) hash = pl_mix(hash, words[i]);
+  return hash;
+}
 
 /* Unwinding by tables. The address space of a binary is cut into pages of 64 KiB. A page has rows in order of
  * their addresses, the first one at its begin; a row's rule holds up to the next one. */
@@ -241,14 +290,51 @@ struct pl_walk {
   __u64 lr;                  /* arm64: the link register, 0 but in the innermost frame */
   __u64 in_switch;           /* the frame at which it ends with PL_END_GO_SWITCH */
   struct pl_mapping mapping; /* that of pc */
+  __u64 hash_before;         /* the last frame */
+};
+
+/* One call of CPython's interpreter loop, whose frame of C holds `anchor`. It runs several frames of Python:
+ * those of functions that call each other. */
+struct pl_python_call {
+  __u64 anchor;
+  __u32 end; /* of its frames in pl_python_walk, exclusive */
+  __u32 padding;
+};
+#define PL_MAX_PYTHON_FRAMES 128 /* a power of 2 */
+#define PL_MAX_PYTHON_CALLS 64
+/* Beyond those only the ends of calls are looked for. */
+#define PL_MAX_PYTHON_STEPS 1024
+
+struct pl_python_frame {
+  __u64 code;     /* PL_PYTHON_FRAME | … */
+  __u64 identity; /* pl_python_identity() */
+};
+
+/* The frames of Python of the thread at hand, the innermost first. */
+struct pl_python_walk {
+  __u64 anchor; /* of the next call that the walk of the stack comes to; 0 when there are no more */
+  __u32 call;   /* its number */
+  __u32 calls;
+  __u32 frames;
+  __u32 misfit;  /* 1 when what was read is not as it must be */
+  __u32 is_full; /* 1 when there are more frames */
+  __u32 padding;
+  __u64 frame;                                            /* the next one */
+  __u64 cframe;                                           /* of its call */
+  __u64 previous_cframe;                                  /* of the call before */
+  __u64 interpreter_frame[PL_PYTHON_FRAME_BYTES / 8 + 7]; /* as read; beyond it, for the verifier */
+  __u64 code[PL_PYTHON_IDENTITY_WORDS];
+  struct pl_python_frame of_thread[PL_MAX_PYTHON_FRAMES];
+  struct pl_python_call of_call[PL_MAX_PYTHON_CALLS];
 };
 
 /* What is known of the process that was sampled last. */
 struct pl_process {
-  struct pl_go_program go;   /* all 0 for a process that is not there */
-  struct pl_unwound unwound; /* the same */
+  struct pl_go_program go;         /* all 0 for a process that is not there */
+  struct pl_unwound unwound;       /* the same */
+  struct pl_python_program python; /* the same */
   __u32 tgid;
-  __u32 generation; /* of `go_programs` and `unwound` */
+  __u32 generation; /* of `go_programs`, `unwound` and `python_programs` */
 };
 
 /* Element of the array `cpus`, by the number of the CPU; the agent has it mapped. */
@@ -259,6 +345,7 @@ struct pl_cpu {
   struct pl_back back;
   struct pl_process process;
   struct pl_walk walk;
+  struct pl_python_walk python;
   struct pl_stack scratch; /* BPF: the sample at hand */
 } __attribute__((aligned(64)));
 PL_STATIC_ASSERT(sizeof(struct pl_cpu) % 64 == 0, "one CPU's cache lines are no other's");

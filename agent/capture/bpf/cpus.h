@@ -13,18 +13,13 @@ struct {
   __type(value, struct pl_cpu);
 } cpus SEC(".maps");
 
-/* Multiply and fold: each bit of a frame reaches the whole hash within two frames. */
-static __always_inline __u64 mix(__u64 hash, __u64 value) {
-  hash = (hash ^ value) * 0x9e3779b97f4a7c15ULL;
-  return hash ^ (hash >> 32);
-}
-
 static __always_inline void add_frame(struct pl_cpu* cpu, __u64 ip) {
   const __u32 count = cpu->walk.n_user;
   if (count >= PL_MAX_USER_FRAMES) return;
   cpu->scratch.frames[count] = ip;
   cpu->walk.n_user = count + 1;
-  cpu->walk.hash = mix(cpu->walk.hash, ip);
+  cpu->walk.hash_before = cpu->walk.hash;
+  cpu->walk.hash = pl_mix(cpu->walk.hash, ip);
 }
 
 #endif /* PILOTLIGHT_AGENT_CAPTURE_BPF_CPUS_H_ */

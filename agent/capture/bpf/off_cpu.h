@@ -205,7 +205,7 @@ static __always_inline __u64 walk_blocked(void* ctx, struct pl_cpu* cpu, __u32 c
   struct task_struct* thread = (struct task_struct*)bpf_get_current_task_btf();
   if (BPF_CORE_READ_BITFIELD(thread, in_iowait)) wait |= PL_WAIT_DISK;
   stack->wait = wait;
-  __u64 hash = mix(cpu->walk.hash, wait);
+  __u64 hash = pl_mix(cpu->walk.hash, wait);
   const __u32 n_user = cpu->walk.n_user;
   stack->n_user = n_user;
   stack->n_kernel = 0;
@@ -213,7 +213,7 @@ static __always_inline __u64 walk_blocked(void* ctx, struct pl_cpu* cpu, __u32 c
   const __u32 n_kernel = back->kernel_frames;
   if (n_user <= PL_MAX_USER_FRAMES && n_kernel <= PL_MAX_KERNEL_FRAMES) {
     stack->n_kernel = n_kernel;
-    hash = hash_frames(mix(hash, n_kernel), back->frames, n_kernel, PL_MAX_KERNEL_FRAMES);
+    hash = hash_frames(pl_mix(hash, n_kernel), back->frames, n_kernel, PL_MAX_KERNEL_FRAMES);
     bpf_probe_read_kernel(stack->frames + n_user, n_kernel * sizeof(__u64), back->frames);
   }
   return hash;

@@ -15,6 +15,7 @@
  *                agent after each window
  *   go_programs  the processes whose stacks can be joined where they change to g0; written by the agent
  *   unwound, …   for the walk by tables; see table_walk.h
+ *   python_programs  see python_walk.h
  *   watched      the processes to sample, when `only_watched` is set; written by the agent
  *
  * Two different stacks of one process with the same 64-bit hash would be counted as one: with 8192 stacks the
@@ -43,7 +44,7 @@ const volatile __u64 records_to_wake = 0;
 __u32 only_watched = 0;
 __u32 without_kernel_frames = 0;
 
-/* Another one after each change of `go_programs` and `unwound`; written by the agent. */
+/* Another one after each change of `go_programs`, `unwound` and `python_programs`; written by the agent. */
 __u32 programs_generation = 0;
 
 #include "cpus.h"
@@ -94,6 +95,12 @@ static __always_inline void load_process(struct pl_cpu* cpu, __u32 tgid) {
   } else {
     process->unwound.count = 0;
   }
+  const struct pl_python_program* python = bpf_map_lookup_elem(&python_programs, &tgid);
+  if (python) {
+    process->python = *python;
+  } else {
+    process->python.code_instructions = 0;
+  }
   cpu->walk.mapping.start = 0;
   cpu->walk.mapping.end = 0;
   process->tgid = tgid;
@@ -103,7 +110,7 @@ static __always_inline void load_process(struct pl_cpu* cpu, __u32 tgid) {
 static __always_inline __u64 hash_frames(__u64 hash, const __u64* frames, __u32 count, __u32 limit) {
   for (__u32 i = 0; i < limit; i++) {
     if (i >= count) break;
-    hash = mix(hash, frames[i]);
+    hash = pl_mix(hash, frames[i]);
   }
   return hash;
 }
@@ -171,7 +178,7 @@ static __always_inline __u64 walk_stacks(struct bpf_perf_event_data* ctx, struct
     const long bytes = bpf_get_stack(ctx, frames, PL_MAX_KERNEL_FRAMES * sizeof(__u64), 0);
     if (bytes > 0) {
       stack->n_kernel = (__u32)bytes / sizeof(__u64);
-      hash = hash_frames(mix(hash, stack->n_kernel), frames, stack->n_kernel, PL_MAX_KERNEL_FRAMES);
+      hash = hash_frames(pl_mix(hash, stack->n_kernel), frames, stack->n_kernel, PL_MAX_KERNEL_FRAMES);
     }
   }
   return hash;

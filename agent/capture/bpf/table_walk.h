@@ -14,6 +14,7 @@
 
 #include "cpus.h"
 #include "go_switch.h"
+#include "python_walk.h"
 #include "user_position.h"
 
 struct {
@@ -251,6 +252,7 @@ __noinline int step_to_caller(__u32 cpu_number) {
     }
   }
 found:
+  if (cpu->python.anchor - sp < cfa - sp && put_python_frames(cpu_number)) return PL_END_TRUNCATED;
 #ifdef __TARGET_ARCH_arm64
   return_address &= ADDRESS_BITS;
 #endif

@@ -61,7 +61,7 @@ __noinline __u64 walk_frames(__u64 fp, __u32 cpu_number) {
     }
     cpu->scratch.frames[count] = return_address;
     count++;
-    hash = mix(hash, return_address);
+    hash = pl_mix(hash, return_address);
     const __u64 offset_of_code = return_address - switches_start;
     if (offset_of_code < switches_bytes && is_switch(offset_of_code, cpu_number)) {
       in_switch = fp;
@@ -87,7 +87,12 @@ static __always_inline __u64 walk_callers(struct pl_cpu* cpu, __u32 cpu_number, 
   cpu->walk.fp = from.fp;
   cpu->walk.lr = from.lr;
   cpu->walk.in_switch = 0;
+  cpu->python.anchor = 0;
+  const int runs_python = cpu->process.python.code_instructions != 0;
+  if (runs_python) find_python_frames(cpu_number);
   cpu->walk.end = walk_by_tables(cpu, cpu_number);
+  if (runs_python && (cpu->python.misfit || (cpu->python.anchor != 0 && cpu->walk.end == PL_END_OUTERMOST)))
+    cpu->scratch.flags |= PL_STACK_WITHOUT_PYTHON;
   return cpu->walk.in_switch;
 }
 

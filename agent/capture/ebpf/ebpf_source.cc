@@ -33,6 +33,9 @@
 namespace pilotlight::agent {
 namespace {
 
+// Functions of Python are named so soon after their first sample: what is imported, or ends, is gone then.
+constexpr absl::Duration kPythonTick = absl::Milliseconds(100);
+
 int LogLibbpf(libbpf_print_level level, const char* format, va_list arguments) {
   if (level == LIBBPF_DEBUG) return 0;
   char line[1024];
@@ -118,9 +121,12 @@ pl_go_program ToBpf(const GoProgram& program) {
 // known.
 class EbpfSource::Window {
  public:
-  Window(const EbpfLimits& limits, size_t slots, uint32_t max_kernel_frames, ProcessObserver& observer)
-      : max_kernel_frames_(std::min<uint32_t>(PL_MAX_KERNEL_FRAMES, max_kernel_frames)),
+  Window(const EbpfLimits& limits, size_t slots, uint32_t max_stack_frames, ProcessObserver& observer,
+         PythonPrograms& python_programs)
+      : max_stack_frames_(max_stack_frames),
+        max_kernel_frames_(std::min<uint32_t>(PL_MAX_KERNEL_FRAMES, max_stack_frames)),
         observer_(observer),
+        python_programs_(python_programs),
         aggregator_({.max_stacks = limits.max_stacks, .max_processes = limits.max_processes}),
         positions_(slots) {}
 
@@ -131,18 +137,21 @@ class EbpfSource::Window {
 
   void OnStack(const pl_stack& stack) {
     const absl::Span<const uint64_t> frames(reinterpret_cast<const uint64_t*>(stack.frames), PL_MAX_FRAMES);
+    const pid_t pid = static_cast<pid_t>(stack.tgid);
+    const bool walked_by_kernel = stack.end == PL_END_UNKNOWN;
     const StackAggregator::Position position =
-        aggregator_.Add(static_cast<pid_t>(stack.tgid),
-                        {.user = frames.subspan(0, stack.n_user),
+        aggregator_.Add(pid,
+                        {.user = python_programs_.Name(pid, frames.subspan(0, stack.n_user), stack.flags),
                          .kernel = frames.subspan(stack.n_user, stack.n_kernel),
-                         .truncated = stack.end == PL_END_TRUNCATED || stack.n_user >= PL_MAX_USER_FRAMES ||
+                         .truncated = stack.end == PL_END_TRUNCATED ||
+                                      (walked_by_kernel && stack.n_user >= max_stack_frames_) ||
                                       stack.n_kernel >= max_kernel_frames_,
                          .joined = (stack.flags & PL_STACK_JOINED) != 0,
                          .with_top = (stack.flags & PL_STACK_WITH_TOP) != 0,
                          .broken = stack.end >= PL_END_UNMAPPED && stack.end != PL_END_GO_SWITCH,
                          .wait_reason = WaitReason(stack.wait)},
                         stack.count);
-    if (stack.end == PL_END_UNMAPPED) observer_.OnUnmappedCode(static_cast<pid_t>(stack.tgid));
+    if (stack.end == PL_END_UNMAPPED) observer_.OnUnmappedCode(pid);
     if (stack.slot != PL_NO_SLOT) positions_[stack.slot] = position;
   }
 
@@ -168,8 +177,10 @@ class EbpfSource::Window {
     }
   }
 
+  const uint32_t max_stack_frames_;  // of the kernel's own walks
   const uint32_t max_kernel_frames_;
   ProcessObserver& observer_;
+  PythonPrograms& python_programs_;
   StackAggregator aggregator_;
   std::vector<StackAggregator::Position> positions_;  // of the stacks in the slots of all CPUs
   absl::flat_hash_set<pid_t> announced_;
@@ -243,7 +254,8 @@ EbpfSource::EbpfSource(const EbpfLimits& limits, Skeleton skeleton, MappedArray<
       processes_(bpf_map__fd(skeleton_->maps.processes), sizeof(uint32_t), sizeof(uint64_t)),
       watched_(bpf_map__fd(skeleton_->maps.watched), sizeof(uint32_t), sizeof(uint8_t)),
       go_programs_(bpf_map__fd(skeleton_->maps.go_programs), sizeof(uint32_t), sizeof(pl_go_program)),
-      unwind_maps_(std::move(unwind_maps)) {}
+      unwind_maps_(std::move(unwind_maps)),
+      python_programs_(*skeleton_) {}
 
 EbpfSource::~EbpfSource() = default;
 
@@ -272,7 +284,8 @@ absl::StatusOr<Capture> EbpfSource::TakeWindow(const CaptureOptions& options, Pr
   RETURN_IF_ERROR(Watch(options));
   const pl_counters before = ReadCounters();
   drained_ = false;
-  Window window(limits_, cpus_.elements().size() * PL_SLOTS, max_stack_frames_, observer);
+  Window window(limits_, cpus_.elements().size() * PL_SLOTS, max_stack_frames_, observer, python_programs_);
+  python_programs_.BeginWindow();
   window_ = &window;
   const absl::Cleanup close_window = [this] { window_ = nullptr; };
   absl::Cleanup detach = clock.detach;
@@ -296,6 +309,7 @@ absl::StatusOr<Capture> EbpfSource::TakeWindow(const CaptureOptions& options, Pr
   AddLoss(capture, "map_full", counted.lost + window.lost());
   if (options.pids.empty()) AddLoss(capture, "other_pid_namespace", counted.other_namespace);
   capture.processes = std::move(window).Finish();
+  capture.interpreted = python_programs_.TakeFrames();
   return capture;
 }
 
@@ -370,6 +384,12 @@ void EbpfSource::ForgetGoPrograms() {
   ++skeleton_->bss->programs_generation;
 }
 
+void EbpfSource::OnPythonProgram(pid_t pid, const PythonRuntime& runtime) {
+  python_programs_.Add(pid, runtime);
+}
+
+void EbpfSource::ForgetPythonPrograms() { python_programs_.Forget(); }
+
 absl::Status EbpfSource::Watch(const CaptureOptions& options) {
   RETURN_IF_ERROR(watched_.Drain([](const void*, const void*) {}));
   for (const pid_t pid : options.pids) {
@@ -394,11 +414,14 @@ absl::StatusOr<bool> EbpfSource::WaitUntil(MonotonicTime wake_up, MonotonicTime 
     const MonotonicTime now = MonotonicTime::Now();
     if (deadline - now <= absl::ZeroDuration() || stop.stopped()) return false;
     if (wake_up - now <= absl::ZeroDuration()) return true;
-    const timespec timeout = absl::ToTimespec(std::min(deadline - now, wake_up - now));
+    absl::Duration wait = std::min(deadline - now, wake_up - now);
+    if (!python_programs_.empty()) wait = std::min(wait, kPythonTick);
+    const timespec timeout = absl::ToTimespec(wait);
     if (ppoll(descriptors, std::size(descriptors), &timeout, /*sigmask=*/nullptr) < 0 && errno != EINTR) {
       return absl::ErrnoToStatus(errno, "waiting for the window's end");
     }
-    if (descriptors[1].revents != 0) ring_buffer__consume(records_.get());
+    if (descriptors[1].revents != 0 || !python_programs_.empty()) ring_buffer__consume(records_.get());
+    python_programs_.Retry();
   }
 }
 

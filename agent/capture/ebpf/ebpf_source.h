@@ -17,6 +17,7 @@
 #include "agent/capture/ebpf/bpf_map.h"
 #include "agent/capture/ebpf/mapped_array.h"
 #include "agent/capture/ebpf/off_cpu_probe.h"
+#include "agent/capture/ebpf/python_programs.h"
 #include "agent/capture/ebpf/unwind_maps.h"
 #include "agent/capture/monotonic_time.h"
 #include "agent/capture/sampling_clock.h"
@@ -56,6 +57,8 @@ class EbpfSource : public CaptureSource {
                                     const StopSignal& stop);
   void OnGoProgram(pid_t pid, const GoProgram& program) override;
   void ForgetGoPrograms() override;
+  void OnPythonProgram(pid_t pid, const PythonRuntime& runtime) override;
+  void ForgetPythonPrograms() override;
   UnwindMaps* unwind_maps() override { return &unwind_maps_; }
 
   // To ask the kernel about the program (BPF_OBJ_GET_INFO_BY_FD): its run counter stands still between
@@ -96,6 +99,7 @@ class EbpfSource : public CaptureSource {
   BpfMapDrain watched_;
   BpfMapDrain go_programs_;
   UnwindMaps unwind_maps_;
+  PythonPrograms python_programs_;
   std::optional<OffCpuProbe> off_cpu_probe_;
   std::unique_ptr<CaptureSource> off_cpu_;
   Window* window_ = nullptr;  // the one that is open

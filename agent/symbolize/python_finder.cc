@@ -1,0 +1,176 @@
+#include "agent/symbolize/python_finder.h"
+
+#include <elf.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <array>
+#include <memory>
+
+#include "absl/strings/match.h"
+#include "absl/strings/numbers.h"
+#include "absl/strings/strip.h"
+#include "absl/types/span.h"
+#include "agent/symbolize/binary_opener.h"
+
+namespace pilotlight::agent {
+namespace {
+
+// When full, all are forgotten, and found again.
+constexpr size_t kMaxProcesses = 4096;
+constexpr size_t kMaxFiles = 1024;
+constexpr uint64_t kMaxSymbols = 1 << 20;
+
+absl::string_view BaseName(absl::string_view path) {
+  const size_t slash = path.rfind('/');
+  return slash == absl::string_view::npos ? path : path.substr(slash + 1);
+}
+
+bool IsLibrary(const Mapping& mapping) {
+  return mapping.inode != 0 && absl::StartsWith(BaseName(mapping.path), "libpython3");
+}
+
+// The 11 of "libpython3.11.so.1.0" or "python3.11"; 0 when there is none.
+int MinorOfName(absl::string_view path) {
+  absl::string_view name = BaseName(path);
+  absl::ConsumePrefix(&name, "lib");
+  if (!absl::ConsumePrefix(&name, "python3.")) return 0;
+  name = name.substr(0, std::min(name.size(), name.find_first_not_of("0123456789")));
+  int minor = 0;
+  return absl::SimpleAtoi(name, &minor) ? minor : 0;
+}
+
+struct Wanted {
+  absl::string_view name;
+  uint64_t value = 0;  // 0 until it is found
+};
+
+void FindValues(const ElfFile& elf, absl::Span<Wanted> wanted) {
+  for (const ElfSection& table : elf.sections()) {
+    if ((table.type != SHT_DYNSYM && table.type != SHT_SYMTAB) || table.link >= elf.sections().size())
+      continue;
+    const ElfSection& names = elf.sections()[table.link];
+    const uint64_t count = std::min(table.size / sizeof(Elf64_Sym), kMaxSymbols);
+    for (uint64_t i = 0; i < count; ++i) {
+      const auto symbol = elf.bytes().Read<Elf64_Sym>(table.offset + i * sizeof(Elf64_Sym));
+      if (!symbol.has_value()) break;
+      if (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || symbol->st_shndx == SHN_UNDEF) continue;
+      if (symbol->st_name >= names.size) continue;
+      constexpr size_t kLongest = 32;
+      const std::string name = elf.bytes().ReadCString(
+          names.offset + symbol->st_name, std::min<uint64_t>(names.size - symbol->st_name, kLongest));
+      for (Wanted& one : wanted) {
+        if (one.name == name && one.value == 0) one.value = symbol->st_value;
+      }
+    }
+    if (std::ranges::all_of(wanted, [](const Wanted& one) { return one.value != 0; })) return;
+  }
+}
+
+}  // namespace
+
+std::optional<PythonRuntime> FindPythonRuntime(const ElfFile& elf, absl::string_view path) {
+  PythonRuntime runtime{.minor = MinorOfName(path)};
+  // Since 3.7 _PyRuntime has a section of its own; a program that shares the library has none.
+  if (elf.machine() != EM_X86_64 || elf.FindSection(".PyRuntime") == nullptr) return std::nullopt;
+  std::array<Wanted, 5> wanted = {
+      {{"_PyRuntime"}, {"PyCode_Type"}, {"PyUnicode_Type"}, {"PyBytes_Type"}, {"Py_Version"}}};
+  FindValues(elf, absl::MakeSpan(wanted));
+  runtime.runtime = wanted[0].value;
+  runtime.code_type = wanted[1].value;
+  runtime.string_type = wanted[2].value;
+  runtime.bytes_type = wanted[3].value;
+  if (wanted[4].value != 0) {  // 3.11 and later
+    const auto version = elf.ReadAt<uint64_t>(wanted[4].value);
+    runtime.minor = version.has_value() && *version >> 24 == 3 ? static_cast<int>(*version >> 16 & 0xff) : 0;
+  }
+  if (std::ranges::any_of(wanted, [](const Wanted& one) { return one.value == 0; }) && runtime.minor > 10) {
+    runtime.minor = 0;
+  }
+  return runtime;
+}
+
+namespace {
+
+using PythonFiles = absl::flat_hash_map<FileIdentity, std::optional<PythonRuntime>>;
+
+// Nothing when the file cannot be looked at, or has no interpreter.
+std::optional<PythonRuntime> FindInFile(const Process& process, const Mapping& mapping,
+                                        const std::string& proc_root, PythonFiles& by_file) {
+  absl::StatusOr<UniqueFd> fd = OpenMappedFile(process, mapping, proc_root);
+  struct stat status {};
+  if (!fd.ok() || ::fstat(fd->get(), &status) != 0) return std::nullopt;
+  if (by_file.size() >= kMaxFiles) by_file.clear();
+  const auto [known, is_new] = by_file.try_emplace(FileIdentity(status));
+  if (!is_new && !known->second.has_value()) return std::nullopt;
+  const absl::StatusOr<std::unique_ptr<ElfFile>> elf = ElfFile::FromFd(*std::move(fd));
+  if (!elf.ok()) return std::nullopt;
+  if (is_new) known->second = FindPythonRuntime(**elf, mapping.path);
+  const std::optional<uint64_t> vaddr = (*elf)->OffsetToVaddr(mapping.file_offset);
+  if (!known->second.has_value() || !vaddr.has_value()) return std::nullopt;
+  PythonRuntime runtime = *known->second;
+  for (uint64_t* address :
+       {&runtime.runtime, &runtime.code_type, &runtime.string_type, &runtime.bytes_type}) {
+    if (*address != 0) *address += mapping.start - *vaddr;
+  }
+  return runtime;
+}
+
+// The program's own, or that of a library.
+std::optional<PythonRuntime> FindIn(const Process& process, const std::string& proc_root,
+                                    PythonFiles& by_file) {
+  for (const Mapping& mapping : process.maps.mappings()) {
+    if (mapping.inode == 0 || (mapping.path != process.executable && !IsLibrary(mapping))) continue;
+    std::optional<PythonRuntime> runtime = FindInFile(process, mapping, proc_root, by_file);
+    if (runtime.has_value()) return runtime;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<PythonRuntime> FindPythonRuntime(const Process& process, const std::string& proc_root) {
+  PythonFiles by_file;
+  return FindIn(process, proc_root, by_file);
+}
+
+void PythonFinder::OnUnmappedCode(pid_t pid) {
+  ProcessWatcher::OnUnmappedCode(pid);
+  Look(pid);
+}
+
+void PythonFinder::AddProcesses(const std::vector<pid_t>& pids) {
+  for (const pid_t pid : pids) {
+    // Those that never run are not kept.
+    ProcessTable alone(proc_root_);
+    alone.OnProcess(pid);
+    const std::shared_ptr<const Process> process = alone.Find(pid);
+    if (process != nullptr) LookAt(*process);
+  }
+}
+
+void PythonFinder::Look(pid_t pid) {
+  const std::shared_ptr<const Process> process = processes_.Find(pid);
+  if (process != nullptr) LookAt(*process);
+}
+
+void PythonFinder::LookAt(const Process& process) {
+  if (process.executable.empty()) return;
+  if (seen_.size() >= kMaxProcesses) {
+    seen_.clear();
+    source_.ForgetPythonPrograms();
+  }
+  Seen& seen = seen_[process.pid];
+  if (seen.start_ticks != process.start_ticks || seen.executable != process.executable) {
+    seen = {.start_ticks = process.start_ticks, .executable = process.executable};
+  }
+  const size_t mappings = process.maps.mappings().size();
+  if (seen.found || seen.mappings == mappings) return;
+  seen.mappings = mappings;
+  const std::optional<PythonRuntime> runtime = FindIn(process, proc_root_, by_file_);
+  if (!runtime.has_value()) return;
+  seen.found = true;
+  source_.OnPythonProgram(process.pid, *runtime);
+}
+
+}  // namespace pilotlight::agent

@@ -1,0 +1,60 @@
+// Tells a capture source which processes run Python, as soon as it meets one, or when one has opened the
+// interpreter's library.
+#pragma once
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/string_view.h"
+#include "agent/capture/capture_source.h"
+#include "agent/symbolize/file_identity.h"
+#include "agent/targets/process_table.h"
+#include "agent/targets/process_watcher.h"
+#include "objfile/elf_file.h"
+
+namespace pilotlight::agent {
+
+// With addresses of the ELF file. Nothing when it is no CPython interpreter. The version is 0 when it has no
+// symbols for what must be known of it, unless the name of the file tells.
+std::optional<PythonRuntime> FindPythonRuntime(const ElfFile& elf, absl::string_view path);
+// That of a process, with its addresses.
+std::optional<PythonRuntime> FindPythonRuntime(const Process& process,
+                                               const std::string& proc_root = "/proc");
+
+// Used by the source's thread alone.
+class PythonFinder : public ProcessWatcher {
+ public:
+  // All are borrowed. `next` puts into `processes` what it is told of.
+  PythonFinder(ProcessObserver& next, const ProcessTable& processes, CaptureSource& source,
+               std::string proc_root = "/proc")
+      : ProcessWatcher(next), processes_(processes), source_(source), proc_root_(std::move(proc_root)) {}
+
+  // Tells of these before they are sampled.
+  void AddProcesses(const std::vector<pid_t>& pids);
+  void OnUnmappedCode(pid_t pid) override;
+
+ private:
+  struct Seen {
+    uint64_t start_ticks = 0;
+    std::string executable;
+    size_t mappings = 0;  // when it was looked at
+    bool found = false;
+  };
+
+  void Look(pid_t pid) override;
+  void LookAt(const Process& process);
+
+  const ProcessTable& processes_;
+  CaptureSource& source_;
+  const std::string proc_root_;
+  absl::flat_hash_map<pid_t, Seen> seen_;
+  absl::flat_hash_map<FileIdentity, std::optional<PythonRuntime>> by_file_;
+};
+
+}  // namespace pilotlight::agent
