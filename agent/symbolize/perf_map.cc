@@ -6,10 +6,11 @@
 #include <limits>
 #include <utility>
 
+#include "absl/types/span.h"
+
 namespace pilotlight::agent {
 namespace {
 
-constexpr size_t kMaxNameBytes = 1024;
 // Functions overlap where one took the place of another: how many of those that start before an address may
 // still hold it.
 constexpr int kMaxOverlaps = 16;
@@ -38,33 +39,46 @@ size_t PerfMap::Append(absl::string_view text) {
     left.remove_prefix(line.size() + 1);
     uint64_t start = 0;
     uint64_t bytes = 0;
-    if (!TakeNumber(line, start) || !TakeNumber(line, bytes) || line.empty() || bytes == 0 ||
-        bytes > std::numeric_limits<uint32_t>::max() || start + bytes < start ||
-        names_.size() > std::numeric_limits<uint32_t>::max() - 2 * kMaxNameBytes) {
+    if (!TakeNumber(line, start) || !TakeNumber(line, bytes)) {
       ++broken_lines_;
       continue;
     }
-    line = line.substr(0, kMaxNameBytes);
-    functions_.push_back({.start = start,
-                          .bytes = static_cast<uint32_t>(bytes),
-                          .name = static_cast<uint32_t>(names_.size()),
-                          .number = ++added_});
-    const auto length = static_cast<uint16_t>(line.size());
-    names_.append(reinterpret_cast<const char*>(&length), sizeof(length));
-    names_.append(line.data(), line.size());
+    Add(start, bytes, line);
   }
+  Sort();
+  return whole + 1;
+}
+
+void PerfMap::Add(uint64_t start, uint64_t bytes, absl::string_view name) {
+  if (name.empty() || bytes == 0 || bytes > std::numeric_limits<uint32_t>::max() || start + bytes < start ||
+      names_.size() > std::numeric_limits<uint32_t>::max() - 2 * kMaxNameBytes) {
+    ++broken_lines_;
+    return;
+  }
+  name = name.substr(0, kMaxNameBytes);
+  functions_.push_back({.start = start,
+                        .bytes = static_cast<uint32_t>(bytes),
+                        .name = static_cast<uint32_t>(names_.size()),
+                        .number = ++added_});
+  const auto length = static_cast<uint16_t>(name.size());
+  names_.append(reinterpret_cast<const char*>(&length), sizeof(length));
+  names_.append(name.data(), name.size());
+}
+
+void PerfMap::Sort() {
   std::ranges::sort(functions_, {}, [](const Function& f) { return std::pair(f.start, f.number); });
   // Of those at one address the last one stands.
   const auto same = std::unique(functions_.rbegin(), functions_.rend(),
                                 [](const Function& a, const Function& b) { return a.start == b.start; });
   functions_.erase(functions_.begin(), same.base());
-  return whole + 1;
+  sorted_ = functions_.size();
 }
 
 absl::string_view PerfMap::Find(uint64_t address) const {
-  auto next = std::ranges::upper_bound(functions_, address, {}, &Function::start);
+  const auto sorted = absl::MakeConstSpan(functions_).first(sorted_);
+  auto next = std::ranges::upper_bound(sorted, address, {}, &Function::start);
   const Function* found = nullptr;
-  for (int tries = 0; next != functions_.begin() && tries < kMaxOverlaps; ++tries) {
+  for (int tries = 0; next != sorted.begin() && tries < kMaxOverlaps; ++tries) {
     --next;
     if (address - next->start >= next->bytes) continue;
     if (found == nullptr || next->number > found->number) found = &*next;

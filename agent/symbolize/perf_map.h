@@ -18,7 +18,12 @@ class PerfMap {
   // left out and counted. Returns the bytes taken.
   size_t Append(absl::string_view text);
 
-  // The function that holds `address`; empty when there is none. Valid until Append().
+  static constexpr size_t kMaxNameBytes = 1024;
+  // One function, to be found after Sort(). Without a name or code it is left out and counted, as a line is.
+  void Add(uint64_t start, uint64_t bytes, absl::string_view name);
+  void Sort();
+
+  // The function that holds `address`; empty when there is none. Valid until more is added.
   absl::string_view Find(uint64_t address) const;
 
   size_t size() const { return functions_.size(); }
@@ -34,6 +39,7 @@ class PerfMap {
   };
 
   std::vector<Function> functions_;  // sorted by start, then by number
+  size_t sorted_ = 0;                // so many of them; the others were added since
   std::string names_;
   uint64_t added_ = 0;
   uint64_t broken_lines_ = 0;

@@ -13,7 +13,9 @@
 #include "absl/strings/str_split.h"
 #include "absl/strings/strip.h"
 #include "agent/symbolize/binary_opener.h"
+#include "agent/symbolize/jit_dump.h"
 #include "base/file.h"
+#include "objfile/byte_source.h"
 
 namespace pilotlight::agent {
 namespace {
@@ -30,28 +32,41 @@ std::vector<std::string> StatusField(absl::string_view status, absl::string_view
   return {};
 }
 
-// By the number that the process has in the innermost pid namespace. /tmp belongs to all: what another user
-// has put there is not the process's own.
-UniqueFd OpenOwn(const Process& process, const std::string& proc_root) {
+// /tmp belongs to all: what another user has put there is not the process's own.
+bool BelongsTo(const std::vector<std::string>& users, const UniqueFd& fd) {
+  uint64_t user = 0;
+  struct stat file {};
+  return users.size() >= 2 && absl::SimpleAtoi(users[1], &user) && ::fstat(fd.get(), &file) == 0 &&
+         S_ISREG(file.st_mode) && (file.st_uid == user || file.st_uid == 0);
+}
+
+// By the number that the process has in the innermost pid namespace.
+UniqueFd OpenText(const Process& process, const std::string& proc_root) {
   const std::string directory = absl::StrCat(proc_root, "/", process.pid);
   const absl::StatusOr<std::string> status = ReadFile(directory + "/status");
   if (!status.ok()) return {};
   const std::vector<std::string> numbers = StatusField(*status, "NSpid:");
   const std::vector<std::string> users = StatusField(*status, "Uid:");  // real, effective, …
-  uint64_t user = 0;
-  if (users.size() < 2 || !absl::SimpleAtoi(users[1], &user)) return {};
   const std::string pid = numbers.empty() ? absl::StrCat(process.pid) : numbers.back();
   absl::StatusOr<UniqueFd> fd = OpenInRoot(directory + "/root", absl::StrCat("/tmp/perf-", pid, ".map"));
-  struct stat file {};
-  if (!fd.ok() || ::fstat(fd->get(), &file) != 0 || !S_ISREG(file.st_mode)) return {};
-  if (file.st_uid != user && file.st_uid != 0) return {};
+  if (!fd.ok() || !BelongsTo(users, *fd)) return {};
+  return *std::move(fd);
+}
+
+UniqueFd OpenDump(const Process& process, const std::string& proc_root) {
+  const Mapping* const mapping = FindJitDump(process);
+  if (mapping == nullptr) return {};
+  const absl::StatusOr<std::string> status = ReadFile(absl::StrCat(proc_root, "/", process.pid, "/status"));
+  if (!status.ok()) return {};
+  absl::StatusOr<UniqueFd> fd = OpenMappedFile(process, *mapping, proc_root);
+  if (!fd.ok() || !BelongsTo(StatusField(*status, "Uid:"), *fd)) return {};
   return *std::move(fd);
 }
 
 }  // namespace
 
 bool HasPerfMap(const Process& process, const std::string& proc_root) {
-  return OpenOwn(process, proc_root).valid();
+  return OpenText(process, proc_root).valid() || OpenDump(process, proc_root).valid();
 }
 
 absl::string_view PerfMapCache::Find(const Process& process, uint64_t address) {
@@ -64,41 +79,59 @@ absl::string_view PerfMapCache::Find(const Process& process, uint64_t address) {
   entry->last_used = ++uses_;
   if (!entry->looked_in_window) {
     entry->looked_in_window = true;
-    Update(process, *entry);
+    ReadText(process, entry->text);
+    ReadDump(process, entry->dump);
+    Account(*entry);
     MakeRoom(process.pid);
   }
-  return entry->map.Find(address);
+  const absl::string_view name = entry->text.map.Find(address);
+  return name.empty() ? entry->dump.map.Find(address) : name;
 }
 
-void PerfMapCache::Update(const Process& process, Entry& entry) {
-  const UniqueFd fd = OpenOwn(process, proc_root_);
+bool PerfMapCache::Names::StartsAnew(const struct stat& status) {
+  const auto size = static_cast<uint64_t>(status.st_size);
+  return inode != status.st_ino || (read_bytes != UINT64_MAX && size < read_bytes);
+}
+
+void PerfMapCache::ReadText(const Process& process, Names& names) {
+  const UniqueFd fd = OpenText(process, proc_root_);
   struct stat status {};
   // The process may have ended, or taken it away: what was read still holds.
   if (!fd.valid() || ::fstat(fd.get(), &status) != 0) return;
   const auto size = static_cast<uint64_t>(status.st_size);
-  if (entry.inode != status.st_ino || size < entry.read_bytes) {
-    entry.map = PerfMap();
-    entry.inode = status.st_ino;
-    entry.read_bytes = 0;
-  }
+  if (names.StartsAnew(status)) names = {.inode = status.st_ino};
   std::string text;
   const uint64_t end = std::min<uint64_t>(size, limits_.file_bytes);
   if (end < size) ++cut_off_;
-  while (entry.read_bytes + text.size() < end) {
+  while (names.read_bytes + text.size() < end) {
     const size_t had = text.size();
-    text.resize(had + std::min<uint64_t>(kReadBytes, end - entry.read_bytes - had));
+    text.resize(had + std::min<uint64_t>(kReadBytes, end - names.read_bytes - had));
     const ssize_t got =
-        ::pread(fd.get(), text.data() + had, text.size() - had, static_cast<off_t>(entry.read_bytes + had));
+        ::pread(fd.get(), text.data() + had, text.size() - had, static_cast<off_t>(names.read_bytes + had));
     text.resize(had + static_cast<size_t>(std::max<ssize_t>(got, 0)));
     if (got <= 0) break;
   }
-  entry.read_bytes += entry.map.Append(text);
-  Account(entry);
+  names.read_bytes += names.map.Append(text);
+}
+
+void PerfMapCache::ReadDump(const Process& process, Names& names) {
+  UniqueFd fd = OpenDump(process, proc_root_);
+  struct stat status {};
+  if (!fd.valid() || ::fstat(fd.get(), &status) != 0) return;
+  if (names.StartsAnew(status)) names = {.inode = status.st_ino};
+  if (names.read_bytes >= static_cast<uint64_t>(status.st_size)) return;
+  const auto file = FileBytes::Create(std::move(fd), std::make_shared<BlockCache>());
+  if (!file.ok()) return;
+  names.read_bytes = ReadJitDump(**file, names.read_bytes, limits_.bytes, names.map);
+  if (names.map.byte_size() > limits_.bytes) ++cut_off_;
 }
 
 void PerfMapCache::Account(Entry& entry) {
   bytes_ -= entry.bytes;
-  entry.bytes = entry.map.size() == 0 ? 0 : entry.map.byte_size();
+  entry.bytes = 0;
+  for (const Names* names : {&entry.text, &entry.dump}) {
+    if (names->map.size() > 0) entry.bytes += names->map.byte_size();
+  }
   bytes_ += entry.bytes;
 }
 
@@ -106,7 +139,7 @@ void PerfMapCache::MakeRoom(pid_t keep) {
   while (bytes_ > limits_.bytes) {
     auto oldest = entries_.end();
     for (auto it = entries_.begin(); it != entries_.end(); ++it) {
-      if (it->first == keep || it->second->map.size() == 0) continue;
+      if (it->first == keep || it->second->bytes == 0) continue;
       if (oldest == entries_.end() || it->second->last_used < oldest->second->last_used) oldest = it;
     }
     if (oldest == entries_.end()) return;
@@ -132,7 +165,7 @@ void PerfMapCache::AddTo(SymbolizerStats& stats) const {
   stats.perf_maps_cut_off += cut_off_;
   stats.perf_maps_evicted += evicted_;
   stats.cached_bytes += bytes_;
-  for (const auto& [pid, entry] : entries_) stats.cached_perf_maps += entry->map.size() > 0 ? 1 : 0;
+  for (const auto& [pid, entry] : entries_) stats.cached_perf_maps += entry->bytes > 0 ? 1 : 0;
 }
 
 }  // namespace pilotlight::agent

@@ -1,6 +1,7 @@
-// The perf maps of the processes that have one.
+// The perf maps, and the dumps of JIT compilers, of the processes that have one.
 #pragma once
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -18,8 +19,8 @@
 namespace pilotlight::agent {
 
 struct PerfMapLimits {
-  size_t file_bytes = size_t{32} << 20;  // what is beyond is left out
-  size_t bytes = size_t{24} << 20;       // of all maps; the least recently used go first
+  size_t file_bytes = size_t{32} << 20;  // of a perf map; what is beyond is left out
+  size_t bytes = size_t{24} << 20;  // of all maps; the least recently used go first. A dump is read up to it
 };
 
 // Not thread-safe.
@@ -39,17 +40,26 @@ class PerfMapCache {
   size_t byte_size() const { return bytes_; }
 
  private:
+  // What was read of a file that grows.
+  struct Names {
+    uint64_t inode = 0;
+    uint64_t read_bytes = 0;
+    PerfMap map;
+
+    // True when the file is another one than before, or was cut.
+    bool StartsAnew(const struct stat& status);
+  };
   struct Entry {
     uint64_t start_ticks = 0;
-    uint64_t inode = 0;
-    uint64_t read_bytes = 0;  // of the file
-    PerfMap map;
+    Names text;
+    Names dump;
     size_t bytes = 0;  // as counted in bytes_
     bool looked_in_window = false;
     uint64_t last_used = 0;
   };
 
-  void Update(const Process& process, Entry& entry);
+  void ReadText(const Process& process, Names& names);
+  void ReadDump(const Process& process, Names& names);
   void Account(Entry& entry);
   void MakeRoom(pid_t keep);
 
@@ -62,7 +72,7 @@ class PerfMapCache {
   uint64_t evicted_ = 0;
 };
 
-// There is one that belongs to the user that the process runs as.
+// There is one, or a dump, that belongs to the user that the process runs as.
 bool HasPerfMap(const Process& process, const std::string& proc_root = "/proc");
 
 }  // namespace pilotlight::agent
