@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/strings/match.h"
 #include "absl/types/span.h"
 #include "profile/stack_trie.h"
 
@@ -17,12 +18,18 @@ struct AddressFrames {
   uint32_t unsymbolized = 0;         // of `frames`
   bool is_root = false;              // has no caller: IsRootFunction()
   bool is_switch = false;            // IsStackSwitch()
+  bool is_trampoline = false;        // IsPythonTrampoline()
 };
 
 // Goes over to the stack of g0: its callers are known only where they were joined.
 inline bool IsStackSwitch(const FrameView& frame) {
   return frame.kind == FrameKind::kGo &&
          (frame.function == "runtime.mcall" || frame.function == "runtime.morestack");
+}
+
+// What Python calls a function through with -X perf, with that function's name.
+inline bool IsPythonTrampoline(const FrameView& frame) {
+  return frame.mapping == "[jit]" && absl::StartsWith(frame.function, "py::");
 }
 
 // Where a Go stack begins: a goroutine's, a thread's, the program's. What the frame pointer of a thread's
@@ -62,6 +69,7 @@ class FrameCache {
     uint32_t unsymbolized = 0;
     bool is_root = false;
     bool is_switch = false;
+    bool is_trampoline = false;
   };
   absl::flat_hash_map<uint64_t, Entry> entries_;
   std::vector<FrameId> frames_;
@@ -86,10 +94,11 @@ AddressFrames FrameCache::Find(uint64_t address, bool is_return_address, const S
     const FrameView outermost = trie.view(frames_.back());
     entry.is_root = IsRootFunction(outermost);
     entry.is_switch = IsStackSwitch(outermost);
+    entry.is_trampoline = IsPythonTrampoline(outermost);
   }
   const Entry& entry = it->second;
   return {absl::MakeConstSpan(frames_).subspan(entry.begin, entry.size), entry.unsymbolized, entry.is_root,
-          entry.is_switch};
+          entry.is_switch, entry.is_trampoline};
 }
 
 }  // namespace pilotlight::agent

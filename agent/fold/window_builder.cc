@@ -229,6 +229,10 @@ void Folder::AppendUser(const RawStack& stack, const Process* process, FrameCach
   const bool skips_top = stack.with_top && !cache.FindFrameless(addresses[0], [&](uint64_t address) {
     return symbolizer_.IsFrameless(*process, address);
   });
+  const bool has_python = std::ranges::any_of(addresses, [this](uint64_t address) {
+    return (address & kInterpretedFrame) != 0 &&
+           capture_.interpreted[address & ~kInterpretedFrame].kind != FrameKind::kSynthetic;
+  });
   bool reaches_root = false;
   for (size_t i = addresses.size(); i-- > 0;) {
     if (i == 1 && skips_top) continue;
@@ -239,6 +243,7 @@ void Folder::AppendUser(const RawStack& stack, const Process* process, FrameCach
     // Below kernel frames the leaf is where the kernel will go on, no return address either. After a
     // trampoline the walk by frame pointers goes on with the caller of the interrupted function.
     const AddressFrames frames = cache.Find(addresses[i], /*is_return_address=*/i > 0, trie_, symbolize);
+    if (frames.is_trampoline && has_python) continue;  // the function itself is there
     // A goroutine that ran on while it was looked at leaves a stack that does not reach its root.
     if (i + 1 == addresses.size()) reaches_root = frames.is_root;
     if (frames.is_root || (frames.is_switch && !(stack.joined && reaches_root))) {

@@ -134,6 +134,11 @@ std::optional<PythonRuntime> FindPythonRuntime(const Process& process, const std
   return FindIn(process, proc_root, by_file);
 }
 
+bool MayRunPython(const Process& process) {
+  return absl::StartsWith(BaseName(process.executable), "python") ||
+         std::ranges::any_of(process.maps.mappings(), IsLibrary);
+}
+
 void PythonFinder::OnUnmappedCode(pid_t pid) {
   ProcessWatcher::OnUnmappedCode(pid);
   Look(pid);

@@ -27,6 +27,9 @@ std::optional<PythonRuntime> FindPythonRuntime(const ElfFile& elf, absl::string_
 std::optional<PythonRuntime> FindPythonRuntime(const Process& process,
                                                const std::string& proc_root = "/proc");
 
+// By the names of its files.
+bool MayRunPython(const Process& process);
+
 // Used by the source's thread alone.
 class PythonFinder : public ProcessWatcher {
  public:

@@ -7,10 +7,15 @@
 #include <utility>
 
 #include "absl/status/status.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
+#include "absl/strings/strip.h"
 #include "absl/types/span.h"
 #include "agent/symbolize/binary_opener.h"
+#include "agent/symbolize/python_finder.h"
 #include "agent/symbolize/vdso.h"
+#include "base/process_memory.h"
+#include "objfile/unwind_rule.h"
 #include "objfile/unwind_table.h"
 
 namespace pilotlight::agent {
@@ -79,7 +84,8 @@ void UnwindTableKeeper::Register(const Process& process, Known& known, bool buil
     unwind.end = mapping.end;
     const bool is_vdso = mapping.path == "[vdso]";
     if (mapping.inode == 0 && !is_vdso) {
-      unwind.table = UnwindMaps::JitCode();
+      unwind.table = TableOfMadeCode(process, mapping);
+      unwind.load_bias = mapping.start;
       continue;
     }
     const std::optional<Binary> binary = BinaryOf(process, mapping, build);
@@ -152,6 +158,31 @@ std::optional<UnwindTableKeeper::Binary> UnwindTableKeeper::BinaryOfFile(const P
   return by_file_[file] = known->second;
 }
 
+UnwindTable UnwindTableKeeper::TableOfMadeCode(const Process& process, const Mapping& mapping) {
+  // What Python calls each function through with -X perf: Python/asm_trampoline.S, of 3.12 and later. Where
+  // it has called, its frame is 16 bytes; it keeps no frame pointer.
+  constexpr absl::string_view kTrampoline = "\x48\x83\xec\x08\xff\xd1\x48\x83\xc4\x08\xc3";
+  constexpr absl::string_view kEndbr64 = "\xf3\x0f\x1e\xfa";
+  constexpr UnwindRule kInTrampoline = {.cfa = CfaRule::kStackPointer, .cfa_offset = 16, .ra_offset = -8};
+  constexpr uint64_t kMaxBytes = 16 << 20;
+  if (!MayRunPython(process)) return UnwindMaps::JitCode();
+  const absl::StatusOr<std::string> start =
+      ReadProcessMemory(process.pid, mapping.start, kEndbr64.size() + kTrampoline.size(), options_.proc_root);
+  if (!start.ok() || !absl::StartsWith(absl::StripPrefix(*start, kEndbr64), kTrampoline)) {
+    return UnwindMaps::JitCode();
+  }
+  if (!trampolines_.has_value()) {
+    const absl::StatusOr<UnwindTable> table = maps_->AddTable([&](RowSink sink) {
+      sink(0, kInTrampoline);
+      sink(kMaxBytes - 1, kInTrampoline);
+      return absl::OkStatus();
+    });
+    if (!table.ok()) return UnwindMaps::NoTable();
+    trampolines_ = *table;
+  }
+  return *trampolines_;
+}
+
 UnwindTableKeeper::Binary UnwindTableKeeper::Build(const ElfFile& elf) {
   Binary binary;
   for (const ElfSegment& segment : elf.segments()) {
@@ -214,6 +245,7 @@ void UnwindTableKeeper::MakeRoom() {
   by_file_.clear();
   by_build_id_.clear();
   vdso_.reset();
+  trampolines_.reset();
   stats_.tables = 0;
   ++stats_.resets;
 }

@@ -72,6 +72,8 @@ class UnwindTableKeeper : public ProcessWatcher {
   std::optional<Binary> BinaryOf(const Process& process, const Mapping& mapping, bool build);
   std::optional<Binary> BinaryOfFile(const Process& process, const Mapping& mapping, bool build);
   std::optional<Binary> BinaryOfVdso();
+  // Of memory without a file.
+  UnwindTable TableOfMadeCode(const Process& process, const Mapping& mapping);
   Binary Build(const ElfFile& elf);
   void MakeRoom();
 
@@ -83,6 +85,7 @@ class UnwindTableKeeper : public ProcessWatcher {
   absl::flat_hash_map<FileIdentity, Binary> by_file_;
   absl::flat_hash_map<std::string, Binary> by_build_id_;
   std::optional<Binary> vdso_;
+  std::optional<UnwindTable> trampolines_;  // of Python
   uint64_t windows_since_clear_ = 0;
   bool is_full_ = false;
   UnwindStats stats_;

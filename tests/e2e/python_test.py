@@ -1,4 +1,5 @@
-"""Python's functions: those of a program with known calls, in the right order and at the right lines, none of them wrong.
+"""Python's functions: those of a program with known calls, in the right order and at the right lines, none of them wrong;
+also with -X perf, by which Python calls each function through code of its own.
 
 Takes Debian's interpreter, and what pyenv has besides.
 """
@@ -15,6 +16,8 @@ SUPPORTED = {"3.11", "3.12", "3.13"}
 LOAD = os.path.join(os.environ["PILOTLIGHT_SOURCE"], "tests", "workloads", "python_calls.py")
 FILE = os.path.basename(LOAD)
 LEAST_SHARE = 0.98  # a thread that begins has none yet
+# -X perf makes code for each function; where it takes more memory, one sample finds that unmapped.
+MOST_BROKEN = {"perf": 0.05}
 
 MAIN = ("<module>", "main")
 CHAINS = {
@@ -30,15 +33,21 @@ CHAINS = {
     (*MAIN, "churn", "made_0", "burn"),
     (*MAIN, "churn", "made_1", "burn"),
     (*MAIN, "churn", "[python]", "burn"),
+    (*MAIN, "churn", "<module>"),
     ("in_thread", "burn"),
 }
+# One is left within milliseconds, some are of code that comes and goes.
+ALWAYS_SEEN = {chain for chain in CHAINS if "churn" not in chain and chain != (*MAIN, "Shop.__init__", "burn")}
 PREFIXES = {chain[:length] for chain in CHAINS for length in range(len(chain) + 1)}
 
 
 def interpreters():
     root = os.environ.get("PYENV_ROOT", os.path.expanduser("~/.pyenv"))
     found = ["/usr/bin/python3", *sorted(glob.glob(f"{root}/versions/3.1[0-9].*/bin/python3"))]
-    return {os.path.realpath(path): version_of(path) for path in found}
+    by_version = {}
+    for path in found:
+        by_version.setdefault(version_of(path), path)
+    return by_version
 
 
 def version_of(python):
@@ -49,7 +58,7 @@ def version_of(python):
 def record(pid, seconds):
     """(frames as {name, file, line}, the outermost first; samples)"""
     profile = json.loads(subprocess.run(
-        [programs.PILOTLIGHT, "record", "-o", "speedscope", "--source", "ebpf", "--for", seconds, "--pid", str(pid)],
+        [programs.PILOTLIGHT, "record", "-o", "speedscope", "--source", "ebpf", "--hz", "997", "--for", seconds, "--pid", str(pid)],
         check=True, capture_output=True, text=True).stdout)
     frames = profile["shared"]["frames"]
     for part in profile["profiles"]:
@@ -70,11 +79,14 @@ def own_frames(stack):
 
 def check(python, version, lines, *options):
     with programs.Workload(python, *options, LOAD) as load:
-        stacks = list(record(load.pid, "3s"))
+        stacks = list(record(load.pid, "1s"))
     everything = sum(weight for _, weight in stacks)
-    with_functions = 0
+    with_functions = broken = 0
     seen, wrong = set(), {}
     for stack, weight in stacks:
+        if stack[0]["name"] == "[broken]":
+            broken += weight
+            continue
         own = list(own_frames(stack))
         chain = tuple(name for name, _ in own)
         at_right_lines = all(
@@ -84,15 +96,20 @@ def check(python, version, lines, *options):
             wrong[str(own)] = wrong.get(str(own), 0) + weight
         with_functions += weight if chain else 0
         seen.add(chain)
+        twice = [frame["name"] for frame in stack if frame["name"].startswith("py::")]
+        if twice:
+            wrong[twice[0]] = wrong.get(twice[0], 0) + weight
         if stack[0]["name"].startswith("["):
             wrong[stack[0]["name"]] = wrong.get(stack[0]["name"], 0) + weight
     print(f"{version} {' '.join(options)}: {len(CHAINS & seen)} of {len(CHAINS)} chains, {with_functions / everything:.1%} with functions, "
-          f"{sum(wrong.values()) / everything:.2%} wrong", flush=True)
+          f"{sum(wrong.values()) / everything:.2%} wrong, {broken / everything:.2%} broken", flush=True)
     for text, weight in sorted(wrong.items(), key=lambda item: -item[1])[:5]:
         print(f"  {weight / everything:.2%} {text}")
-    for chain in CHAINS - seen - {(*MAIN, "Shop.__init__", "burn")}:
+    for chain in ALWAYS_SEEN - seen:
         print("  not seen:", chain)
-    return not wrong and with_functions >= LEAST_SHARE * everything and len(CHAINS & seen) >= len(CHAINS) - 1
+    most_broken = max([MOST_BROKEN.get(option, 0) for option in options], default=0)
+    return (not wrong and broken <= most_broken * everything and ALWAYS_SEEN <= seen
+            and with_functions >= LEAST_SHARE * (everything - broken))
 
 
 def says_unsupported(python, version):
@@ -107,9 +124,11 @@ def main():
     with open(LOAD, encoding="utf-8") as file:
         lines = file.read().splitlines()
     ok = True
-    for python, version in interpreters().items():
+    for version, python in interpreters().items():
         if version in SUPPORTED:
             ok &= check(python, version, lines)
+            if version != "3.11":
+                ok &= check(python, version, lines, "-X", "perf")
         else:
             ok &= says_unsupported(python, version)
     sys.exit(0 if ok else 1)
