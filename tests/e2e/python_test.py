@@ -55,10 +55,10 @@ def version_of(python):
         [python, "-c", "import sys; print('%d.%d' % sys.version_info[:2])"], check=True, capture_output=True, text=True).stdout.strip()
 
 
-def record(pid, seconds):
+def record(pid, seconds, *options):
     """(frames as {name, file, line}, the outermost first; samples)"""
     profile = json.loads(subprocess.run(
-        [programs.PILOTLIGHT, "record", "-o", "speedscope", "--source", "ebpf", "--hz", "997", "--for", seconds, "--pid", str(pid)],
+        [programs.PILOTLIGHT, "record", "-o", "speedscope", "--source", "ebpf", "--hz", "997", "--for", seconds, "--pid", str(pid), *options],
         check=True, capture_output=True, text=True).stdout)
     frames = profile["shared"]["frames"]
     for part in profile["profiles"]:
@@ -112,6 +112,17 @@ def check(python, version, lines, *options):
             and with_functions >= LEAST_SHARE * (everything - broken))
 
 
+def check_waits(python, version):
+    """Off-CPU stacks are walked from where the thread waits, without the lock of the interpreter."""
+    program = "import os, time\ndef nap():\n  time.sleep(0.01)\nprint(f'ready pid={os.getpid()}', flush=True)\nwhile True: nap()"
+    with programs.Workload(python, "-c", program) as load:
+        stacks = list(record(load.pid, "1s", "--type", "off_cpu"))
+    everything = sum(weight for _, weight in stacks)
+    napping = sum(weight for stack, weight in stacks if [name for name, _ in own_frames(stack)] == ["<module>", "nap"])
+    print(f"{version} waits: {napping / max(1, everything):.1%} in nap()")
+    return everything > 0 and napping == everything
+
+
 def says_unsupported(python, version):
     with programs.Workload(python, LOAD) as load:
         stacks = list(record(load.pid, "1s"))
@@ -126,7 +137,7 @@ def main():
     ok = True
     for version, python in interpreters().items():
         if version in SUPPORTED:
-            ok &= check(python, version, lines)
+            ok &= check(python, version, lines) and check_waits(python, version)
             if version != "3.11":
                 ok &= check(python, version, lines, "-X", "perf")
         else:

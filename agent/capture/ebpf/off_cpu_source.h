@@ -17,6 +17,10 @@ class OffCpuSource : public CaptureSource {
   }
   void OnGoProgram(pid_t pid, const GoProgram& program) override { ebpf_.OnGoProgram(pid, program); }
   void ForgetGoPrograms() override { ebpf_.ForgetGoPrograms(); }
+  void OnPythonProgram(pid_t pid, const PythonRuntime& runtime) override {
+    ebpf_.OnPythonProgram(pid, runtime);
+  }
+  void ForgetPythonPrograms() override { ebpf_.ForgetPythonPrograms(); }
   UnwindMaps* unwind_maps() override { return ebpf_.unwind_maps(); }
 
  private:
