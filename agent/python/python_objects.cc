@@ -10,6 +10,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_replace.h"
 #include "absl/strings/strip.h"
+#include "exporters/utf8.h"
 
 namespace pilotlight::agent {
 namespace {
@@ -50,26 +51,6 @@ class TableReader {
   const absl::string_view table_;
   size_t at_ = 0;
 };
-
-void AppendUtf8(uint32_t c, std::string& text) {
-  const auto put = [&text](uint32_t byte) { text.push_back(static_cast<char>(byte)); };
-  if (c > 0x10ffff || (c >= 0xd800 && c < 0xe000)) c = 0xfffd;
-  if (c < 0x80) {
-    put(c);
-  } else if (c < 0x800) {
-    put(0xc0 | c >> 6);
-    put(0x80 | (c & 0x3f));
-  } else if (c < 0x10000) {
-    put(0xe0 | c >> 12);
-    put(0x80 | (c >> 6 & 0x3f));
-    put(0x80 | (c & 0x3f));
-  } else {
-    put(0xf0 | c >> 18);
-    put(0x80 | (c >> 12 & 0x3f));
-    put(0x80 | (c >> 6 & 0x3f));
-    put(0x80 | (c & 0x3f));
-  }
-}
 
 // "json/decoder.py" of "/usr/lib/python3.11/json/decoder.py"; empty for what is no library's.
 absl::string_view PathInLibrary(absl::string_view file) {
@@ -154,7 +135,8 @@ std::string DecodePythonText(absl::string_view bytes, int bytes_of_character) {
   for (size_t at = 0; at + size <= bytes.size(); at += size) {
     uint32_t c = 0;
     std::memcpy(&c, bytes.data() + at, size);
-    AppendUtf8(c, text);
+    const bool is_character = c <= 0x10ffff && (c < 0xd800 || c >= 0xe000);
+    AppendUtf8(is_character ? c : kReplacementCharacter, text);
   }
   return text;
 }

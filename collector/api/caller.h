@@ -28,7 +28,8 @@ using TenantOf = std::function<absl::StatusOr<std::string>(const HttpRequest& re
 CallHeaders HeadersOf(const grpc::ServerContextBase& call);
 CallHeaders HeadersOf(const HttpRequest& request);
 
-// Answers for the caller, once it is known. `method` may stand for all of its service that need the same role.
+// Answers for the caller, once it is known. `method` may stand for all of its service that need the same
+// role.
 grpc::Status AnswerCall(const AdmitCall& admit, const grpc::ServerContext& call, absl::string_view method,
                         absl::FunctionRef<absl::Status(const Caller& caller)> answer);
 

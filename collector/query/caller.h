@@ -3,8 +3,8 @@
 
 #include <string>
 
-#include "collector/store/read_limits.h"
 #include "base/tenant_name.h"
+#include "collector/store/read_limits.h"
 
 namespace pilotlight::collector {
 
