@@ -10,6 +10,9 @@
 #define CHUNK_BYTES 256
 #define CHUNK_WORDS (CHUNK_BYTES / 8)
 
+/* As many as the kernel's own walk takes by default. The verifier looks at each on its own. */
+#define MAX_CHAIN_FRAMES 127
+
 /* Adds the frames from `fp` on to the stack of this `cpu_number`. Returns the `fp` of a frame at
  * which a Go program changed to g0, where it ends; else 0. Global, so that the verifier looks at it once and
  * by itself.
@@ -28,19 +31,19 @@ __noinline __u64 walk_frames(__u64 fp, __u32 cpu_number) {
   __u64 chunk_start = 0;
   __u64 chunk_bytes = 0;
   __u64 in_switch = 0;
-  __u32 end = PL_END_UNREADABLE;
-  for (__u32 i = 0; i < PL_MAX_USER_FRAMES; i++) {
+  __u32 end = PL_END_TRUNCATED;
+  for (__u32 i = 0; i < MAX_CHAIN_FRAMES; i++) {
     /* Or the compiler would keep a pointer to the next frame, whose bounds the verifier does not see. */
     asm volatile("" : "+r"(count));
-    if (count >= PL_MAX_USER_FRAMES) {
-      end = PL_END_TRUNCATED;
-      break;
-    }
+    if (count >= PL_MAX_USER_FRAMES) break;
     if (fp == 0) {
       end = PL_END_OUTERMOST;
       break;
     }
-    if (fp % sizeof(__u64) != 0) break;
+    if (fp % sizeof(__u64) != 0) {
+      end = PL_END_UNREADABLE;
+      break;
+    }
     __u64 offset = fp - chunk_start;
     if (chunk_bytes < FRAME_BYTES || offset > chunk_bytes - FRAME_BYTES) {
       chunk_start = fp;
@@ -49,7 +52,10 @@ __noinline __u64 walk_frames(__u64 fp, __u32 cpu_number) {
       if (bpf_probe_read_user(chunk, CHUNK_BYTES, (const void*)fp) != 0) {
         /* Near the end of the stack's memory. */
         chunk_bytes = FRAME_BYTES;
-        if (bpf_probe_read_user(chunk, FRAME_BYTES, (const void*)fp) != 0) break;
+        if (bpf_probe_read_user(chunk, FRAME_BYTES, (const void*)fp) != 0) {
+          end = PL_END_UNREADABLE;
+          break;
+        }
       }
     }
     const __u32 word = (offset / sizeof(__u64)) & (CHUNK_WORDS - 1);
@@ -68,7 +74,10 @@ __noinline __u64 walk_frames(__u64 fp, __u32 cpu_number) {
       end = PL_END_GO_SWITCH;
       break;
     }
-    if (chunk[word] == fp) break;
+    if (chunk[word] == fp) {
+      end = PL_END_UNREADABLE;
+      break;
+    }
     fp = chunk[word];
   }
   cpu->walk.n_user = count;
