@@ -86,7 +86,7 @@ def run_tasks(loop):
 def churn(number):
     """New code of another name takes the place of the code before."""
     scope = {"burn": burn}
-    exec(f"def made_{number}():\n    return burn(300)", scope)
+    exec(f"def made_{number}():\n    return burn(300)", scope)  # <module>
     return scope[f"made_{number}"]()  # made_0 made_1
 
 
