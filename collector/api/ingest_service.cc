@@ -194,7 +194,8 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
     IngestStream::Outcome outcome;
     outcome.status = StillAdmitted();
     if (outcome.status.ok()) outcome = ReceiveRequest();
-    wait_ = std::min(std::max(wait, outcome.wait), kLongestWait);
+    // That of a tenant is for all its streams: were it cut off, many of them would bring more than it may.
+    wait_ = std::max(std::min(wait, kLongestWait), outcome.wait);
     request_.Clear();
     if (!knows_agent && !stream_.agent().empty()) {
       const MutexLock lock(mutex_);

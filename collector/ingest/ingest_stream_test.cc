@@ -87,6 +87,27 @@ TEST_F(IngestStreamTest, AcknowledgesAStoredWindow) {
   EXPECT_EQ(Metric("pilotlight_ingest_samples_total"), 3);
 }
 
+TEST_F(IngestStreamTest, ATenantHasAStoreAndABudgetOfItsOwn) {
+  limits_.max_tenant_bytes_per_second = 1;
+  IngestContext context(stores_, limits_, clock_, metrics_);
+  const auto wait_of = [&](const std::string& tenant) {
+    IngestStream stream(context, tenant);
+    WindowEncoder encoder;
+    Send(stream, Hello());
+    const auto outcome = Send(stream, Encoded(MakeWindow(1), encoder));
+    EXPECT_TRUE(outcome.response->has_acknowledgement()) << outcome.status;
+    return outcome.wait;
+  };
+  const absl::Duration first = wait_of("a");
+  EXPECT_GT(first, absl::ZeroDuration());
+  EXPECT_GT(wait_of("a"), first);  // of another stream, whose window is a duplicate
+  EXPECT_EQ(wait_of("anonymous"), absl::ZeroDuration());
+  EXPECT_EQ(Metric("pilotlight_ingest_windows_total", "duplicate"), 1);
+  EXPECT_EQ(Metric("pilotlight_tenant_limited_total", "a"), 2);
+  EXPECT_EQ(static_cast<MemoryStore*>(stores_.Find("a"))->series_count(), 1);
+  EXPECT_EQ(store_.series_count(), 1);
+}
+
 TEST_F(IngestStreamTest, AcknowledgesAWindowSentAgainWithoutCountingItAgain) {
   IngestContext context(stores_, limits_, clock_, metrics_);
   {
