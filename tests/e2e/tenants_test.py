@@ -88,12 +88,13 @@ class TenantsTest(unittest.TestCase):
         return json.loads(text).get("values", [])
 
     def metrics(self, name, **labels):
-        return metric(self.ask("/metrics", token="operator" if os.path.exists(self.token_file) else None)[1], name, **labels)
+        token = "operator" if os.path.exists(self.token_file) else None
+        return metric(self.ask("/metrics", token=token)[1], name, **labels)
 
     def cli(self, *command, token=None, **environment):
         flags = [f"--token-file={self.path(token)}"] if token else []
-        return subprocess.run([program("pilotlight"), *command, f"--collector={self.collector.grpc}", "--timeout=10s", *flags],
-                              capture_output=True, text=True, check=False, env=os.environ | environment)
+        return subprocess.run([program("pilotlight"), *command, f"--collector={self.collector.grpc}", "--timeout=10s",
+                               *flags], capture_output=True, text=True, check=False, env=os.environ | environment)
 
     def test_each_api_answers_with_the_tokens_tenant_alone(self):
         self.make_tokens()
@@ -257,8 +258,8 @@ class TenantsTest(unittest.TestCase):
         table = next(name for name in os.listdir(tenant) if name.endswith(".sst"))
         with open(os.path.join(tenant, table), "r+b") as file:
             file.truncate(10)
-        checked = subprocess.run([program("pilotlight-collector"), "check", f"--storage.path={snapshot}"], capture_output=True,
-                                 text=True, check=False)
+        checked = subprocess.run([program("pilotlight-collector"), "check", f"--storage.path={snapshot}"],
+                                 capture_output=True, text=True, check=False)
         self.assertEqual(checked.returncode, 3, checked.stdout + checked.stderr)
         self.assertIn("Tenant a:", checked.stdout)
 
