@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "absl/strings/match.h"
+#include "absl/strings/str_cat.h"
 #include "base/gzip.h"
 #include "base/unique_fd.h"
 
@@ -200,7 +201,7 @@ TEST(HttpServerTest, TakesAFormApart) {
   HttpServer server({.listen_address = "127.0.0.1:0", .max_body_bytes = 1000});
   server.Post("/", [](const HttpRequest& request) {
     HttpResponse response;
-    for (const auto& [name, part] : request.parts) response.body += name + "=" + part + ";";
+    for (const auto& [name, part] : request.parts) absl::StrAppend(&response.body, name, "=", part, ";");
     return response;
   });
   ASSERT_TRUE(server.Start().ok());

@@ -18,7 +18,6 @@
 namespace pilotlight::collector {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
