@@ -82,6 +82,10 @@ class Folder {
   Series& SeriesOf(Labels labels, const ProfileType& type, int64_t period);
   void AddStack(const RawStack& stack, const Process* process, FrameCache& user_frames, Series& series);
   void AppendUser(const RawStack& stack, const Process* process, FrameCache& cache);
+  // A word that a walk by frame pointers took for an address may have any bits.
+  bool IsInterpreted(uint64_t address) const {
+    return (address & kInterpretedFrame) != 0 && (address & ~kInterpretedFrame) < capture_.interpreted.size();
+  }
   void AppendInterpreted(size_t number);
   void AppendKernel(const std::vector<uint64_t>& addresses);
   bool StartsSignalTrampoline(const Process& process, uint64_t address);
@@ -230,13 +234,13 @@ void Folder::AppendUser(const RawStack& stack, const Process* process, FrameCach
     return symbolizer_.IsFrameless(*process, address);
   });
   const bool has_python = std::ranges::any_of(addresses, [this](uint64_t address) {
-    return (address & kInterpretedFrame) != 0 &&
+    return IsInterpreted(address) &&
            capture_.interpreted[address & ~kInterpretedFrame].kind != FrameKind::kSynthetic;
   });
   bool reaches_root = false;
   for (size_t i = addresses.size(); i-- > 0;) {
     if (i == 1 && skips_top) continue;
-    if ((addresses[i] & kInterpretedFrame) != 0) {
+    if (IsInterpreted(addresses[i])) {
       AppendInterpreted(addresses[i] & ~kInterpretedFrame);
       continue;
     }

@@ -334,6 +334,18 @@ TEST_F(WindowBuilderTest, PutsFramesOfAnInterpreterBetweenThoseOfItsCode) {
   EXPECT_GE(folded.window.series.at(0).loss.unsymbolized_frames, 2u);
 }
 
+TEST_F(WindowBuilderTest, WhatIsNoAddressIsNoFrameOfAnInterpreterEither) {
+  StartProcess(10);
+  for (const uint64_t word : {UINT64_MAX, uint64_t{1} << 63, kInterpretedFrame | 1}) {
+    capture_.processes = {{.pid = 10, .stacks = {{.user = {0x1010, word}, .count = 2}}}};
+    for (const size_t interpreted : {0U, 1U}) {
+      capture_.interpreted.assign(interpreted, {.function = "main.py:handler", .symbolized = true});
+      if (word == uint64_t{1} << 63 && interpreted == 1) continue;  // it is one
+      EXPECT_EQ(Build().window.series.at(0).loss.unsymbolized_frames, 2u) << word;
+    }
+  }
+}
+
 TEST_F(WindowBuilderTest, SharesLostSamplesOutBySize) {
   StartProcess(10);
   StartProcess(11, "/usr/bin/other");

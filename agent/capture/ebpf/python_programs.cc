@@ -2,6 +2,8 @@
 
 #include <bpf/libbpf.h>
 
+#include <algorithm>
+
 #include "absl/status/status.h"
 #include "absl/strings/str_cat.h"
 #include "agent/capture/bpf/abi.h"
@@ -14,6 +16,7 @@ namespace {
 constexpr int kRetriesOfWindow = 32;
 // Of the functions of all processes; beyond it they are read again.
 constexpr size_t kMaxFunctionBytes = size_t{16} << 20;
+constexpr uint64_t kNoAddress = uint64_t{1} << 62;  // where nothing can be mapped
 constexpr absl::string_view kPythonMapping = "[python]";
 
 }  // namespace
@@ -81,9 +84,15 @@ void PythonPrograms::Retry() {
 
 absl::Span<const uint64_t> PythonPrograms::Name(pid_t pid, absl::Span<const uint64_t> words, uint8_t flags) {
   const auto found = programs_.find(pid);
-  if (found == programs_.end()) return words;
-  Program& program = found->second;
   stack_.clear();
+  if (found == programs_.end()) {
+    const auto is_marked = [](uint64_t word) { return (word & kInterpretedFrame) != 0; };
+    if (std::ranges::none_of(words, is_marked)) return words;
+    // No address, but what a walk took for one.
+    for (const uint64_t word : words) stack_.push_back(is_marked(word) ? kNoAddress : word);
+    return stack_;
+  }
+  Program& program = found->second;
   for (size_t i = 0; i < words.size(); ++i) {
     if ((words[i] & PL_PYTHON_FRAME) == 0) {
       stack_.push_back(words[i]);
