@@ -8,8 +8,8 @@
 #include "base/file.h"
 #include "base/status_macros.h"
 #include "base/yaml_fields.h"
-#include "exporters/label_name.h"
 #include "collector/store/matcher.h"
+#include "exporters/label_name.h"
 #include "profile/filter.h"
 
 namespace pilotlight::collector {
