@@ -195,8 +195,10 @@ void Agent::Run(const StopSignal& stop) {
   }
   uplink_->Start();
   if (unwind_tables_ != nullptr) {
-    unwind_tables_->AddProcesses(ListProcesses());
-    python_finder_->AddProcesses(ListProcesses());
+    VisitProcesses(ListProcesses(), [this](const Process& process) {
+      unwind_tables_->AddProcess(process);
+      python_finder_->AddProcess(process);
+    });
   }
   CaptureLoop loop(schedule, std::move(parts));
   ready_ = true;

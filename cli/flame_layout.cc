@@ -6,11 +6,6 @@
 #include "re2/re2.h"
 
 namespace pilotlight::cli {
-namespace {
-
-constexpr char kOther[] = "other";  // BuildFlameGraph()
-
-}  // namespace
 
 FlameLayout::FlameLayout(const FlameGraph& graph)
     : graph_(graph), children_(graph.nodes.size()), depths_(graph.nodes.size()), marked_(graph.nodes.size()) {
@@ -21,12 +16,8 @@ FlameLayout::FlameLayout(const FlameGraph& graph)
   }
   for (std::vector<uint32_t>& children : children_) {
     std::ranges::stable_sort(children, [&graph](uint32_t a, uint32_t b) {
-      const FlameGraph::Node& left = graph.nodes[a];
-      const FlameGraph::Node& right = graph.nodes[b];
-      const bool left_is_other = graph.names[left.name] == kOther;
-      const bool right_is_other = graph.names[right.name] == kOther;
-      if (left_is_other != right_is_other) return right_is_other;
-      return left.total.value > right.total.value;
+      if (graph.IsOther(a) != graph.IsOther(b)) return graph.IsOther(b);
+      return graph.nodes[a].total.value > graph.nodes[b].total.value;
     });
   }
 }

@@ -196,9 +196,8 @@ class Screen {
     const Sample& whole = graph_.nodes[0].total;
     if (whole.value <= 0) return "0%";
     const Interval sure = WilsonInterval(std::min(part.count, whole.count), whole.count);
-    return absl::StrCat(FormatValue(part.value, type_.sample_unit), " ",
-                        FormatPercent(static_cast<double>(part.value) / static_cast<double>(whole.value)),
-                        " (95% sure: ", FormatPercent(sure.lower), " to ", FormatPercent(sure.upper), ")");
+    const double share = static_cast<double>(part.value) / static_cast<double>(whole.value);
+    return absl::StrCat(FormatValue(part.value, type_.sample_unit), " ", FormatShare(share, sure));
   }
 
   std::string SelectedText() const {

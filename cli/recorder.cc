@@ -132,8 +132,10 @@ class CaptureThread {
  private:
   void Run() {
     const std::vector<pid_t> running = options_.pids.empty() ? agent::ListProcesses() : options_.pids;
-    unwind_tables_.AddProcesses(running);
-    python_.AddProcesses(running);
+    agent::VisitProcesses(running, [this](const agent::Process& process) {
+      unwind_tables_.AddProcess(process);
+      python_.AddProcess(process);
+    });
     const Stopwatch stopwatch;
     absl::Status status;
     while (status.ok() && !stop_.stopped()) {

@@ -82,7 +82,7 @@ std::vector<Node> Prune(const std::vector<Node>& full, size_t max_nodes) {
       continue;
     }
     const auto [other, is_new] = other_of.try_emplace(node.parent, others.size());
-    if (is_new) others.push_back({.parent = node.parent, .name = "other"});
+    if (is_new) others.push_back({.parent = node.parent, .name = kOtherName});
     Add(node.total, others[other->second].self);
     Add(node.total, others[other->second].total);
   }

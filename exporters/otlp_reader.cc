@@ -241,7 +241,7 @@ class RequestReader {
       return Add(sample, heading, plan, converter);
     };
     RETURN_IF_ERROR(VisitEach(bytes, pb::Profile::kSamplesFieldNumber, add));
-    return AddUpParts(std::move(converter.Finish()[0]));
+    return std::move(AddUpParts(converter.Finish())[0]);
   }
 
   template <typename Sample>

@@ -17,6 +17,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "exporters/labelled_profile.h"
 #include "profile/profile.h"
 
 namespace perftools::profiles {
@@ -48,24 +49,10 @@ struct PprofLimits {
 // InvalidArgument says what is wrong with the bytes, OutOfRange which limit they exceed.
 absl::StatusOr<std::vector<Profile>> ReadPprof(absl::string_view bytes, const PprofLimits& limits = {});
 
-struct LabelledSamples {
-  Labels labels;
-  std::vector<Sample> samples;
-  LossCounters loss;
-};
-struct LabelledProfile {
-  Profile profile;                     // but for samples and loss
-  std::vector<LabelledSamples> parts;  // by different labels
-};
 // The same with the labels of samples whose values are texts, by ToLabelName(). Those that name one request
 // (profile_id, span_id, trace_id) are left out.
 absl::StatusOr<std::vector<LabelledProfile>> ReadLabelledPprof(absl::string_view bytes,
                                                                const PprofLimits& limits = {});
-
-ProfileTotals Totals(const LabelledProfile& labelled);
-// Its parts added up, and the other way round: as one part without labels, or none when it has no samples.
-Profile AddUpParts(LabelledProfile labelled);
-LabelledProfile WithoutLabels(Profile profile);
 
 // One gzipped file with the columns of the table above; the profile's labels become comments, "name=value".
 // Equal profiles give equal bytes.

@@ -27,7 +27,7 @@ absl::StatusOr<uint32_t> LabelSets::SetOf(const perftools::profiles::Sample& sam
   if (key_.empty()) return 0;
   if (const auto found = known_.find(key_); found != known_.end()) return found->second;
   if (known_.size() == limits_.max_label_sets || key_.size() > limits_.max_labels) {
-    return NumberOf({{"overflow", "true"}});
+    return NumberOf({{std::string(kOverflowLabel), "true"}});
   }
   ASSIGN_OR_RETURN(Labels labels, Resolve(key_));
   const uint32_t set = NumberOf(std::move(labels));
@@ -48,8 +48,8 @@ absl::StatusOr<Labels> LabelSets::Resolve(const Key& key) const {
     if (name < 0 || name >= size || value < 0 || value >= size) {
       return absl::InvalidArgumentError("not a pprof profile: a label is of a string that is not there");
     }
-    std::string label =
-        ToLabelName(tables_.strings[static_cast<size_t>(name)].substr(0, limits_.max_label_name_bytes));
+    std::string label = ToLabelName(tables_.strings[static_cast<size_t>(name)]);
+    label.resize(std::min(label.size(), limits_.max_label_name_bytes));
     std::string text =
         ToValidUtf8(tables_.strings[static_cast<size_t>(value)], limits_.max_label_value_bytes);
     if (label.empty() || text.empty()) continue;

@@ -124,6 +124,11 @@ TEST(PprofLabelsTest, LongOnesAreCut) {
   limits.max_label_name_bytes = 3;
   limits.max_label_value_bytes = 6;
   EXPECT_THAT(profile.Counts(limits), ElementsAre(Pair(Labels{{"que", "SELECT"}}, 1)));
+
+  // With the character that a label needs in front of a digit.
+  Builder digits;
+  digits.Add(1, {{"123", "a"}});
+  EXPECT_THAT(digits.Counts(limits), ElementsAre(Pair(Labels{{"_12", "a"}}, 1)));
 }
 
 TEST(PprofLabelsTest, AStringThatIsNotThereIsRefused) {

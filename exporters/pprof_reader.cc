@@ -66,40 +66,6 @@ absl::StatusOr<std::vector<LabelledProfile>> Read(absl::string_view bytes, const
 
 }  // namespace
 
-ProfileTotals Totals(const LabelledProfile& labelled) {
-  ProfileTotals totals;
-  for (const LabelledSamples& part : labelled.parts) {
-    const ProfileTotals of_part = Totals(part.samples);
-    totals.count += of_part.count;
-    totals.value += of_part.value;
-  }
-  return totals;
-}
-
-Profile AddUpParts(LabelledProfile labelled) {
-  Profile& whole = labelled.profile;
-  for (LabelledSamples& part : labelled.parts) {
-    whole.loss += part.loss;
-    if (whole.samples.empty()) {
-      whole.samples = std::move(part.samples);
-    } else {
-      whole.samples.insert(whole.samples.end(), part.samples.begin(), part.samples.end());
-    }
-  }
-  if (labelled.parts.size() > 1) MergeSamples(whole.samples);
-  return std::move(whole);
-}
-
-LabelledProfile WithoutLabels(Profile profile) {
-  LabelledProfile labelled;
-  LabelledSamples part;
-  part.samples = std::exchange(profile.samples, {});
-  part.loss = std::exchange(profile.loss, {});
-  if (!part.samples.empty()) labelled.parts.push_back(std::move(part));
-  labelled.profile = std::move(profile);
-  return labelled;
-}
-
 absl::StatusOr<std::vector<LabelledProfile>> ReadLabelledPprof(absl::string_view bytes,
                                                                const PprofLimits& limits) {
   return Read(bytes, limits, /*with_labels=*/true);
@@ -107,10 +73,7 @@ absl::StatusOr<std::vector<LabelledProfile>> ReadLabelledPprof(absl::string_view
 
 absl::StatusOr<std::vector<Profile>> ReadPprof(absl::string_view bytes, const PprofLimits& limits) {
   ASSIGN_OR_RETURN(std::vector<LabelledProfile> made, Read(bytes, limits, /*with_labels=*/false));
-  std::vector<Profile> profiles;
-  profiles.reserve(made.size());
-  for (LabelledProfile& one : made) profiles.push_back(AddUpParts(std::move(one)));
-  return profiles;
+  return AddUpParts(std::move(made));
 }
 
 }  // namespace pilotlight

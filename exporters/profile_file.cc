@@ -39,32 +39,21 @@ absl::StatusOr<std::string> ReadStandardInput() {
   return bytes;
 }
 
-absl::StatusOr<std::vector<LabelledProfile>> WithoutLabels(absl::StatusOr<std::vector<Profile>> profiles) {
-  RETURN_IF_ERROR(profiles.status());
-  std::vector<LabelledProfile> labelled;
-  labelled.reserve(profiles->size());
-  for (Profile& profile : *profiles) labelled.push_back(pilotlight::WithoutLabels(std::move(profile)));
-  return labelled;
+absl::StatusOr<std::vector<LabelledProfile>> ReadPerfScriptFile(absl::string_view text) {
+  ASSIGN_OR_RETURN(std::vector<Profile> profiles, ReadPerfScript(text));
+  return WithoutLabels(std::move(profiles));
 }
 
 absl::StatusOr<std::vector<LabelledProfile>> ReadFoldedFile(absl::string_view text) {
   ASSIGN_OR_RETURN(Profile profile, ReadFolded(text));
-  std::vector<LabelledProfile> profiles;
-  profiles.push_back(pilotlight::WithoutLabels(std::move(profile)));
-  return profiles;
-}
-
-absl::StatusOr<std::vector<Profile>> AddUp(absl::StatusOr<std::vector<LabelledProfile>> labelled) {
-  RETURN_IF_ERROR(labelled.status());
   std::vector<Profile> profiles;
-  profiles.reserve(labelled->size());
-  for (LabelledProfile& one : *labelled) profiles.push_back(AddUpParts(std::move(one)));
-  return profiles;
+  profiles.push_back(std::move(profile));
+  return WithoutLabels(std::move(profiles));
 }
 
 absl::StatusOr<std::vector<LabelledProfile>> DetectAndRead(absl::string_view bytes) {
   if (bytes.empty() || !IsText(bytes)) return ReadLabelledPprof(bytes);
-  if (LooksLikePerfScript(bytes)) return WithoutLabels(ReadPerfScript(bytes));
+  if (LooksLikePerfScript(bytes)) return ReadPerfScriptFile(bytes);
   absl::StatusOr<std::vector<LabelledProfile>> folded = ReadFoldedFile(bytes);
   if (folded.ok()) return folded;
   // pprof's reader recognises pages and text forms that are fetched by mistake.
@@ -91,7 +80,7 @@ absl::StatusOr<std::vector<LabelledProfile>> ParseLabelledProfileFile(absl::stri
     case ProfileFileFormat::kFolded:
       return ReadFoldedFile(bytes);
     case ProfileFileFormat::kPerfScript:
-      return WithoutLabels(ReadPerfScript(bytes));
+      return ReadPerfScriptFile(bytes);
   }
   return DetectAndRead(bytes);
 }
@@ -110,11 +99,13 @@ absl::StatusOr<std::vector<LabelledProfile>> ReadLabelledProfileFile(const std::
 }
 
 absl::StatusOr<std::vector<Profile>> ParseProfileFile(absl::string_view bytes, ProfileFileFormat format) {
-  return AddUp(ParseLabelledProfileFile(bytes, format));
+  ASSIGN_OR_RETURN(std::vector<LabelledProfile> profiles, ParseLabelledProfileFile(bytes, format));
+  return AddUpParts(std::move(profiles));
 }
 
 absl::StatusOr<std::vector<Profile>> ReadProfileFile(const std::string& path, ProfileFileFormat format) {
-  return AddUp(ReadLabelledProfileFile(path, format));
+  ASSIGN_OR_RETURN(std::vector<LabelledProfile> profiles, ReadLabelledProfileFile(path, format));
+  return AddUpParts(std::move(profiles));
 }
 
 }  // namespace pilotlight

@@ -184,9 +184,7 @@ class SvgWriter {
   }
 
   std::pair<bool, absl::string_view> Rank(uint32_t node) const {
-    const FlameGraph::Node& n = graph_.nodes[node];
-    const absl::string_view name = graph_.names[n.name];
-    return {n.kind == FrameKind::kSynthetic && name == "other", name};
+    return {graph_.IsOther(node), graph_.names[graph_.nodes[node].name]};
   }
 
   double Share(int64_t value) const { return static_cast<double>(value) / static_cast<double>(total_.value); }

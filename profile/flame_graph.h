@@ -6,9 +6,13 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/string_view.h"
 #include "profile/profile.h"
 
 namespace pilotlight {
+
+// Of a leaf that stands for what was folded together; its kind is kSynthetic.
+inline constexpr absl::string_view kOtherName = "other";
 
 // Parents stand before their children; node 0 is the root, named "total".
 struct FlameGraph {
@@ -26,6 +30,10 @@ struct FlameGraph {
   };
   std::vector<std::string> names;  // without duplicates; names[0] is "total"
   std::vector<Node> nodes;
+
+  bool IsOther(uint32_t node) const {
+    return nodes[node].kind == FrameKind::kSynthetic && names[nodes[node].name] == kOtherName;
+  }
 };
 
 // At most `max_nodes` nodes beside the root are kept, those with the largest values; the rest of each

@@ -53,7 +53,7 @@ Graph PruneGraph(const Graph& full, size_t max_nodes, SizeOf size_of) {
   if (folded.empty()) return pruned;
 
   const auto other_name = static_cast<uint32_t>(pruned.names.size());
-  pruned.names.emplace_back("other");
+  pruned.names.emplace_back(kOtherName);
   absl::flat_hash_map<uint32_t, uint32_t> others;  // parent → its "other" node
   for (const auto& [parent, dropped] : folded) {
     const auto [other, is_new] = others.try_emplace(parent, static_cast<uint32_t>(pruned.nodes.size()));

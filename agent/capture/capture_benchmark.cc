@@ -18,6 +18,7 @@
 #include "agent/capture/perf/perf_source.h"
 #include "agent/capture/perf_event.h"
 #include "agent/capture/stack_aggregator.h"
+#include "agent/targets/process_list.h"
 #include "agent/targets/process_table.h"
 #include "agent/unwind/unwind_table_keeper.h"
 #include "base/unique_fd.h"
@@ -112,8 +113,9 @@ void EbpfWindow(benchmark::State& state, const char* program, bool with_tables) 
   IgnoringObserver nobody;
   ProcessTable processes;
   UnwindTableKeeper tables(nobody, processes, **source);
-  for (const auto& process : busy) {
-    if (with_tables) tables.AddProcesses({process->pid()});
+  for (const auto& one : busy) {
+    if (!with_tables) break;
+    VisitProcesses({one->pid()}, [&tables](const Process& process) { tables.AddProcess(process); });
   }
   if (!RunWindows(state, **source, nobody)) return;
   state.counters["kernel_us/sample"] = MicrosecondsPerRun((*source)->program_fd());

@@ -144,22 +144,12 @@ void PythonFinder::OnUnmappedCode(pid_t pid) {
   Look(pid);
 }
 
-void PythonFinder::AddProcesses(const std::vector<pid_t>& pids) {
-  for (const pid_t pid : pids) {
-    // Those that never run are not kept.
-    ProcessTable alone(proc_root_);
-    alone.OnProcess(pid);
-    const std::shared_ptr<const Process> process = alone.Find(pid);
-    if (process != nullptr) LookAt(*process);
-  }
-}
-
 void PythonFinder::Look(pid_t pid) {
   const std::shared_ptr<const Process> process = processes_.Find(pid);
-  if (process != nullptr) LookAt(*process);
+  if (process != nullptr) AddProcess(*process);
 }
 
-void PythonFinder::LookAt(const Process& process) {
+void PythonFinder::AddProcess(const Process& process) {
   if (process.executable.empty()) return;
   if (seen_.size() >= kMaxProcesses) {
     seen_.clear();

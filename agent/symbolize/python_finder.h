@@ -38,8 +38,8 @@ class PythonFinder : public ProcessWatcher {
                std::string proc_root = "/proc")
       : ProcessWatcher(next), processes_(processes), source_(source), proc_root_(std::move(proc_root)) {}
 
-  // Tells of these before they are sampled.
-  void AddProcesses(const std::vector<pid_t>& pids);
+  // Tells of it before it is sampled.
+  void AddProcess(const Process& process);
   void OnUnmappedCode(pid_t pid) override;
 
  private:
@@ -51,7 +51,6 @@ class PythonFinder : public ProcessWatcher {
   };
 
   void Look(pid_t pid) override;
-  void LookAt(const Process& process);
 
   const ProcessTable& processes_;
   CaptureSource& source_;

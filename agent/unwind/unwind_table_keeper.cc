@@ -59,16 +59,8 @@ void UnwindTableKeeper::Look(pid_t pid) {
   Register(*process, known->second, options_.build_in_window);
 }
 
-void UnwindTableKeeper::AddProcesses(const std::vector<pid_t>& pids) {
-  if (maps_ == nullptr) return;
-  for (const pid_t pid : pids) {
-    // Those that never run are not kept.
-    ProcessTable alone(options_.proc_root);
-    alone.OnProcess(pid);
-    const std::shared_ptr<const Process> process = alone.Find(pid);
-    if (process == nullptr || process->kernel_thread) continue;
-    Register(*process, known_[pid], /*build=*/true);
-  }
+void UnwindTableKeeper::AddProcess(const Process& process) {
+  if (maps_ != nullptr) Register(process, known_[process.pid], /*build=*/true);
 }
 
 void UnwindTableKeeper::Register(const Process& process, Known& known, bool build) {

@@ -41,9 +41,9 @@ class UnwindTableKeeper : public ProcessWatcher {
 
   void OnUnmappedCode(pid_t pid) override;
 
-  // Makes what these need, so that they are unwound from their first sample on. A process that is gone, or a
-  // kernel thread, is passed over. Costs some 10 ms of CPU time for each million rows.
-  void AddProcesses(const std::vector<pid_t>& pids);
+  // Makes what it needs, so that it is unwound from its first sample on. Costs some 10 ms of CPU time for
+  // each million rows.
+  void AddProcess(const Process& process);
   // After a window, between two: makes the tables that were missing in it, and drops those of processes that
   // are gone.
   void EndWindow();

@@ -188,9 +188,7 @@ class StreamReactor : public Reactor, public std::enable_shared_from_this<Stream
   // In the pool.
   void Process() {
     const bool knows_agent = !stream_.agent().empty();
-    const auto now =
-        absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
-    const absl::Duration wait = budget_.Spend(request_.Length(), now);
+    const absl::Duration wait = budget_.Spend(request_.Length(), SteadyNow());
     IngestStream::Outcome outcome;
     outcome.status = StillAdmitted();
     if (outcome.status.ok()) outcome = ReceiveRequest();

@@ -1,8 +1,13 @@
 #include "collector/ingest/byte_budget.h"
 
 #include <algorithm>
+#include <chrono>
 
 namespace pilotlight::collector {
+
+absl::Time SteadyNow() {
+  return absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
+}
 
 void ByteBudget::Save(absl::Time now) {
   // A clock that was put back earns nothing.

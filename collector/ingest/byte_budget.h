@@ -7,6 +7,9 @@
 
 namespace pilotlight::collector {
 
+// The time for budgets: nobody sets its clock. Its epoch means nothing.
+absl::Time SteadyNow();
+
 // What is not used is saved up, for a minute at most: agents send once in a minute, or catch up. Not
 // thread-safe.
 class ByteBudget {

@@ -20,11 +20,6 @@ v1::StreamResponse Refuse(const std::string& boot, uint64_t sequence, absl::stri
   return response;
 }
 
-// For budgets: nobody sets it.
-absl::Time SteadyNow() {
-  return absl::UnixEpoch() + absl::FromChrono(std::chrono::steady_clock::now().time_since_epoch());
-}
-
 uint64_t SampleCount(const Window& window) {
   uint64_t count = 0;
   for (const Series& series : window.series) count += Totals(series.samples).count;

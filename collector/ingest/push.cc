@@ -14,6 +14,7 @@
 #include "collector/ingest/window_checks.h"
 #include "exporters/label_name.h"
 #include "exporters/otlp.h"
+#include "exporters/pprof.h"
 
 namespace pilotlight::collector {
 namespace {
@@ -28,6 +29,8 @@ PprofLimits LimitsOf(const IngestLimits& limits) {
   pprof.max_bytes = kLargestRatio * limits.max_message_bytes;
   pprof.max_depth = limits.wire.max_depth;
   pprof.max_name_bytes = limits.wire.max_string_bytes;
+  pprof.max_label_name_bytes = limits.max_label_name_bytes;
+  pprof.max_label_value_bytes = limits.max_label_value_bytes;
   return pprof;
 }
 
@@ -155,10 +158,7 @@ absl::StatusOr<TenantIngest*> PushIngest::Admit(const std::string& tenant_name, 
 }
 
 absl::Status PushIngest::PushOf(TenantIngest& tenant, const Labels& labels, std::vector<Profile> profiles) {
-  std::vector<LabelledProfile> labelled;
-  labelled.reserve(profiles.size());
-  for (Profile& profile : profiles) labelled.push_back(WithoutLabels(std::move(profile)));
-  return PushLabelled(tenant, labels, std::move(labelled));
+  return PushLabelled(tenant, labels, WithoutLabels(std::move(profiles)));
 }
 
 absl::Status PushIngest::PushLabelled(TenantIngest& tenant, const Labels& all_labels,

@@ -9,7 +9,7 @@
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "collector/ingest/ingest_stream.h"
-#include "exporters/pprof.h"
+#include "exporters/labelled_profile.h"
 #include "profile/profile.h"
 
 namespace pilotlight::collector {

@@ -12,7 +12,6 @@ import re
 import statistics
 import sys
 import tempfile
-import time
 
 AGENTS = 300  # that connect
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -30,12 +29,7 @@ ARGUMENTS = parse_arguments()
 os.environ["PILOTLIGHT_BUILD"] = os.path.abspath(ARGUMENTS.build)
 sys.path.insert(0, os.path.join(HERE, "../e2e"))
 from authorities import Authority  # noqa: E402
-from daemons import BUILD, Collector, program, run, wait_for  # noqa: E402
-
-
-def cpu_seconds(pid):
-    """Of all threads, those that have ended too, to the nanosecond (clock_getcpuclockid(3))."""
-    return time.clock_gettime(~pid << 3 | 2)
+from daemons import BUILD, Collector, cpu_seconds, program, run, wait_for  # noqa: E402
 
 
 def median_and_range(values):

@@ -35,7 +35,7 @@ def parse_arguments():
 ARGUMENTS = parse_arguments()
 os.environ["PILOTLIGHT_BUILD"] = os.path.abspath(ARGUMENTS.build)
 sys.path.insert(0, os.path.join(HERE, "../e2e"))
-from daemons import BUILD, Agent, Collector, Daemon, get, wait_for  # noqa: E402
+from daemons import BUILD, Agent, Collector, Daemon, cpu_seconds, get, wait_for  # noqa: E402
 
 
 def workload(name):
@@ -45,11 +45,6 @@ def workload(name):
 def read(path):
     with open(path, encoding="utf-8") as file:
         return file.read()
-
-
-def cpu_seconds(pid):
-    """Of all threads, those that have ended too, to the nanosecond (clock_getcpuclockid(3))."""
-    return time.clock_gettime(~pid << 3 | 2)
 
 
 def memory_mib(pid, field):

@@ -11,6 +11,7 @@
 
 #include "absl/strings/str_format.h"
 #include "agent/capture/ebpf/ebpf_source.h"
+#include "agent/targets/process_list.h"
 #include "agent/targets/process_table.h"
 #include "agent/unwind/unwind_table_keeper.h"
 #include "tests/bpf/spin_process.h"
@@ -27,6 +28,11 @@ class UnwindTest : public testing::Test {
     absl::StatusOr<std::unique_ptr<EbpfSource>> source = EbpfSource::Create();
     if (!source.ok()) GTEST_SKIP() << source.status();
     source_ = *std::move(source);
+  }
+
+  static void Add(UnwindTableKeeper& keeper, pid_t pid, const std::string& proc_root = "/proc") {
+    VisitProcesses(
+        {pid}, [&keeper](const Process& process) { keeper.AddProcess(process); }, proc_root);
   }
 
   ProcessSamples Watch(pid_t pid, ProcessObserver& observer) {
@@ -48,7 +54,7 @@ class UnwindTest : public testing::Test {
 TEST_F(UnwindTest, ReachesTheStartOfAProgramWithoutFramePointers) {
   SpinProcess spin("deep", kProgram);
   UnwindTableKeeper keeper(processes_, processes_, *source_);
-  keeper.AddProcesses({spin.pid()});
+  Add(keeper, spin.pid());
   EXPECT_EQ(keeper.stats().processes, 1u);
   const ProcessSamples samples = Watch(spin.pid(), keeper);
   ASSERT_GT(CountAll(samples), 10u);
@@ -80,10 +86,10 @@ TEST_F(UnwindTest, MakesTablesAfterTheWindowThatMissedThem) {
 TEST_F(UnwindTest, SharesTheTablesOfEqualBinaries) {
   SpinProcess first("deep", kProgram);
   UnwindTableKeeper keeper(processes_, processes_, *source_);
-  keeper.AddProcesses({first.pid()});
+  Add(keeper, first.pid());
   const UnwindStats before = keeper.stats();
   SpinProcess second("deep", kProgram);
-  keeper.AddProcesses({second.pid()});
+  Add(keeper, second.pid());
   EXPECT_EQ(keeper.stats().rows, before.rows);
   EXPECT_EQ(keeper.stats().processes, 2u);
 }
@@ -92,7 +98,7 @@ TEST_F(UnwindTest, ForgetsProcessesThatAreGone) {
   UnwindTableKeeper keeper(processes_, processes_, *source_);
   {
     SpinProcess spin("deep", kProgram);
-    keeper.AddProcesses({spin.pid()});
+    Add(keeper, spin.pid());
     EXPECT_EQ(keeper.stats().processes, 1u);
   }
   keeper.EndWindow();
@@ -113,7 +119,7 @@ TEST_F(UnwindTest, CountsAHostileBinary) {
             .maps = absl::StrFormat("00400000-00500000 r-xp 00000000 %02x:%02x %d %s\n", major(status.st_dev),
                                     minor(status.st_dev), status.st_ino, path)});
   UnwindTableKeeper keeper(processes_, processes_, *source_, {.proc_root = proc.root()});
-  keeper.AddProcesses({10});
+  Add(keeper, 10, proc.root());
   EXPECT_EQ(keeper.stats().unparsable, 1u);
   EXPECT_EQ(keeper.stats().processes, 0u);
 }

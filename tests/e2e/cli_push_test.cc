@@ -158,7 +158,9 @@ TEST_F(CliPushTest, ErrorsSayWhatToDo) {
 }
 
 TEST_F(CliPushTest, LabelsOfSamplesCanBeAskedFor) {
-  LabelledProfile labelled = WithoutLabels(RecentProfile());
+  std::vector<Profile> profiles;
+  profiles.push_back(RecentProfile());
+  LabelledProfile labelled = std::move(WithoutLabels(std::move(profiles))[0]);
   labelled.parts.push_back({.labels = {{"handler", "/cart"}}, .samples = labelled.parts[0].samples});
   ASSERT_EQ(RunCli("push --service labelled " + Write("labelled.pb.gz", WritePprof(labelled))).exit_code, 0);
   const int64_t part = TopValue("-s '{service_name=\"labelled\", handler=\"/cart\"}'");

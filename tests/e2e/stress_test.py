@@ -9,7 +9,7 @@ import tempfile
 import time
 
 import programs
-from daemons import Agent, Collector, get, run, wait_for
+from daemons import Agent, Collector, cpu_seconds, get, run, wait_for
 from metrics_text import series_value
 
 GO_PROCESSES = 500
@@ -20,11 +20,6 @@ BUCKET_SECONDS = 600
 DEFAULT_OVERHEAD = 0.005
 MORE_SKIPPED = 30
 CPUS = os.cpu_count()
-
-
-def cpu_seconds(pid):
-    """Of all threads, those that have ended too (clock_getcpuclockid(3))."""
-    return time.clock_gettime(~pid << 3 | 2)
 
 
 def peak_mib(pid):

@@ -61,7 +61,6 @@ struct EmbeddedStoreOptions {
 };
 
 inline constexpr absl::string_view kOverflowStack = "[other: too many distinct stacks]";
-inline constexpr absl::string_view kOverflowLabel = "overflow";
 
 // Since the store was opened, but for the last seven, which are as of now.
 struct EmbeddedStoreCounters {

@@ -9,6 +9,7 @@
 #include "collector/store/embedded/bytes.h"
 #include "collector/store/embedded/record.h"
 #include "collector/store/embedded/rocks_status.h"
+#include "exporters/label_name.h"
 
 namespace pilotlight::collector {
 namespace {
