@@ -135,6 +135,17 @@ class ChartTest(unittest.TestCase):
         with open(os.path.join(CHART, "grafana", "dashboard.json"), encoding="utf-8") as file:
             self.assertEqual(json.loads(indented_below(text, "pilotlight.json: |-")), json.load(file))
 
+    def test_its_dashboard_is_as_grafana_defines_dashboards(self):
+        with open(os.path.join(CHART, "grafana", "dashboard.json"), encoding="utf-8") as file:
+            dashboard = file.read()
+        with tempfile.TemporaryDirectory() as directory:
+            checker = os.path.join(directory, "dashboard_schema")
+            run("go", "build", "-o", checker, ".", cwd=os.path.join(SOURCE, "tests", "e2e", "dashboard_schema"))
+            run(checker, input=dashboard)
+            for name in ("labelSelector", "legendFormat", "showPoints", "gridPos"):
+                with self.subTest(name), self.assertRaisesRegex(AssertionError, "unexpected field 'other'"):
+                    run(checker, input=dashboard.replace(f'"{name}"', '"other"'))
+
     def test_a_value_that_is_none_is_refused(self):
         for values, complaint in (
                 ({"agent": {"extraArg": []}}, "additional properties 'extraArg' not allowed"),

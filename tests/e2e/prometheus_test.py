@@ -7,6 +7,7 @@ import subprocess
 import tempfile
 import time
 import unittest
+import urllib.parse
 
 from daemons import BUILD, Agent, Collector, Daemon, get, post_json, wait_for
 from prometheus import Prometheus
@@ -14,9 +15,9 @@ from prometheus import Prometheus
 HELM = os.path.join(os.environ["PILOTLIGHT_SOURCE"], "helm", "pilotlight")
 
 
-def dashboard_panels():
+def dashboard():
     with open(os.path.join(HELM, "grafana", "dashboard.json"), encoding="utf-8") as file:
-        return json.load(file)["panels"]
+        return json.load(file)
 
 
 class PrometheusTest(unittest.TestCase):
@@ -85,7 +86,7 @@ class PrometheusTest(unittest.TestCase):
     def test_the_dashboard_asks_what_can_be_answered(self):
         self.wait_for_value('service:pilotlight_cpu_cores:avg10m{service="shop"} > 0')
         self.wait_for_value('service_class:pilotlight_go_cpu_ratio:10m{service="shop",class="user"} > 0')
-        targets = [target for panel in dashboard_panels() for target in panel.get("targets", [])]
+        targets = [target for panel in dashboard()["panels"] for target in panel.get("targets", [])]
         asked = [target["expr"] for target in targets if target["datasource"]["type"] == "prometheus"]
         self.assertGreater(len(asked), 10)
         for expression in asked:
@@ -98,7 +99,7 @@ class PrometheusTest(unittest.TestCase):
 
     def test_the_flame_graphs_of_the_dashboard_have_frames(self):
         self.wait_for_value("pilotlight_uplink_acknowledged_windows_total > 2")
-        panels = [panel for panel in dashboard_panels() if panel["type"] == "flamegraph"]
+        panels = [panel for panel in dashboard()["panels"] if panel["type"] == "flamegraph"]
         self.assertTrue(panels)
         for panel in panels:
             for target in panel["targets"]:
@@ -111,6 +112,25 @@ class PrometheusTest(unittest.TestCase):
                     {"profileTypeID": target["profileTypeId"], "start": now_ms - 600_000, "end": now_ms,
                      "labelSelector": target["labelSelector"].replace("${service:regex}", "shop")})
                 self.assertIn("net/http.(*conn).serve", answer["flamegraph"]["names"])
+
+    def test_the_links_of_the_dashboard_lead_to_the_collector(self):
+        self.wait_for_value("pilotlight_uplink_acknowledged_windows_total > 2")
+        links = dashboard()["links"] + [
+            link for panel in dashboard()["panels"]
+            for link in panel.get("fieldConfig", {}).get("defaults", {}).get("links", [])]
+        addresses = {link["url"] for link in links if link["url"].startswith("${collector}/")}
+        self.assertEqual(len(addresses), 3)
+        now = int(time.time())
+        for address in addresses:
+            for variable, value in (("${collector}", f"http://{self.collector.http}"), ("${__from:date:seconds}", now - 600),
+                                    ("${__to:date:seconds}", now), ("${service:regex}", "shop"),
+                                    ("${__field.labels.service}", "shop")):
+                address = address.replace(variable, str(value))
+            self.assertNotIn("$", address)
+            path, _, query = address.partition("?")
+            # The page asks for what it shows with the same parameters.
+            path = path if path.endswith("flamegraph.svg") else path + "flamegraph.svg"
+            self.assertIn("net/http.(*conn).serve", get(f"{path}?{urllib.parse.quote(query, safe='=&')}"))
 
     def test_promtool_has_nothing_to_say(self):
         for address in (self.agent.http, self.collector.http):
