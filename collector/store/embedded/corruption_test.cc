@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "collector/store/embedded/embedded_store.h"
@@ -145,6 +146,23 @@ TEST_F(CorruptionTest, ListsOfBlocksAndServicesAreRebuilt) {
   AppendWindow(kWindows + 1, random);
   Open();
   EXPECT_EQ(TotalCount(), before + kStacks);
+}
+
+TEST_F(CorruptionTest, AMissingListOfTablesIsRebuilt) {
+  ASSERT_TRUE(store_->Compact().ok());
+  std::mt19937 random(6);
+  AppendWindow(kWindows + 1, random);  // in the log alone
+  store_.reset();
+  int removed = 0;
+  for (const auto& entry : std::filesystem::directory_iterator(options_.path)) {
+    if (absl::StartsWith(entry.path().filename().string(), "MANIFEST-")) {
+      removed += std::filesystem::remove(entry.path()) ? 1 : 0;
+    }
+  }
+  ASSERT_EQ(removed, 1);
+  Open();
+  EXPECT_EQ(TotalCount(), (kWindows + 1) * kStacks);
+  EXPECT_EQ(store_->counters().corrupt_records, 0u);
 }
 
 TEST_F(CorruptionTest, WhereverTheByteIsTheRestServes) {

@@ -69,6 +69,9 @@ absl::Status OpenError(const std::string& path, const rocksdb::Status& status) {
     return absl::FailedPreconditionError(absl::StrCat(
         path, " is in use by another collector; stop it, or give this one its own storage path"));
   }
+  // The list of tables that CURRENT names. RocksDB deletes a new one when CURRENT names it already but the
+  // directory cannot be synced; a machine that fails then is left without.
+  if (status.IsPathNotFound() && absl::StrContains(text, "MANIFEST-")) return absl::DataLossError(text);
   return ToStatus(status, absl::StrCat("opening the store ", path));
 }
 
