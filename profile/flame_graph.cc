@@ -12,31 +12,36 @@ FlameGraph MergeByFunction(const Profile& profile) {
   const StackTrie& trie = profile.trie;
   // Only nodes that lead to a sample take part.
   std::vector<bool> used(trie.node_count());
+  used[StackTrie::kRoot] = true;
+  size_t used_count = 1;
   for (const Sample& sample : profile.samples) {
     for (NodeId node = sample.node; !used[node]; node = trie.parent(node)) {
       used[node] = true;
-      if (node == StackTrie::kRoot) break;
+      ++used_count;
     }
   }
 
   FlameGraph graph;
   graph.names.emplace_back("total");
+  graph.nodes.reserve(used_count);
   graph.nodes.emplace_back();
-  absl::flat_hash_map<StringId, uint32_t> names;
+  std::vector<uint32_t> name_of(trie.string_count());  // 0: none yet
   absl::flat_hash_map<std::pair<uint32_t, uint32_t>, uint32_t> children;
+  children.reserve(used_count);
   std::vector<uint32_t> merged(trie.node_count());
   for (NodeId node = 1; node < trie.node_count(); ++node) {
     if (!used[node]) continue;
     const Frame& frame = trie.frame(trie.frame_of(node));
-    const auto [name, name_is_new] =
-        names.try_emplace(frame.function, static_cast<uint32_t>(graph.names.size()));
-    if (name_is_new) graph.names.emplace_back(trie.string(frame.function));
+    uint32_t& name = name_of[frame.function];
+    if (name == 0) {
+      name = static_cast<uint32_t>(graph.names.size());
+      graph.names.emplace_back(trie.string(frame.function));
+    }
     const uint32_t parent = merged[trie.parent(node)];
     const auto [child, child_is_new] =
-        children.try_emplace({parent, name->second}, static_cast<uint32_t>(graph.nodes.size()));
+        children.try_emplace({parent, name}, static_cast<uint32_t>(graph.nodes.size()));
     if (child_is_new) {
-      graph.nodes.push_back(
-          {.parent = parent, .name = name->second, .kind = frame.kind, .self = {}, .total = {}});
+      graph.nodes.push_back({.parent = parent, .name = name, .kind = frame.kind, .self = {}, .total = {}});
     }
     merged[node] = child->second;
   }

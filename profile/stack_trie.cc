@@ -58,6 +58,15 @@ FrameView StackTable::view(FrameId id) const {
                    .symbolized = frame.symbolized};
 }
 
+void StackTable::Reserve(size_t strings, size_t frames, size_t nodes) {
+  strings_.reserve(strings);
+  frames_.reserve(frames);
+  frame_hashes_.reserve(frames);
+  parents_.reserve(nodes);
+  node_frames_.reserve(nodes);
+  stack_hashes_.reserve(nodes);
+}
+
 std::vector<FrameId> StackTable::Stack(NodeId node) const {
   std::vector<FrameId> frames;
   for (; node != kRoot; node = parents_[node]) frames.push_back(node_frames_[node]);
@@ -104,6 +113,13 @@ NodeId StackTrie::Child(NodeId parent, FrameId frame) {
       children_.try_emplace(std::make_pair(parent, frame), static_cast<NodeId>(node_count()));
   if (added) AddNode(parent, frame);
   return entry->second;
+}
+
+void StackTrie::Reserve(size_t strings, size_t frames, size_t nodes) {
+  StackTable::Reserve(strings, frames, nodes);
+  string_ids_.reserve(strings);
+  frame_ids_.reserve(frames);
+  children_.reserve(nodes);
 }
 
 size_t StackTrie::byte_size() const {

@@ -57,6 +57,9 @@ class StackTable {
   // Heap bytes in use, within some ten per cent.
   size_t byte_size() const;
 
+ protected:
+  void Reserve(size_t strings, size_t frames, size_t nodes);
+
  private:
   uint64_t id_;
   std::vector<absl::string_view> strings_;  // in the chunks
@@ -83,6 +86,9 @@ class StackTrie : public StackTable {
   // The child of `parent` for `frame`, added when it is new.
   // REQUIRES: `parent` and `frame` are of this trie.
   NodeId Child(NodeId parent, FrameId frame);
+
+  // Takes the room for so many in all, where there is less.
+  void Reserve(size_t strings, size_t frames, size_t nodes);
 
   size_t byte_size() const;
 

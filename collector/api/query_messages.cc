@@ -45,7 +45,16 @@ SelectionText FromProto(const v1::Selection& message) {
 }
 
 void ToProto(const FlameGraphAnswer& answer, v1::FlameGraphResponse& message) {
+  message.mutable_names()->Reserve(static_cast<int>(answer.graph.names.size()));
   for (const std::string& name : answer.graph.names) message.add_names(name);
+  const int count = static_cast<int>(answer.graph.nodes.size());
+  message.mutable_parent()->Reserve(count);
+  message.mutable_name()->Reserve(count);
+  message.mutable_kind()->Reserve(count);
+  message.mutable_self_count()->Reserve(count);
+  message.mutable_self_value()->Reserve(count);
+  message.mutable_total_count()->Reserve(count);
+  message.mutable_total_value()->Reserve(count);
   for (const FlameGraph::Node& node : answer.graph.nodes) {
     message.add_parent(node.parent);
     message.add_name(node.name);

@@ -47,15 +47,15 @@ absl::string_view BlockDictionary::string(StringId id) const {
 }
 
 FrameView BlockDictionary::view(FrameId id) const {
-  if (id == kLostNumber || frames_[id].function == kLostNumber) return LostFrame();
-  const Frame& frame = frames_[id];
-  return FrameView{.function = string(frame.function),
-                   .file = string(frame.file),
-                   .mapping = string(frame.mapping),
-                   .line = frame.line,
-                   .kind = frame.kind,
-                   .inlined = frame.inlined,
-                   .symbolized = frame.symbolized};
+  const Frame* const known = frame(id);
+  if (known == nullptr) return LostFrame();
+  return FrameView{.function = string(known->function),
+                   .file = string(known->file),
+                   .mapping = string(known->mapping),
+                   .line = known->line,
+                   .kind = known->kind,
+                   .inlined = known->inlined,
+                   .symbolized = known->symbolized};
 }
 
 uint64_t BlockDictionary::frame_hash(FrameId id) const { return HashFrame(view(id)); }

@@ -48,6 +48,10 @@ class BlockDictionary {
   // May be kLostNumber, which only view() understands.
   FrameId frame_of(NodeId node) const { return node_frames_[node]; }
   FrameView view(FrameId id) const;
+  // Null for one that was lost.
+  const Frame* frame(FrameId id) const {
+    return id == kLostNumber || frames_[id].function == kLostNumber ? nullptr : &frames_[id];
+  }
   uint64_t frame_hash(FrameId id) const;
   // Of what is left of its names: another one than that of the stack when frames of it were lost.
   uint64_t stack_hash(NodeId node) const;

@@ -28,6 +28,13 @@ void StackMerger::MapUnknown(const BlockDictionary& from, const std::vector<uint
   node_of_.assign(from.node_count(), kUnmapped);
   node_of_[StackTrie::kRoot] = StackTrie::kRoot;
   frame_of_.assign(from.frame_count(), kUnmapped);
+  string_of_.assign(from.string_count(), kUnmapped);
+  // What the first block of an answer brings: the share of its names that its stacks are of its own.
+  const double share = static_cast<double>(stacks.size()) / static_cast<double>(from.stack_count());
+  const auto share_of = [share](size_t count) {
+    return static_cast<size_t>(std::min(share, 1.0) * static_cast<double>(count));
+  };
+  to_.Reserve(share_of(from.string_count()), share_of(from.frame_count()), share_of(from.node_count()));
   for (size_t i = 0; i < stacks.size(); ++i) {
     if (mapped[i] != kUnmapped) continue;
     // Another block may know what was lost in this one, so its hash stays free.
@@ -46,16 +53,28 @@ NodeId StackMerger::MapNode(const BlockDictionary& from, NodeId node) {
   for (; node_of_[node] == kUnmapped; node = from.parent(node)) path_.push_back(node);
   NodeId mapped = node_of_[node];
   for (size_t i = path_.size(); i-- > 0;) {
-    const FrameId frame = from.frame_of(path_[i]);
-    FrameId to_frame = kUnmapped;
-    if (frame == BlockDictionary::kLostNumber) {
-      to_frame = to_.InternFrame(from.view(frame));
-    } else {
-      if (frame_of_[frame] == kUnmapped) frame_of_[frame] = to_.InternFrame(from.view(frame));
-      to_frame = frame_of_[frame];
-    }
-    mapped = node_of_[path_[i]] = to_.Child(mapped, to_frame);
+    mapped = node_of_[path_[i]] = to_.Child(mapped, MapFrame(from, from.frame_of(path_[i])));
   }
+  return mapped;
+}
+
+FrameId StackMerger::MapFrame(const BlockDictionary& from, FrameId frame) {
+  const Frame* const known = from.frame(frame);
+  if (known == nullptr) return to_.InternFrame(from.view(frame));
+  FrameId& mapped = frame_of_[frame];
+  if (mapped == kUnmapped) {
+    Frame copy = *known;
+    copy.function = MapString(from, copy.function);
+    copy.file = MapString(from, copy.file);
+    copy.mapping = MapString(from, copy.mapping);
+    mapped = to_.InternFrame(copy);
+  }
+  return mapped;
+}
+
+StringId StackMerger::MapString(const BlockDictionary& from, StringId text) {
+  StringId& mapped = string_of_[text];
+  if (mapped == kUnmapped) mapped = to_.InternString(from.string(text));
   return mapped;
 }
 

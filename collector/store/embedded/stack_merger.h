@@ -28,6 +28,8 @@ class StackMerger {
   void MapUnknown(const BlockDictionary& from, const std::vector<uint32_t>& stacks,
                   std::vector<NodeId>& mapped);
   NodeId MapNode(const BlockDictionary& from, NodeId node);
+  FrameId MapFrame(const BlockDictionary& from, FrameId frame);
+  StringId MapString(const BlockDictionary& from, StringId text);
 
   static constexpr uint32_t kUnmapped = UINT32_MAX;
 
@@ -35,8 +37,9 @@ class StackMerger {
   absl::flat_hash_map<uint64_t, NodeId> nodes_;  // by hash of the stack
   // Of one call.
   std::vector<uint64_t> hashes_;
-  std::vector<NodeId> node_of_;    // by node of the dictionary
-  std::vector<FrameId> frame_of_;  // by frame of the dictionary
+  std::vector<NodeId> node_of_;      // by node of the dictionary
+  std::vector<FrameId> frame_of_;    // by frame of the dictionary
+  std::vector<StringId> string_of_;  // by string of the dictionary
   std::vector<NodeId> path_;
 };
 

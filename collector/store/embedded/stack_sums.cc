@@ -6,9 +6,8 @@ namespace pilotlight::collector {
 
 void StackSums::Grow(size_t size) {
   size_ = size;
-  if (size <= counts_.size()) return;
-  counts_.resize(size);
-  values_.resize(size);
+  if (size <= sums_.size()) return;
+  sums_.resize(size);
   touched_.resize((size + kBitsOfWord - 1) / kBitsOfWord);
 }
 
@@ -18,13 +17,14 @@ void StackSums::Add(const std::vector<Sample>& samples) {
 
 void StackSums::Add(uint32_t stack, uint64_t count, int64_t value) {
   if (stack >= size_) Grow(size_t{stack} + 1);
-  counts_[stack] += count;
-  values_[stack] += static_cast<uint64_t>(value);
-  touched_[stack / kBitsOfWord] |= uint64_t{1} << stack % kBitsOfWord;
+  Sum& sum = sums_[stack];
+  if (sum.is_zero()) touched_[stack / kBitsOfWord] |= uint64_t{1} << stack % kBitsOfWord;
+  sum.count += count;
+  sum.value += static_cast<uint64_t>(value);
 }
 
 void StackSums::Clear() {
-  ForEach([this](uint32_t stack) { counts_[stack] = values_[stack] = 0; });
+  ForEach([this](uint32_t stack) { sums_[stack] = {}; });
   std::ranges::fill(touched_, 0);
   size_ = 0;
 }
@@ -44,7 +44,7 @@ void StackSums::Merge(std::vector<Sample>& samples) {
 
 void StackSums::AppendTo(std::vector<Sample>& samples) const {
   ForEach([&](uint32_t stack) {
-    if (counts_[stack] != 0 || values_[stack] != 0) samples.push_back(at(stack));
+    if (!sums_[stack].is_zero()) samples.push_back(at(stack));
   });
 }
 

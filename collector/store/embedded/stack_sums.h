@@ -19,7 +19,9 @@ class StackSums {
   void Clear();
   // One past the highest number.
   size_t size() const { return size_; }
-  Sample at(uint32_t stack) const { return {stack, counts_[stack], static_cast<int64_t>(values_[stack])}; }
+  Sample at(uint32_t stack) const {
+    return {stack, sums_[stack].count, static_cast<int64_t>(sums_[stack].value)};
+  }
   // Sorted, without those that are zero.
   std::vector<Sample> ToSamples() const;
   // What MergeSamples() does, for samples whose `node` is a stack's number; faster, as nothing is compared.
@@ -38,12 +40,18 @@ class StackSums {
   std::vector<uint32_t> Stacks() const;
 
  private:
+  // Side by side, as who waits for one of them from memory gets both.
+  struct Sum {
+    uint64_t count = 0;
+    uint64_t value = 0;
+    bool is_zero() const { return (count | value) == 0; }
+  };
+
   static constexpr size_t kBitsOfWord = 64;
   void Grow(size_t size);
   void AppendTo(std::vector<Sample>& samples) const;
 
-  std::vector<uint64_t> counts_;
-  std::vector<uint64_t> values_;
+  std::vector<Sum> sums_;
   std::vector<uint64_t> touched_;  // a bit for each stack
   size_t size_ = 0;
 };
