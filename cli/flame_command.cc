@@ -20,10 +20,11 @@ constexpr const char* kExamples = R"(Examples:
   pilotlight flame -s checkout --out flame.svg         a picture; any browser opens it
   pilotlight flame -s checkout -o folded | grep mcall  text, one stack a line
   pilotlight flame --since 24h --out day.pb.gz         for go tool pprof, speedscope and others
+  pilotlight flame -s checkout --out default.pgo       for go build, which optimizes by it
   pilotlight flame cpu.pb.gz --focus 'net/http' --out http.svg
   pilotlight flame perf.folded more.folded --out all.svg
 
-Without -o the name after --out tells the format: .svg, .folded .txt, .pb.gz .pprof, .json.)";
+Without -o the name after --out tells the format: .svg, .folded .txt, .pb.gz .pprof .pgo, .json.)";
 
 struct FlameFlags {
   QueryFlags query;

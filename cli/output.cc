@@ -37,6 +37,7 @@ constexpr NamedFormat kSuffixes[] = {
     {".pb.gz", ProfileFormat::kPprof},
     {".pb", ProfileFormat::kPprof},
     {".prof", ProfileFormat::kPprof},
+    {".pgo", ProfileFormat::kPprof},
     {".gz", ProfileFormat::kPprof},
     {".json", ProfileFormat::kJson},
 };

@@ -16,7 +16,7 @@ enum class ProfileFormat { kSvg, kFolded, kPprof, kJson, kSpeedscope, kCpuProfil
 absl::string_view FormatName(ProfileFormat format);
 std::vector<std::string> FormatNames();
 std::optional<ProfileFormat> ParseFormat(absl::string_view name);
-// By the suffix: .svg, .folded .collapsed .txt, .pprof .pb.gz .pb .prof .gz, .json, .speedscope.json,
+// By the suffix: .svg, .folded .collapsed .txt, .pprof .pb.gz .pb .prof .pgo .gz, .json, .speedscope.json,
 // .cpuprofile, .dot .gv.
 std::optional<ProfileFormat> GuessFormat(absl::string_view path);
 

@@ -16,6 +16,7 @@ TEST(FormatTest, IsGuessedFromTheSuffix) {
   EXPECT_EQ(GuessFormat("stacks.txt"), ProfileFormat::kFolded);
   EXPECT_EQ(GuessFormat("cpu.pb.gz"), ProfileFormat::kPprof);
   EXPECT_EQ(GuessFormat("cpu.pprof"), ProfileFormat::kPprof);
+  EXPECT_EQ(GuessFormat("default.pgo"), ProfileFormat::kPprof);
   EXPECT_EQ(GuessFormat("cpu.json"), ProfileFormat::kJson);
   EXPECT_EQ(GuessFormat("cpu"), std::nullopt);
 }

@@ -163,6 +163,7 @@ std::string WriteProfileJson(const Profile& profile) {
         frames.push_back({{"function", Text(frame.function)},
                           {"file", Text(frame.file)},
                           {"line", frame.line},
+                          {"start_line", frame.start_line},
                           {"mapping", Text(frame.mapping)},
                           {"kind", KindName(frame.kind)},
                           {"inlined", frame.inlined},

@@ -30,7 +30,7 @@
 // WriteProfileJson, whole stacks:
 //   {"type", "unit", "total", "period", "start": RFC 3339, "duration_seconds", "labels": {name: value},
 //    "loss": {"lost_samples", "truncated_stacks", "frames", "unsymbolized_frames"},
-//    "frames": [{"function", "file", "line", "mapping", "kind", "inlined", "symbolized"}, …],
+//    "frames": [{"function", "file", "line", "start_line", "mapping", "kind", "inlined", "symbolized"}, …],
 //    "stacks": [{"frames": [indices into "frames", the leaf first], "count", "value"}, …]}
 #pragma once
 

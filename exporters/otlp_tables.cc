@@ -1,7 +1,6 @@
 #include "exporters/otlp_tables.h"
 
 #include <algorithm>
-#include <limits>
 #include <utility>
 
 #include "absl/functional/function_ref.h"
@@ -124,7 +123,8 @@ class TablesParser {
       ASSIGN_OR_RETURN(name, tables_.String(function.system_name_strindex()));
     }
     ASSIGN_OR_RETURN(const absl::string_view file, tables_.String(function.filename_strindex()));
-    frames().functions.push_back({.name = name, .file = file});
+    frames().functions.push_back(
+        {.name = name, .file = file, .start_line = pprof::LineOf(function.start_line())});
     frames().has_go |= absl::EndsWith(file, ".go");
     return absl::OkStatus();
   }
@@ -157,9 +157,8 @@ class TablesParser {
       const auto function = static_cast<uint32_t>(line.function_index());
       const bool has_name =
           function < frames().functions.size() && !frames().functions[function].name.empty();
-      const bool fits = line.line() > 0 && line.line() <= std::numeric_limits<uint32_t>::max();
       frames().lines.push_back({.function = has_name ? function : pprof::kNone,
-                                .line = fits ? static_cast<uint32_t>(line.line()) : 0,
+                                .line = pprof::LineOf(line.line()),
                                 .location = index,
                                 .inlined = i + 1 < location.lines_size()});
     }

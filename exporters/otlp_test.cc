@@ -79,6 +79,7 @@ TEST_P(OtlpTest, ReadsNamesLinesAndInlinedCalls) {
   const FrameView inner = trie.view(trie.Stack(profiles[0]->samples[0].node).back());
   EXPECT_EQ(inner.file, "inner.c");
   EXPECT_EQ(inner.line, 7);
+  EXPECT_EQ(inner.start_line, 5);
   EXPECT_TRUE(inner.inlined);
   EXPECT_TRUE(inner.symbolized);
 }

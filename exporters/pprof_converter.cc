@@ -213,9 +213,11 @@ FrameId Converter::FrameFor(Output& output, uint32_t line_index) const {
   const Mapping mapping = location.mapping == kNone ? Mapping{} : tables_.mappings[location.mapping];
   std::string function;
   std::string file;
+  uint32_t start_line = 0;
   if (line.function != kNone) {
     function = Name(tables_.functions[line.function].name);
     file = Name(tables_.functions[line.function].file);
+    start_line = tables_.functions[line.function].start_line;
   } else {
     function = AddressName(location, mapping);
   }
@@ -225,6 +227,7 @@ FrameId Converter::FrameFor(Output& output, uint32_t line_index) const {
                 .file = file,
                 .mapping = binary,
                 .line = line.line,
+                .start_line = start_line,
                 .kind = location.kind != FrameKind::kUnknown ? location.kind : KindOf(function, file, binary),
                 .inlined = line.inlined,
                 .symbolized = !IsAddressName(function) && function != "[unknown]"});

@@ -20,6 +20,11 @@ absl::Status NotPprof() { return Damaged(kNotPprof); }
 
 }  // namespace
 
+uint32_t LineOf(int64_t line) {
+  const bool fits = line > 0 && line <= std::numeric_limits<uint32_t>::max();
+  return fits ? static_cast<uint32_t>(line) : 0;
+}
+
 bool LocationIds::Add(uint64_t id) {
   if (id == 0) return false;
   if (others_.empty() && id == uint64_t{count_} + 1) {
@@ -147,9 +152,8 @@ class TablesParser {
     }
     for (int i = 0; i < location_.line_size(); ++i) {
       const pb::Line& line = location_.line(i);
-      const bool fits = line.line() > 0 && line.line() <= std::numeric_limits<uint32_t>::max();
       tables_.lines.push_back({.function = kNone,
-                               .line = fits ? static_cast<uint32_t>(line.line()) : 0,
+                               .line = LineOf(line.line()),
                                .location = index,
                                .inlined = i + 1 < location_.line_size()});
       line_function_ids_.push_back(line.function_id());
@@ -191,7 +195,7 @@ class TablesParser {
       if (name.empty()) name = "[unknown]";
       ASSIGN_OR_RETURN(const absl::string_view file, String(function.filename()));
       function_of_id_.try_emplace(function.id(), static_cast<uint32_t>(tables_.functions.size()));
-      tables_.functions.push_back({.name = name, .file = file});
+      tables_.functions.push_back({.name = name, .file = file, .start_line = LineOf(function.start_line())});
       tables_.has_go |= absl::EndsWith(file, ".go");
     }
     return absl::OkStatus();

@@ -25,7 +25,11 @@ struct Mapping {
 struct Function {
   absl::string_view name;  // "[unknown]" when it has none
   absl::string_view file;
+  uint32_t start_line = 0;  // 0 when it has none
 };
+
+// A line of the format; 0 for what cannot be one.
+uint32_t LineOf(int64_t line);
 
 // One frame of a location.
 struct Line {

@@ -89,6 +89,7 @@ TEST(PprofTest, ReadingGivesBackWhatWasWritten) {
       const FrameView frame = read.trie.view(stack[j]);
       const FrameView wanted = written.trie.view(expected[j]);
       EXPECT_EQ(frame.file, wanted.file);
+      EXPECT_EQ(frame.start_line, wanted.start_line);
       EXPECT_EQ(frame.mapping, wanted.mapping);
       EXPECT_EQ(frame.kind, wanted.kind) << frame.function;
       EXPECT_EQ(frame.symbolized, wanted.symbolized) << frame.function;

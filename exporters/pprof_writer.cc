@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cstdint>
+#include <tuple>
 #include <utility>
 #include <vector>
 
@@ -131,8 +132,8 @@ class PprofBuilder {
   }
 
   uint64_t FunctionFor(const Frame& frame) {
-    const auto [entry, is_new] =
-        functions_.try_emplace(std::make_pair(frame.function, frame.file), out_.function_size() + 1);
+    const auto [entry, is_new] = functions_.try_emplace(
+        std::make_tuple(frame.function, frame.file, uint32_t{frame.start_line}), out_.function_size() + 1);
     if (is_new) {
       pb::Function& function = *out_.add_function();
       function.set_id(static_cast<uint64_t>(entry->second));
@@ -141,6 +142,7 @@ class PprofBuilder {
       // Without a system name, a name is as it shall be shown; else `go tool pprof` takes it for mangled and
       // cuts arguments of C++ functions and templates off.
       function.set_filename(String(trie_.string(frame.file)));
+      function.set_start_line(frame.start_line);
     }
     return static_cast<uint64_t>(entry->second);
   }
@@ -200,7 +202,7 @@ class PprofBuilder {
   pb::Profile& out_;
   absl::flat_hash_map<std::string, int> strings_;
   absl::flat_hash_map<StringId, int> mappings_;
-  absl::flat_hash_map<std::pair<StringId, StringId>, int> functions_;  // by name and file
+  absl::flat_hash_map<std::tuple<StringId, StringId, uint32_t>, int> functions_;  // by name, file, first line
   absl::flat_hash_map<absl::InlinedVector<FrameId, 4>, int> locations_;
   std::vector<LocatedStack> stacks_;  // by node
   uint64_t stackless_location_ = 0;

@@ -20,6 +20,7 @@ inline FrameView GoFrame(absl::string_view function, uint32_t line, bool inlined
           .file = "/src/app/main.go",
           .mapping = "/usr/bin/app",
           .line = line,
+          .start_line = line - line % 10,
           .kind = FrameKind::kGo,
           .inlined = inlined,
           .symbolized = true};

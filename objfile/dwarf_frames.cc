@@ -215,8 +215,13 @@ bool DwarfFrames::Lookup(uint64_t vaddr, std::vector<SourceFrame>& frames) {
     const Function& function = unit.functions[at];
     Dwarf_Die die;
     if (dwarf_offdie(dwarf_.get(), function.die, &die) == nullptr) break;
-    frames.push_back(
-        {.function = NameOf(die), .file = std::move(file), .line = line_number, .inlined = function.inlined});
+    int start_line = 0;
+    if (dwarf_decl_line(&die, &start_line) != 0) start_line = 0;
+    frames.push_back({.function = NameOf(die),
+                      .file = std::move(file),
+                      .line = line_number,
+                      .start_line = static_cast<uint32_t>(start_line),
+                      .inlined = function.inlined});
     if (!function.inlined) return true;
     if (files == nullptr) dwarf_getsrcfiles(&unit_die, &files, /*nfiles=*/nullptr);
     const char* const path = files == nullptr || function.call_line == 0

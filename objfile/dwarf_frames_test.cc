@@ -9,9 +9,10 @@
 #include <string>
 #include <vector>
 
-#include "absl/strings/numbers.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
+#include "absl/strings/strip.h"
 #include "base/file.h"
 #include "tests/support/command.h"
 
@@ -31,12 +32,11 @@ std::vector<uint64_t> SomeAddresses(const ElfFile& elf) {
 }
 
 // Without directories, which are written in several ways; nothing for what has no line.
-std::string Place(absl::string_view file, uint64_t line) {
-  if (line == 0) return "?";
-  return absl::StrCat(file.substr(file.rfind('/') + 1), ":", line);
+std::string Place(absl::string_view file, absl::string_view line, absl::string_view start_line) {
+  return absl::StrCat(line == "0" ? "?" : file.substr(file.rfind('/') + 1), ":", line, "-", start_line);
 }
 
-// By address: "function file:line", the innermost first.
+// By address: "function file:line-start line", the innermost first.
 using Frames = std::vector<std::string>;
 
 std::vector<Frames> OfLlvm(const std::string& path, const std::vector<uint64_t>& addresses) {
@@ -45,20 +45,29 @@ std::vector<Frames> OfLlvm(const std::string& path, const std::vector<uint64_t>&
     std::ofstream file(list);
     for (const uint64_t address : addresses) file << "0x" << absl::StrCat(absl::Hex(address)) << "\n";
   }
-  const CommandResult result =
-      RunCommand(absl::StrCat("llvm-symbolizer-14 --obj=", path,
-                              " --functions=linkage --inlines --no-demangle --output-style=LLVM < ", list));
+  const CommandResult result = RunCommand(absl::StrCat(
+      "llvm-symbolizer-14 --obj=", path, " --functions=linkage --inlines --no-demangle --verbose < ", list));
   EXPECT_EQ(result.exit_code, 0);
-  // FUNCTION, FILE:LINE:COLUMN for each frame; an empty line after each address.
+  // The function, and what is known of it on lines of their own, for each frame; an empty line after each
+  // address.
   std::vector<Frames> all;
   for (const absl::string_view answer : absl::StrSplit(result.output, "\n\n", absl::SkipEmpty())) {
     const std::vector<absl::string_view> lines = absl::StrSplit(answer, '\n', absl::SkipEmpty());
     Frames& frames = all.emplace_back();
-    for (size_t i = 0; i + 1 < lines.size(); i += 2) {
-      std::vector<absl::string_view> parts = absl::StrSplit(lines[i + 1], ':');
-      uint64_t line = 0;
-      if (parts.size() < 3 || !absl::SimpleAtoi(parts[parts.size() - 2], &line)) line = 0;
-      frames.push_back(absl::StrCat(lines[i], " ", Place(parts[0], line)));
+    absl::string_view function;
+    absl::string_view file;
+    absl::string_view start_line = "0";
+    for (absl::string_view line : lines) {
+      if (absl::ConsumePrefix(&line, "  Filename: ")) {
+        file = line;
+        start_line = "0";
+      } else if (absl::ConsumePrefix(&line, "  Function start line: ")) {
+        start_line = line;
+      } else if (absl::ConsumePrefix(&line, "  Line: ")) {
+        frames.push_back(absl::StrCat(function, " ", Place(file, line, start_line)));
+      } else if (!absl::StartsWith(line, "  ")) {
+        function = line;
+      }
     }
   }
   EXPECT_EQ(all.size(), addresses.size());
@@ -89,7 +98,8 @@ void ExpectSameAsLlvm(const std::string& name, size_t least_inlined) {
     Frames found;
     for (const SourceFrame& frame : frames) {
       if (frame.inlined) inlined.insert(frame.function);
-      found.push_back(absl::StrCat(frame.function, " ", Place(frame.file, frame.line)));
+      found.push_back(absl::StrCat(
+          frame.function, " ", Place(frame.file, absl::StrCat(frame.line), absl::StrCat(frame.start_line))));
     }
     Frames wanted = expected[i];
     ForgetOutermostName(found);

@@ -85,7 +85,7 @@ std::string Text(const std::vector<SourceFrame>& frames) {
   std::string text;
   for (const SourceFrame& frame : frames) {
     absl::StrAppend(&text, frame.inlined ? "  (inlined) " : "  ", frame.function, " ", frame.file, ":",
-                    frame.line, "\n");
+                    frame.line, " of ", frame.start_line, "\n");
   }
   return text;
 }
@@ -115,9 +115,10 @@ Dump ReadDump(const std::string& program) {
     if (fields[0] == "mcall") dump.mcall_offset = expectation.offset;
     if (fields[0] != "pc" && fields[0] != "chain") continue;
     expectation.whole = fields[0] == "chain";
-    for (size_t i = 2; i + 3 < fields.size(); i += 4) {
+    for (size_t i = 2; i + 4 < fields.size(); i += 5) {
       SourceFrame frame{.function = fields[i + 1], .file = fields[i + 2], .inlined = fields[i] == "1"};
       EXPECT_TRUE(absl::SimpleAtoi(fields[i + 3], &frame.line)) << line;
+      EXPECT_TRUE(absl::SimpleAtoi(fields[i + 4], &frame.start_line)) << line;
       // What the runtime says where it knows no line: in the padding between functions.
       if (frame.file == "?") frame.file.clear();
       expectation.frames.push_back(frame);

@@ -107,6 +107,7 @@ struct GoSymbols::Record {
   uint32_t line_table = 0;
   uint32_t inline_table = 0;  // 0: none
   uint32_t unit = 0;
+  uint32_t start_line = 0;                 // 0 before Go 1.20
   uint32_t inline_tree = kNoFunctionData;  // offset from function_data
   uint8_t func_id = 0;
 };
@@ -211,6 +212,7 @@ bool GoSymbols::ReadRecord(const Location& location, Record& record) const {
   record.file_table = words[5];
   record.line_table = words[6];
   record.unit = words[8];
+  record.start_line = is_120 ? words[9] : 0;
   record.func_id = static_cast<uint8_t>(last);
   const uint64_t pc_data = header_offset_ + start + record_bytes;
   if (pc_data_count > kInlineTreeIndexTable && pc_data_count < 256 && function_data_count > kInlineTreeData) {
@@ -287,7 +289,8 @@ bool GoSymbols::Lookup(uint64_t address, std::vector<SourceFrame>& frames) const
   for (int depth = 0; has_tree && depth < kMaxInlineDepth; ++depth) {
     const int32_t index = PcValue(record.inline_table, record.entry, target, budget);
     if (index < 0) break;
-    // inlinedCall: five words with funcID, name, parentPc at 0, 4, 8 since Go 1.20; at 2, 12, 16 before.
+    // inlinedCall: funcID, name, parentPc, startLine at 0, 4, 8, 12 since Go 1.20; before, the first three at
+    // 2, 12, 16.
     std::array<uint32_t, 5> call{};
     const size_t call_bytes = is_120 ? 16 : 20;
     const uint64_t at =
@@ -298,6 +301,7 @@ bool GoSymbols::Lookup(uint64_t address, std::vector<SourceFrame>& frames) const
     const auto func_id = static_cast<uint8_t>(is_120 ? call[0] : call[0] >> 16);
     SourceFrame& frame = frames.emplace_back();
     frame.function = Name(name, func_id);
+    frame.start_line = is_120 ? call[3] : 0;
     frame.inlined = true;
     SourcePosition(record, target, budget, frame);
     if (parent_pc >= location->end - location->entry) break;
@@ -305,6 +309,7 @@ bool GoSymbols::Lookup(uint64_t address, std::vector<SourceFrame>& frames) const
   }
   SourceFrame& outermost = frames.emplace_back();
   outermost.function = Name(static_cast<uint32_t>(record.name), record.func_id);
+  outermost.start_line = record.start_line;
   SourcePosition(record, target, budget, outermost);
   return true;
 }

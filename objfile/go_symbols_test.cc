@@ -44,12 +44,14 @@ class GoSymbolsTest : public ::testing::TestWithParam<GoImageOptions> {};
 TEST_P(GoSymbolsTest, ExpandsInlinedCalls) {
   const Opened opened(GoImage(GetParam()).bytes());
   ASSERT_TRUE(opened.status.ok()) << opened.status;
-  EXPECT_THAT(opened.At(0x52), ElementsAre(SourceFrame{"main.inner", "/src/b.go", 20, true},
-                                           SourceFrame{"main.outer", "/src/b.go", 20, true},
-                                           SourceFrame{"main.second", "/src/a.go", 10, false}));
-  EXPECT_THAT(opened.At(0x5f), ElementsAre(SourceFrame{"main.outer", "/src/b.go", 20, true},
-                                           SourceFrame{"main.second", "/src/a.go", 10, false}));
-  EXPECT_THAT(opened.At(0x60), ElementsAre(SourceFrame{"main.second", "/src/a.go", 11, false}));
+  const uint32_t second = GetParam().go118 ? 0 : 9;  // where main.second begins, and the inlined ones
+  const uint32_t inlined = GetParam().go118 ? 0 : 5;
+  EXPECT_THAT(opened.At(0x52), ElementsAre(SourceFrame{"main.inner", "/src/b.go", 20, inlined, true},
+                                           SourceFrame{"main.outer", "/src/b.go", 20, inlined, true},
+                                           SourceFrame{"main.second", "/src/a.go", 10, second, false}));
+  EXPECT_THAT(opened.At(0x5f), ElementsAre(SourceFrame{"main.outer", "/src/b.go", 20, inlined, true},
+                                           SourceFrame{"main.second", "/src/a.go", 10, second, false}));
+  EXPECT_THAT(opened.At(0x60), ElementsAre(SourceFrame{"main.second", "/src/a.go", 11, second, false}));
 }
 
 TEST_P(GoSymbolsTest, KnowsMcallAlsoWithoutItsName) {

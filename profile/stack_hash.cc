@@ -12,8 +12,8 @@ uint64_t HashString(absl::string_view text) { return XXH3_64bits(text.data(), te
 uint64_t HashFrame(const FrameView& frame) {
   const std::array<uint64_t, 4> fields = {
       HashString(frame.function), HashString(frame.file), HashString(frame.mapping),
-      uint64_t{frame.line} | static_cast<uint64_t>(frame.kind) << 32 | uint64_t{frame.inlined} << 40 |
-          uint64_t{frame.symbolized} << 41};
+      uint64_t{frame.line} | static_cast<uint64_t>(frame.kind) << 32 | uint64_t{frame.inlined} << 36 |
+          uint64_t{frame.symbolized} << 37 | uint64_t{frame.start_line} << 40};
   return XXH3_64bits(fields.data(), sizeof(fields));
 }
 

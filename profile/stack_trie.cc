@@ -53,6 +53,7 @@ FrameView StackTable::view(FrameId id) const {
                    .file = strings_[frame.file],
                    .mapping = strings_[frame.mapping],
                    .line = frame.line,
+                   .start_line = frame.start_line,
                    .kind = frame.kind,
                    .inlined = frame.inlined,
                    .symbolized = frame.symbolized};
@@ -98,14 +99,12 @@ FrameId StackTrie::InternFrame(const Frame& frame) {
   return entry->second;
 }
 
-FrameId StackTrie::InternFrame(const FrameView& frame) {
-  return InternFrame(Frame{.function = InternString(frame.function),
-                           .file = InternString(frame.file),
-                           .mapping = InternString(frame.mapping),
-                           .line = frame.line,
-                           .kind = frame.kind,
-                           .inlined = frame.inlined,
-                           .symbolized = frame.symbolized});
+FrameId StackTrie::InternFrame(const FrameView& view) {
+  Frame frame = WithoutStrings(view);
+  frame.function = InternString(view.function);
+  frame.file = InternString(view.file);
+  frame.mapping = InternString(view.mapping);
+  return InternFrame(frame);
 }
 
 NodeId StackTrie::Child(NodeId parent, FrameId frame) {

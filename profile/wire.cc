@@ -33,6 +33,7 @@ void EncodeDictionary(const StackTrie& trie, size_t first_string, size_t first_f
     message.add_frame_file(frame.file);
     message.add_frame_mapping(frame.mapping);
     message.add_frame_line(frame.line);
+    message.add_frame_start_line(frame.start_line);
     message.add_frame_flags(FlagsOf(frame));
   }
   for (size_t i = first_node; i < trie.node_count(); ++i) {
@@ -128,7 +129,8 @@ absl::Status WindowDecoder::Append(const v1::Dictionary& dictionary) {
 absl::Status WindowDecoder::AppendFrames(const v1::Dictionary& dictionary) {
   const int count = dictionary.frame_function_size();
   if (dictionary.frame_file_size() != count || dictionary.frame_mapping_size() != count ||
-      dictionary.frame_line_size() != count || dictionary.frame_flags_size() != count) {
+      dictionary.frame_line_size() != count || dictionary.frame_flags_size() != count ||
+      (dictionary.frame_start_line_size() != 0 && dictionary.frame_start_line_size() != count)) {
     return Broken("the frame columns differ in length");
   }
   for (int i = 0; i < count; ++i) {
@@ -137,6 +139,8 @@ absl::Status WindowDecoder::AppendFrames(const v1::Dictionary& dictionary) {
         dictionary.frame_mapping(i) >= received_.string_count()) {
       return Broken("a frame names a string that was not sent");
     }
+    const uint32_t start_line = dictionary.frame_start_line_size() == 0 ? 0 : dictionary.frame_start_line(i);
+    if (start_line > kMaxStartLine) return Broken("a function begins at a line that cannot be true");
     const uint32_t flags = dictionary.frame_flags(i);
     const uint32_t kind = flags & kKindMask;
     if ((flags & ~kKnownFlags) != 0 || kind > static_cast<uint32_t>(FrameKind::kSynthetic)) {
@@ -146,6 +150,7 @@ absl::Status WindowDecoder::AppendFrames(const v1::Dictionary& dictionary) {
                              .file = dictionary.frame_file(i),
                              .mapping = dictionary.frame_mapping(i),
                              .line = dictionary.frame_line(i),
+                             .start_line = start_line & kMaxStartLine,
                              .kind = static_cast<FrameKind>(kind),
                              .inlined = (flags & kInlinedBit) != 0,
                              .symbolized = (flags & kSymbolizedBit) != 0});

@@ -151,6 +151,9 @@ TEST(WireTest, RefusesColumnsOfDifferentLength) {
   message = Encoded();
   message.mutable_dictionary()->add_frame_line(1);
   EXPECT_THAT(Refusal(message), HasSubstr("columns differ"));
+  message = Encoded();
+  message.mutable_dictionary()->add_frame_start_line(1);
+  EXPECT_THAT(Refusal(message), HasSubstr("columns differ"));
 }
 
 TEST(WireTest, RefusesNumbersThatCannotBeTrue) {
@@ -163,6 +166,24 @@ TEST(WireTest, RefusesNumbersThatCannotBeTrue) {
   message = Encoded();
   message.set_duration_ns(-1);
   EXPECT_THAT(Refusal(message), HasSubstr("duration"));
+}
+
+TEST(WireTest, KeepsTheLinesAtWhichFunctionsBegin) {
+  Window window = MakeWindow(1, {{"main", 1}});
+  window.series[0].samples[0].node = window.trie.Child(
+      StackTrie::kRoot,
+      window.trie.InternFrame(FrameView{.function = "f", .line = 9, .start_line = kMaxStartLine}));
+  const auto start_line = [](const Window& read) {
+    return read.trie.view(read.trie.frame_of(read.series[0].samples[0].node)).start_line;
+  };
+  v1::Window message;
+  WindowEncoder().Encode(window, message);
+  EXPECT_EQ(start_line(WindowDecoder().Decode(message).value()), kMaxStartLine);
+  v1::Window without = message;
+  without.mutable_dictionary()->clear_frame_start_line();
+  EXPECT_EQ(start_line(WindowDecoder().Decode(without).value()), 0);
+  message.mutable_dictionary()->set_frame_start_line(0, kMaxStartLine + 1);
+  EXPECT_THAT(Refusal(message), HasSubstr("cannot be true"));
 }
 
 TEST(WireTest, RefusesASeriesWithoutServiceAndLabelsTwice) {

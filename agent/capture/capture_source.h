@@ -44,6 +44,7 @@ struct InterpretedFrame {
   std::string function;
   std::string file = {};
   uint32_t line = 0;
+  uint32_t start_line = 0;
   FrameKind kind = FrameKind::kUnknown;
   bool symbolized = false;
 };

@@ -267,6 +267,7 @@ void Folder::AppendInterpreted(size_t number) {
     id = ToWireFrame(trie_.InternFrame(FrameView{.function = frame.function,
                                                  .file = frame.file,
                                                  .line = frame.line,
+                                                 .start_line = frame.start_line,
                                                  .kind = frame.kind,
                                                  .symbolized = frame.symbolized}),
                      trie_);

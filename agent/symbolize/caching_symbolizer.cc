@@ -155,6 +155,7 @@ CachingSymbolizer::Resolved CachingSymbolizer::ResolveUser(BinaryId id, uint64_t
                                                              .file = frame.file,
                                                              .mapping = mapping_name,
                                                              .line = frame.line,
+                                                             .start_line = frame.start_line,
                                                              .kind = kind,
                                                              .inlined = frame.inlined,
                                                              .symbolized = true}));

@@ -30,12 +30,14 @@ size_t Pick(std::mt19937& random, size_t count) {
 NodeId AddStack(StackTrie& trie, absl::string_view stack) {
   NodeId node = StackTrie::kRoot;
   for (const absl::string_view function : absl::StrSplit(stack, ';', absl::SkipEmpty())) {
-    node = trie.Child(node, trie.InternFrame(FrameView{.function = function,
-                                                       .file = "main.go",
-                                                       .mapping = "app",
-                                                       .line = static_cast<uint32_t>(function.size()),
-                                                       .kind = FrameKind::kGo,
-                                                       .symbolized = true}));
+    node =
+        trie.Child(node, trie.InternFrame(FrameView{.function = function,
+                                                    .file = "main.go",
+                                                    .mapping = "app",
+                                                    .line = static_cast<uint32_t>(function.size()),
+                                                    .start_line = static_cast<uint32_t>(function.size() / 2),
+                                                    .kind = FrameKind::kGo,
+                                                    .symbolized = true}));
   }
   return node;
 }
@@ -107,7 +109,8 @@ Content ContentOf(const StackTrie& trie, const std::vector<Sample>& samples) {
     for (const FrameId id : trie.Stack(sample.node)) {
       const FrameView frame = trie.view(id);
       absl::StrAppend(&stack, frame.function, "|", frame.file, "|", frame.mapping, "|", frame.line, "|",
-                      static_cast<int>(frame.kind), "|", frame.inlined, "|", frame.symbolized, ";");
+                      frame.start_line, "|", static_cast<int>(frame.kind), "|", frame.inlined, "|",
+                      frame.symbolized, ";");
     }
     auto& [count, value] = content[stack];
     count += sample.count;

@@ -51,6 +51,7 @@ class OtlpRequest {
       auto& function = *dictionary().add_function_table();
       function.set_name_strindex(String(name));
       function.set_filename_strindex(String(name + ".c"));
+      function.set_start_line(5);
       auto& line = *location.add_lines();
       line.set_function_index(dictionary().function_table_size() - 1);
       line.set_line(7);

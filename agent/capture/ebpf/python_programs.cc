@@ -126,6 +126,7 @@ uint64_t PythonPrograms::FrameOf(Program& program, uint64_t word, uint64_t ident
     number->second = AddFrame({.function = function->name,
                                .file = function->file,
                                .line = line,
+                               .start_line = function->first_line,
                                .kind = FrameKind::kNative,
                                .symbolized = true});
   }

@@ -53,6 +53,7 @@ FrameView BlockDictionary::view(FrameId id) const {
                    .file = string(known->file),
                    .mapping = string(known->mapping),
                    .line = known->line,
+                   .start_line = known->start_line,
                    .kind = known->kind,
                    .inlined = known->inlined,
                    .symbolized = known->symbolized};
@@ -75,7 +76,7 @@ absl::Status BlockDictionary::AddChunk(absl::string_view chunk) {
   const uint64_t first_node = reader.VarintUpTo(kMaxEntries);
   const uint64_t first_stack = reader.VarintUpTo(kMaxEntries);
   const size_t strings = reader.Count(1);
-  const size_t frames = reader.Count(5);
+  const size_t frames = reader.Count(6);
   const size_t nodes = reader.Count(2);
   const size_t stacks = reader.Count(1);
   if (!reader.ok()) return Broken("bad counts");
@@ -106,6 +107,11 @@ absl::Status BlockDictionary::AddChunk(absl::string_view chunk) {
   if (!strings_known) return Broken("a frame names an unknown string");
   if (!ReadColumn(reader, new_frames, uint64_t{1} << 32, [](Frame& f, uint32_t value) { f.line = value; })) {
     return Broken("a bad line number");
+  }
+  for (Frame& frame : new_frames) {
+    const uint64_t start_line = frame.line - static_cast<uint64_t>(reader.Zigzag());
+    if (start_line > kMaxStartLine) return Broken("a function begins at a bad line");
+    frame.start_line = start_line & kMaxStartLine;
   }
   for (Frame& frame : new_frames) {
     if (!SetFlags(reader.Varint(), frame)) return Broken("a frame has unknown flags");

@@ -17,8 +17,9 @@ namespace pilotlight::collector {
 //
 //   first string, first frame, first node, first stack of the chunk; how many of each it has
 //   strings   the lengths, then the bytes of all
-//   frames    function, file, mapping, line, each as the zigzag difference to the frame before; flags
-//             (bits 0–3 kind, 4 inlined, 5 symbolized)
+//   frames    function, file, mapping, line, each as the zigzag difference to the frame before; the
+//             zigzag distance from the function's first line (0 when unknown) to the line; flags (bits 0–3
+//             kind, 4 inlined, 5 symbolized)
 //   nodes     distance to the parent's number; frame, as the zigzag difference to the node before
 //   stacks    node, as the zigzag difference to the stack before
 //

@@ -58,16 +58,11 @@ FrameId DictionaryWriter::Intern(const Table& from, FrameId frame, uint64_t hash
   if (const auto known = frames_.Find(hash)) return *known;
   const FrameView view = from.view(frame);
   // In the order of writing.
-  const StringId function = Intern(view.function);
-  const StringId file = Intern(view.file);
-  const StringId mapping = Intern(view.mapping);
-  new_frames_.push_back({.function = function,
-                         .file = file,
-                         .mapping = mapping,
-                         .line = view.line,
-                         .kind = view.kind,
-                         .inlined = view.inlined,
-                         .symbolized = view.symbolized});
+  Frame added = WithoutStrings(view);
+  added.function = Intern(view.function);
+  added.file = Intern(view.file);
+  added.mapping = Intern(view.mapping);
+  new_frames_.push_back(added);
   return frames_.Add(hash);
 }
 
@@ -126,6 +121,7 @@ std::string DictionaryWriter::TakeChunk() {
       new_frames_, [](const Frame& f) { return f.mapping; }, out);
   AppendColumn(
       new_frames_, [](const Frame& f) { return f.line; }, out);
+  for (const Frame& frame : new_frames_) AppendZigzag(out, int64_t{frame.line} - int64_t{frame.start_line});
   for (const Frame& frame : new_frames_) AppendVarint(out, FlagsOf(frame));
   for (size_t i = 0; i < new_nodes_.size(); ++i) AppendVarint(out, first_node + i - new_nodes_[i].parent);
   AppendColumn(

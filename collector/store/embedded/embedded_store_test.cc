@@ -150,6 +150,7 @@ TEST_F(EmbeddedStoreTest, EveryFieldOfAFrameIsKept) {
                                                                .file = "/src/ä.go",
                                                                .mapping = "app",
                                                                .line = UINT32_MAX - kind,
+                                                               .start_line = kind * (kMaxStartLine / 4),
                                                                .kind = FrameKind{kind},
                                                                .inlined = kind % 2 == 0,
                                                                .symbolized = kind % 3 == 0}));

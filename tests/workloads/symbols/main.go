@@ -2,12 +2,12 @@
 //
 // Lines of fields that tabs separate:
 //
-//	pc     OFFSET  INLINED FUNCTION FILE LINE   one address of the text; the innermost function alone
-//	chain  OFFSET  (INLINED FUNCTION FILE LINE)…  the same with its callers up to the function that is not inlined
+//	pc     OFFSET  INLINED FUNCTION FILE LINE START   one address of the text; the innermost function alone
+//	chain  OFFSET  (INLINED FUNCTION FILE LINE START)…  the same with its callers up to the function that is not inlined
 //	mcall  OFFSET                               entry of runtime.mcall
 //	done   COUNT
 //
-// OFFSET is from the entry of main.anchor, so it is the same wherever the program is loaded.
+// START is the line at which the function begins, 0 before Go 1.20. OFFSET is from the entry of main.anchor, so it is the same wherever the program is loaded.
 package main
 
 import (
@@ -81,7 +81,11 @@ func field(frame runtime.Frame) string {
 	if frame.Func == nil {
 		inlined = 1
 	}
-	return fmt.Sprintf("\t%d\t%s\t%s\t%d", inlined, frame.Function, frame.File, frame.Line)
+	start := int64(0)
+	if line := reflect.ValueOf(frame).FieldByName("startLine"); line.IsValid() {
+		start = line.Int()
+	}
+	return fmt.Sprintf("\t%d\t%s\t%s\t%d\t%d", inlined, frame.Function, frame.File, frame.Line, start)
 }
 
 // From Go 1.24 on, CallersFrames gives the inlined callers too when another address follows.

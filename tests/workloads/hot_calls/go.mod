@@ -1,0 +1,3 @@
+module pilotlight.dev/workloads/hot_calls
+
+go 1.21
