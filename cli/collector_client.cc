@@ -340,10 +340,12 @@ absl::StatusOr<SeriesAnswer> CollectorClient::QuerySeries(const Selection& selec
   return answer;
 }
 
-absl::StatusOr<std::string> CollectorClient::Export(const Selection& selection, ProfileFormat format) {
+absl::StatusOr<std::string> CollectorClient::Export(const Selection& selection, ProfileFormat format,
+                                                    const std::vector<std::string>& group_by) {
   v1::ExportRequest request;
   ToProto(selection, *request.mutable_selection());
   request.set_format(ToProto(format));
+  for (const std::string& name : group_by) request.add_group_by(name);
   grpc::ClientContext context;
   RETURN_IF_ERROR(connection_->Prepare(context));
   const std::unique_ptr<grpc::ClientReader<v1::ExportResponse>> reader =

@@ -114,7 +114,8 @@ class CollectorClient {
   absl::StatusOr<SeriesAnswer> QuerySeries(const Selection& selection, absl::Duration step,
                                            const std::vector<std::string>& group_by);
   // The merged profile as a file.
-  absl::StatusOr<std::string> Export(const Selection& selection, ProfileFormat format);
+  absl::StatusOr<std::string> Export(const Selection& selection, ProfileFormat format,
+                                     const std::vector<std::string>& group_by);
   absl::StatusOr<std::vector<std::string>> LabelNames(const Selection& selection);
   absl::StatusOr<std::vector<std::string>> LabelValues(const std::string& name, const Selection& selection);
   absl::StatusOr<std::vector<std::string>> ProfileTypes(const Selection& selection);

@@ -11,6 +11,7 @@
 #include "cli/query_flags.h"
 #include "cli/render.h"
 #include "cli/top_view.h"
+#include "exporters/pprof.h"
 
 namespace pilotlight::cli {
 namespace {
@@ -33,6 +34,7 @@ struct FlameFlags {
   std::string out;
   uint32_t max_nodes = 8192;
   bool interactive = false;
+  std::vector<std::string> by;
 };
 
 // A line about a file that was written; a pipe's reader has the data itself.
@@ -54,14 +56,23 @@ int Show(const FlameGraph& graph, const ProfileType& type, const std::string& su
 }
 
 int FlameOfFiles(const CLI::App& command, const FlameFlags& flags, ProfileFormat format) {
-  const absl::StatusOr<Profile> profile = ReadProfiles(flags.files, flags.query);
-  if (!profile.ok()) return FailQuery(command, profile.status());
-  if (profile->samples.empty()) std::cerr << NameFiles(flags.files) << ": no stacks to show.\n";
-  if (flags.interactive) {
-    return Show(BuildFlameGraph(*profile, flags.max_nodes), profile->type, NameFiles(flags.files));
+  if (!flags.by.empty()) {
+    return FailUsage(command, absl::InvalidArgumentError("--by is for profiles of the collector; those of "
+                                                         "files keep the labels that they have"));
   }
-  const int exit_code = Write(flags, Render(*profile, format, flags.max_nodes, NameFiles(flags.files)));
-  if (exit_code == 0) Summarize(flags, QualityOf(*profile), profile->type);
+  absl::StatusOr<LabelledProfile> labelled = ReadLabelledProfiles(flags.files, flags.query);
+  if (!labelled.ok()) return FailQuery(command, labelled.status());
+  const bool is_pprof = !flags.interactive && format == ProfileFormat::kPprof;
+  std::string bytes = is_pprof ? WritePprof(*labelled) : "";
+  Profile profile = AddUpParts(*std::move(labelled));
+  CountFrames(profile);
+  if (profile.samples.empty()) std::cerr << NameFiles(flags.files) << ": no stacks to show.\n";
+  if (flags.interactive) {
+    return Show(BuildFlameGraph(profile, flags.max_nodes), profile.type, NameFiles(flags.files));
+  }
+  if (!is_pprof) bytes = Render(profile, format, flags.max_nodes, NameFiles(flags.files));
+  const int exit_code = Write(flags, bytes);
+  if (exit_code == 0) Summarize(flags, QualityOf(profile), profile.type);
   return exit_code;
 }
 
@@ -85,7 +96,7 @@ int FlameOfCollector(const CLI::App& command, const FlameFlags& flags, ProfileFo
   if (flags.interactive) return Show(answer->graph, answer->type, subject);
   std::string bytes;
   if (whole_stacks) {
-    absl::StatusOr<std::string> exported = client.Export(*selection, format);
+    absl::StatusOr<std::string> exported = client.Export(*selection, format, flags.by);
     if (!exported.ok()) return FailQuery(command, exported.status());
     bytes = *std::move(exported);
   } else {
@@ -133,6 +144,9 @@ void AddFlameCommand(CLI::App& app, Run& run) {
                    "At most this many boxes in the terminal and of svg and json, 0 for all")
       ->type_name("COUNT")
       ->capture_default_str();
+  command->add_option("--by", flags->by, "Keep these labels on the samples of pprof, as its tags")
+      ->type_name("LABEL,…")
+      ->delimiter(',');
   AddQueryFlags(*command, flags->query);
   AddTypeFlag(*command, flags->query);
   AddFilterFlags(*command, flags->query);

@@ -17,16 +17,29 @@ bool IsNamed(const ProfileType& type, const std::string& name) {
   return type.ToString() == name || type.sample_type == name;
 }
 
-absl::StatusOr<Profile> ChooseType(std::vector<Profile> profiles, const std::string& name,
-                                   const std::string& path) {
+absl::StatusOr<LabelledProfile> ChooseType(std::vector<LabelledProfile> profiles, const std::string& name,
+                                           const std::string& path) {
   if (name.empty()) return std::move(profiles.front());
-  const auto chosen = std::find_if(profiles.begin(), profiles.end(),
-                                   [&name](const Profile& profile) { return IsNamed(profile.type, name); });
+  const auto chosen = std::ranges::find_if(
+      profiles, [&name](const LabelledProfile& made) { return IsNamed(made.profile.type, name); });
   if (chosen != profiles.end()) return std::move(*chosen);
-  const std::string there = absl::StrJoin(profiles, ", ", [](std::string* out, const Profile& profile) {
-    absl::StrAppend(out, profile.type.sample_type);
+  const std::string there = absl::StrJoin(profiles, ", ", [](std::string* out, const LabelledProfile& made) {
+    absl::StrAppend(out, made.profile.type.sample_type);
   });
   return absl::InvalidArgumentError(absl::StrCat(path, " has no --type ", name, "; it has ", there));
+}
+
+void Apply(const StackFilter& filter, LabelledProfile& labelled) {
+  std::vector<Sample> all;
+  for (const LabelledSamples& part : labelled.parts) {
+    all.insert(all.end(), part.samples.begin(), part.samples.end());
+  }
+  filter.Apply(labelled.profile.trie, all);
+  std::vector<bool> kept(labelled.profile.trie.node_count());
+  for (const Sample& sample : all) kept[sample.node] = true;
+  for (LabelledSamples& part : labelled.parts) {
+    std::erase_if(part.samples, [&kept](const Sample& sample) { return !kept[sample.node]; });
+  }
 }
 
 // The reader's InvalidArgument is about the file, not about what was typed.
@@ -41,21 +54,28 @@ absl::Status CheckPaths(const std::vector<std::string>& paths) {
   return absl::InvalidArgumentError("standard input (-) can be read only once");
 }
 
-absl::StatusOr<Profile> ReadProfiles(const std::vector<std::string>& paths, const QueryFlags& flags) {
+absl::StatusOr<LabelledProfile> ReadLabelledProfiles(const std::vector<std::string>& paths,
+                                                     const QueryFlags& flags) {
   ASSIGN_OR_RETURN(const StackFilter filter, StackFilter::Create(flags.focus, flags.ignore));
   RETURN_IF_ERROR(CheckPaths(paths));
-  Profile merged;
+  LabelledProfile merged;
   for (const std::string& path : paths) {
-    absl::StatusOr<std::vector<Profile>> profiles = ReadProfileFile(path);
+    absl::StatusOr<std::vector<LabelledProfile>> profiles = ReadLabelledProfileFile(path);
     if (!profiles.ok()) return AboutFile(profiles.status());
-    ASSIGN_OR_RETURN(Profile profile, ChooseType(*std::move(profiles), flags.type, path));
-    if (const absl::Status status = MergeProfile(profile, merged); !status.ok()) {
+    ASSIGN_OR_RETURN(const LabelledProfile made, ChooseType(*std::move(profiles), flags.type, path));
+    if (const absl::Status status = MergeLabelled(made, merged); !status.ok()) {
       return AboutFile(absl::Status(status.code(), absl::StrCat(path, ": ", status.message())));
     }
   }
-  filter.Apply(merged.trie, merged.samples);
-  CountFrames(merged);
+  if (!filter.keeps_everything()) Apply(filter, merged);
   return merged;
+}
+
+absl::StatusOr<Profile> ReadProfiles(const std::vector<std::string>& paths, const QueryFlags& flags) {
+  ASSIGN_OR_RETURN(LabelledProfile labelled, ReadLabelledProfiles(paths, flags));
+  Profile whole = AddUpParts(std::move(labelled));
+  CountFrames(whole);
+  return whole;
 }
 
 void CountFrames(Profile& profile) {

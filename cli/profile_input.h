@@ -6,6 +6,7 @@
 
 #include "absl/status/statusor.h"
 #include "cli/query_flags.h"
+#include "exporters/labelled_profile.h"
 #include "profile/profile.h"
 
 namespace pilotlight::cli {
@@ -15,8 +16,11 @@ absl::Status CheckPaths(const std::vector<std::string>& paths);
 
 // Reads and merges files of any format that exporters/profile_file.h reads, "-" once for standard input, and
 // applies --type, --focus and --ignore. A file with several types yields the one that --type names, by its
-// full name or its sample type ("alloc_space"), or else its default one. Frames are counted anew.
+// full name or its sample type ("alloc_space"), or else its default one.
 // InvalidArgument: a flag is wrong. Every other error names the file.
+absl::StatusOr<LabelledProfile> ReadLabelledProfiles(const std::vector<std::string>& paths,
+                                                     const QueryFlags& flags);
+// The same without labels of samples. Frames are counted anew.
 absl::StatusOr<Profile> ReadProfiles(const std::vector<std::string>& paths, const QueryFlags& flags);
 
 // Sets `loss.frames` and `loss.unsymbolized_frames` from the frames themselves; those that a profiler made do

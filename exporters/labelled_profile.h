@@ -3,6 +3,7 @@
 
 #include <vector>
 
+#include "absl/status/status.h"
 #include "profile/profile.h"
 
 namespace pilotlight {
@@ -18,10 +19,15 @@ struct LabelledProfile {
   std::vector<LabelledSamples> parts;  // by different labels
 };
 
+// Adds `from` to `into` as MergeProfile() does: samples with the same labels and stack add up.
+// InvalidArgument when the types differ. `into` without parts takes type, period and labels over.
+absl::Status MergeLabelled(const LabelledProfile& from, LabelledProfile& into);
+
 ProfileTotals Totals(const LabelledProfile& labelled);
 
 // The parts of each added up, and the other way round: as one part without labels, or none when it has no
 // samples.
+Profile AddUpParts(LabelledProfile labelled);
 std::vector<Profile> AddUpParts(std::vector<LabelledProfile> labelled);
 std::vector<LabelledProfile> WithoutLabels(std::vector<Profile> profiles);
 

@@ -5,6 +5,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "absl/strings/str_split.h"
+#include "base/status_macros.h"
 
 namespace pilotlight {
 
@@ -69,8 +70,7 @@ ProfileTotals Totals(const std::vector<Sample>& samples) {
   return totals;
 }
 
-absl::Status MergeProfile(const Profile& from, Profile& into) {
-  const bool into_is_new = into.samples.empty() && into.duration == absl::ZeroDuration();
+absl::Status MergeHeading(const Profile& from, bool into_is_new, Profile& into) {
   if (into_is_new) {
     into.type = from.type;
     into.period = from.period;
@@ -87,6 +87,12 @@ absl::Status MergeProfile(const Profile& from, Profile& into) {
     const auto other = from.labels.find(label.first);
     return other == from.labels.end() || other->second != label.second;
   });
+  return absl::OkStatus();
+}
+
+absl::Status MergeProfile(const Profile& from, Profile& into) {
+  const bool into_is_new = into.samples.empty() && into.duration == absl::ZeroDuration();
+  RETURN_IF_ERROR(MergeHeading(from, into_is_new, into));
   TrieMapper mapper(from.trie, into.trie);
   for (const Sample& sample : from.samples) {
     into.samples.push_back({mapper.MapNode(sample.node), sample.count, sample.value});

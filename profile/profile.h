@@ -116,6 +116,9 @@ struct ProfileTotals {
 };
 ProfileTotals Totals(const std::vector<Sample>& samples);
 
+// What MergeProfile() does with all but samples and losses.
+absl::Status MergeHeading(const Profile& from, bool into_is_new, Profile& into);
+
 // Adds `from` to `into`: samples add up, spans join, labels keep what both share.
 // InvalidArgument when the types differ. `into` without samples takes type, period and labels over.
 absl::Status MergeProfile(const Profile& from, Profile& into);

@@ -5,11 +5,13 @@
 #include "absl/strings/numbers.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
 #include "base/metrics.h"
 #include "base/status_macros.h"
 #include "collector/api/http_selection.h"
 #include "collector/query/export.h"
 #include "exporters/json.h"
+#include "exporters/pprof.h"
 
 namespace pilotlight::collector {
 namespace {
@@ -55,7 +57,9 @@ class HttpApi {
   }
 
   absl::StatusOr<HttpResponse> Pprof(const HttpRequest& request, const Caller& caller) {
-    ASSIGN_OR_RETURN(HttpResponse response, File(request, caller, ExportFormat::kPprof));
+    const std::vector<std::string> by = absl::StrSplit(request.Parameter("by"), ',', absl::SkipEmpty());
+    ASSIGN_OR_RETURN(HttpResponse response, by.empty() ? File(request, caller, ExportFormat::kPprof)
+                                                       : LabelledPprof(request, by, caller));
     response.headers["Content-Disposition"] = "attachment; filename=\"profile.pb.gz\"";
     return response;
   }
@@ -111,6 +115,19 @@ class HttpApi {
     HttpResponse response;
     response.content_type = std::string(ContentType(format));
     response.body = WriteExportFile(answer.profile, format);
+    return response;
+  }
+
+  absl::StatusOr<HttpResponse> LabelledPprof(const HttpRequest& request, const std::vector<std::string>& by,
+                                             const Caller& caller) {
+    const absl::Time now = engine_.Now();
+    ASSIGN_OR_RETURN(const SelectionText text, ReadSelection(request, now, {"by"}));
+    ASSIGN_OR_RETURN(const TimeSpan span, ResolveSpan(text.start, text.end, now));
+    ASSIGN_OR_RETURN(const LabelledProfile labelled, engine_.MergeLabelled(text, by, caller));
+    if (Totals(labelled).count == 0) return NothingThere(text, span, caller);
+    HttpResponse response;
+    response.content_type = std::string(ContentType(ExportFormat::kPprof));
+    response.body = WritePprof(labelled);
     return response;
   }
 

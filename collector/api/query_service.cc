@@ -8,6 +8,7 @@
 #include "base/status_macros.h"
 #include "collector/api/query_messages.h"
 #include "collector/query/export.h"
+#include "exporters/pprof.h"
 #include "pilotlight/v1/query.grpc.pb.h"
 
 namespace pilotlight::collector {
@@ -103,8 +104,7 @@ class QueryService final : public v1::Query::Service {
   absl::Status WriteExport(const Caller& caller, const v1::ExportRequest& request,
                            grpc::ServerWriter<v1::ExportResponse>& writer) {
     ASSIGN_OR_RETURN(const ExportFormat format, FormatOf(request.format()));
-    ASSIGN_OR_RETURN(const ProfileAnswer answer, engine_.Merge(FromProto(request.selection()), caller));
-    const std::string file = WriteExportFile(answer.profile, format);
+    ASSIGN_OR_RETURN(const std::string file, ExportFile(caller, request, format));
     // Below the 4 MiB that clients accept by default.
     constexpr size_t kPartBytes = size_t{1} << 20;
     for (size_t i = 0; i < file.size(); i += kPartBytes) {
@@ -113,6 +113,21 @@ class QueryService final : public v1::Query::Service {
       if (!writer.Write(part)) return absl::CancelledError("the caller is gone");
     }
     return absl::OkStatus();
+  }
+
+  absl::StatusOr<std::string> ExportFile(const Caller& caller, const v1::ExportRequest& request,
+                                         ExportFormat format) {
+    const SelectionText text = FromProto(request.selection());
+    if (request.group_by().empty()) {
+      ASSIGN_OR_RETURN(const ProfileAnswer answer, engine_.Merge(text, caller));
+      return WriteExportFile(answer.profile, format);
+    }
+    if (format != ExportFormat::kPprof) {
+      return absl::InvalidArgumentError("only FORMAT_PPROF has labels of samples: group_by is for it alone");
+    }
+    const std::vector<std::string> group_by(request.group_by().begin(), request.group_by().end());
+    ASSIGN_OR_RETURN(const LabelledProfile labelled, engine_.MergeLabelled(text, group_by, caller));
+    return WritePprof(labelled);
   }
 
   QueryMethods& methods_;

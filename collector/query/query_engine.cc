@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 
 namespace pilotlight::collector {
@@ -12,6 +13,13 @@ namespace {
 // A label that may be asked for under its short name.
 std::string CanonicalLabel(const std::string& name) {
   return name == "service" ? std::string(kServiceLabel) : name;
+}
+
+std::vector<std::string> CanonicalLabels(const std::vector<std::string>& names) {
+  std::vector<std::string> labels;
+  labels.reserve(names.size());
+  for (const std::string& name : names) labels.push_back(CanonicalLabel(name));
+  return labels;
 }
 
 absl::Duration DefaultStep(const TimeSpan& span) {
@@ -92,6 +100,52 @@ absl::StatusOr<ProfileAnswer> QueryEngine::MergeWithin(const ReadLimits& limits,
   return answer;
 }
 
+absl::StatusOr<LabelledProfile> QueryEngine::MergeLabelled(const SelectionText& text,
+                                                           const std::vector<std::string>& group_by,
+                                                           const Caller& caller) {
+  ASSIGN_OR_RETURN(const Selection selection, ParseSelection(text, Now()));
+  const std::vector<std::string> names = CanonicalLabels(group_by);
+  const ReadLimits limits = LimitsOf(caller);
+  RETURN_IF_ERROR(Enter(limits, caller.tenant));
+  const QueryPlace place(gate_, caller.tenant);
+  LabelledProfile labelled;
+  labelled.profile.type = selection.store.type;
+  ProfileStore* const store = stores_.Find(caller.tenant);
+  if (store == nullptr) return labelled;
+  const TimeSpan& span = selection.store.span;
+  const absl::StatusOr<std::vector<TimeSeries>> sets =
+      store->SelectSeries(selection.store, span.end - span.start, names, nullptr, limits);
+  RETURN_IF_ERROR(Counted(sets.status()));
+  if (sets->size() > kMaxLabelSets) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("there are ", sets->size(), " sets of values of ", absl::StrJoin(names, ", "),
+                     ", the limit is ", kMaxLabelSets, "; take fewer labels or a narrower selector"));
+  }
+  absl::Duration watched;
+  for (const TimeSeries& set : *sets) {
+    StoreSelection of_set = selection.store;
+    for (const std::string& name : names) {
+      const auto label = set.labels.find(name);
+      ASSIGN_OR_RETURN(Matcher matcher, Matcher::Create(Matcher::Kind::kEqual, name,
+                                                        label == set.labels.end() ? "" : label->second));
+      of_set.matchers.push_back(std::move(matcher));
+    }
+    absl::StatusOr<MergedProfile> merged = store->Merge(of_set, limits);
+    RETURN_IF_ERROR(Counted(merged.status()));
+    LabelledProfile one;
+    one.profile = std::move(merged->profile);
+    selection.filter.Apply(one.profile.trie, one.profile.samples);
+    // Of the sets of one window each has its whole duration.
+    watched = std::max(watched, one.profile.duration);
+    one.parts.push_back({.labels = set.labels,
+                         .samples = std::exchange(one.profile.samples, {}),
+                         .loss = std::exchange(one.profile.loss, {})});
+    RETURN_IF_ERROR(::pilotlight::MergeLabelled(one, labelled));
+  }
+  labelled.profile.duration = watched;
+  return labelled;
+}
+
 absl::StatusOr<FlameGraphAnswer> QueryEngine::MergeFlameGraph(const SelectionText& text, size_t max_nodes,
                                                               const Caller& caller) {
   ASSIGN_OR_RETURN(const ProfileAnswer merged, Merge(text, caller));
@@ -152,9 +206,7 @@ absl::StatusOr<SeriesAnswer> QueryEngine::SelectSeries(const SelectionText& text
                                                    " makes more than ", kMaxSteps,
                                                    " points of this span; take a longer step"));
   }
-  std::vector<std::string> labels;
-  labels.reserve(group_by.size());
-  for (const std::string& name : group_by) labels.push_back(CanonicalLabel(name));
+  const std::vector<std::string> labels = CanonicalLabels(group_by);
   const ReadLimits limits = LimitsOf(caller);
   RETURN_IF_ERROR(Enter(limits, caller.tenant));
   const QueryPlace place(gate_, caller.tenant);

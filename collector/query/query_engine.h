@@ -14,6 +14,7 @@
 #include "collector/query/query_metrics.h"
 #include "collector/query/selection.h"
 #include "collector/store/profile_stores.h"
+#include "exporters/labelled_profile.h"
 #include "profile/diff.h"
 #include "profile/flame_graph.h"
 #include "profile/peek.h"
@@ -24,6 +25,7 @@ namespace pilotlight::collector {
 inline constexpr size_t kDefaultMaxNodes = 8192;
 inline constexpr size_t kDefaultTopRows = 50;
 inline constexpr size_t kDefaultPeekFunctions = 10;
+inline constexpr size_t kMaxLabelSets = 100;
 // More steps than pixels help nobody and cost memory.
 inline constexpr int64_t kMaxSteps = 11'000;
 
@@ -97,6 +99,11 @@ class QueryEngine {
 
   // The merged profile after focus and ignore, as files show it.
   absl::StatusOr<ProfileAnswer> Merge(const SelectionText& text, const Caller& caller = {});
+  // The same with the labels `group_by` on its samples. Reads the profile of each set of their values apart.
+  // InvalidArgument also for more than kMaxLabelSets.
+  absl::StatusOr<LabelledProfile> MergeLabelled(const SelectionText& text,
+                                                const std::vector<std::string>& group_by,
+                                                const Caller& caller = {});
   // `max_nodes` 0 means kDefaultMaxNodes.
   absl::StatusOr<FlameGraphAnswer> MergeFlameGraph(const SelectionText& text, size_t max_nodes,
                                                    const Caller& caller = {});

@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
 #include "collector/query/export.h"
 #include "collector/query/query_gate.h"
@@ -18,6 +19,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Pair;
 
 const absl::Time kNow = absl::FromUnixSeconds(1'714'564'800);
 
@@ -91,6 +93,28 @@ TEST_F(QueryEngineTest, SelectsByLabelsAndKnowsServiceAsAShortName) {
     ASSERT_TRUE(answer.ok()) << answer.status();
     EXPECT_EQ(answer->quality.totals.count, 2) << selector;
   }
+}
+
+TEST_F(QueryEngineTest, SamplesMayHaveLabels) {
+  Add("a", kNow - absl::Minutes(1), {{"main;work", 1}, {"main;rest", 2}});
+  Add("b", kNow - absl::Minutes(1), {{"main;work", 4}});
+  Add("b", kNow - absl::Minutes(2), {{"main;work", 8}});
+  const auto answer = engine_.MergeLabelled({.focus = "work"}, {"service", "nothing"});
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  std::map<Labels, uint64_t> counts;
+  for (const LabelledSamples& part : answer->parts) counts[part.labels] = Totals(part.samples).count;
+  EXPECT_THAT(counts,
+              ElementsAre(Pair(Labels{{"service_name", "a"}}, 1), Pair(Labels{{"service_name", "b"}}, 12)));
+  EXPECT_EQ(answer->profile.period, 10'000'000);
+  EXPECT_EQ(answer->profile.duration, absl::Seconds(20));
+  EXPECT_TRUE(engine_.MergeLabelled({}, {"pod"}, {"stranger", nullptr})->parts.empty());
+}
+
+TEST_F(QueryEngineTest, RefusesTooManyLabelSetsOfSamples) {
+  for (size_t i = 0; i <= kMaxLabelSets; ++i) Add(absl::StrCat(i), kNow - absl::Minutes(1), {{"main", 1}});
+  EXPECT_THAT(std::string(engine_.MergeLabelled({}, {"pod"}).status().message()),
+              HasSubstr("101 sets of values of pod"));
+  EXPECT_TRUE(engine_.MergeLabelled({.selector = "{service!=\"7\"}"}, {"pod"}).ok());
 }
 
 TEST_F(QueryEngineTest, ACallSiteKeepsTheStacksThatBeginWithIt) {

@@ -1,0 +1,3 @@
+module pilotlight.dev/workloads/labelled
+
+go 1.21
