@@ -8,6 +8,7 @@
 
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
+#include "exporters/labelled_profile.h"
 #include "exporters/pprof.h"
 #include "profile/profile.h"
 
@@ -25,17 +26,18 @@ inline constexpr absl::string_view kOtlpCurrentVersion = "1";
 struct OtlpResource {
   std::map<std::string, std::string> attributes;  // "service.name"; texts, numbers and booleans
   // InvalidArgument says what is wrong with one, OutOfRange which limit it exceeds.
-  std::vector<absl::StatusOr<Profile>> profiles;
+  std::vector<absl::StatusOr<LabelledProfile>> profiles;
 };
 
 // All profiles of `request`, also those without samples. They are read as the pprof columns that they would
 // be (exporters/pprof.h); values that are no counts get one beside them: the events with a timestamp, else as
 // pprof has it. samples/count with a period of cpu/nanoseconds are read as cpu/nanoseconds, unless their
-// scope has those, too. Attributes of samples and profiles are not read, nor are timestamps but counted.
-// `version` is the value of kOtlpVersionHeader, or empty: only senders of late have one, and without it the
-// bytes tell the schema (exporters/otlp_schema.h). `limits` holds for all profiles together.
-// InvalidArgument when the bytes or the dictionary are damaged, or it is another schema; OutOfRange says
-// which limit they exceed.
+// scope has those, too. Attributes of samples whose values are texts are labels as those of pprof's samples
+// are, but for process.*, thread.* and telemetry.*; PprofLimits::max_label_sets is of the request. Attributes
+// of profiles are not read, nor are timestamps but counted. `version` is the value of kOtlpVersionHeader, or
+// empty: only senders of late have one, and without it the bytes tell the schema (exporters/otlp_schema.h).
+// `limits` holds for all profiles together. InvalidArgument when the bytes or the dictionary are damaged, or
+// it is another schema; OutOfRange says which limit they exceed.
 absl::StatusOr<std::vector<OtlpResource>> ReadOtlp(absl::string_view request, absl::string_view version = "",
                                                    const PprofLimits& limits = {});
 

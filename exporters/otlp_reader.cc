@@ -5,6 +5,8 @@
 #include <optional>
 #include <utility>
 
+#include "absl/container/flat_hash_map.h"
+#include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/types/span.h"
 #include "base/status_macros.h"
@@ -12,6 +14,7 @@
 #include "exporters/otlp_schema.h"
 #include "exporters/otlp_tables.h"
 #include "exporters/pprof_converter.h"
+#include "exporters/pprof_labels.h"
 #include "exporters/utf8.h"
 #include "exporters/wire_fields.h"
 #include "opentelemetry/proto/collector/profiles/v1development/profiles_service.pb.h"
@@ -56,6 +59,18 @@ struct Heading {
   int64_t period = 0;
   int64_t time_nanos = 0;
   int64_t duration_nanos = 0;
+};
+
+// Tells processes and threads apart, which makes no series.
+bool IsOfProcess(absl::string_view attribute) {
+  return absl::StartsWith(attribute, "process.") || absl::StartsWith(attribute, "thread.") ||
+         absl::StartsWith(attribute, "telemetry.");
+}
+
+// The label sets of one profile, numbered as its parts.
+struct Parts {
+  std::vector<uint32_t> sets;
+  absl::flat_hash_map<uint32_t, uint32_t> by_set;
 };
 
 bool IsCpuTime(const pprof::Column& type) { return type.type == "cpu" && type.unit == "nanoseconds"; }
@@ -171,7 +186,7 @@ class RequestReader {
     }
   }
 
-  absl::Status ReadScope(absl::string_view bytes, std::vector<absl::StatusOr<Profile>>& profiles) {
+  absl::Status ReadScope(absl::string_view bytes, std::vector<absl::StatusOr<LabelledProfile>>& profiles) {
     bool has_cpu_time = false;
     RETURN_IF_ERROR(VisitEach(bytes, pb::ScopeProfiles::kProfilesFieldNumber,
                               [&](const WireField& field) -> absl::Status {
@@ -227,28 +242,55 @@ class RequestReader {
   }
 
   template <typename Sample>
-  absl::StatusOr<Profile> ReadProfile(absl::string_view bytes, bool scope_has_cpu_time) {
+  absl::StatusOr<LabelledProfile> ReadProfile(absl::string_view bytes, bool scope_has_cpu_time) {
     ASSIGN_OR_RETURN(const Heading heading, ReadHeading(bytes));
     const Plan plan = MakePlan(heading, scope_has_cpu_time);
     // A converter takes as much room as there are lines.
     lines_ += tables_.frames().lines.size();
     if (lines_ > limits_.max_frames) return TooMany("lines, counted for each profile,", limits_.max_frames);
     pprof::Converter converter(tables_.frames(), plan.heading, limits_, usage_);
+    Parts parts;
     Sample sample;  // reused: it keeps its memory
     const auto add = [&](const WireField& field) -> absl::Status {
       if (++samples_ > limits_.max_samples) return TooMany("samples", limits_.max_samples);
       RETURN_IF_ERROR(ParseMessage(field, limits_, sample));
-      return Add(sample, heading, plan, converter);
+      return Add(sample, heading, plan, parts, converter);
     };
     RETURN_IF_ERROR(VisitEach(bytes, pb::Profile::kSamplesFieldNumber, add));
-    return std::move(AddUpParts(converter.Finish())[0]);
+    LabelledProfile made = std::move(converter.Finish()[0]);
+    for (uint32_t part = 0; part < made.parts.size(); ++part) {
+      made.parts[part].labels = label_sets_.labels(parts.sets[part]);
+    }
+    std::erase_if(made.parts, [](const LabelledSamples& part) { return part.samples.empty(); });
+    return made;
+  }
+
+  absl::StatusOr<uint32_t> PartOf(const otlp::Indices& attributes, Parts& parts) {
+    key_.clear();
+    for (const int32_t index : attributes) {
+      const otlp::Tables::Attribute attribute = tables_.attribute(index);
+      if (!attribute.text.empty() && !IsOfProcess(attribute.key)) key_.push_back(index);
+    }
+    const auto texts_of_key = [this]() -> absl::StatusOr<pprof::LabelSets::Texts> {
+      pprof::LabelSets::Texts texts;
+      for (const int64_t index : key_) {
+        const otlp::Tables::Attribute attribute = tables_.attribute(static_cast<int32_t>(index));
+        texts.emplace_back(attribute.key, attribute.text);
+      }
+      return texts;
+    };
+    ASSIGN_OR_RETURN(const uint32_t set, label_sets_.SetOf(key_, texts_of_key));
+    const auto [part, is_new] = parts.by_set.try_emplace(set, static_cast<uint32_t>(parts.sets.size()));
+    if (is_new) parts.sets.push_back(set);
+    return part->second;
   }
 
   template <typename Sample>
-  absl::Status Add(const Sample& sample, const Heading& heading, const Plan& plan,
+  absl::Status Add(const Sample& sample, const Heading& heading, const Plan& plan, Parts& parts,
                    pprof::Converter& converter) {
     ASSIGN_OR_RETURN(const absl::Span<const uint32_t> stack, tables_.Stack(sample.stack_index()));
     RETURN_IF_ERROR(tables_.CheckAttributes(sample.attribute_indices()));
+    ASSIGN_OR_RETURN(const uint32_t part, PartOf(sample.attribute_indices(), parts));
     const int times = sample.timestamps_unix_nano_size();
     if (sample.values().empty() && times == 0) {
       return absl::InvalidArgumentError("a sample has neither values nor timestamps");
@@ -270,8 +312,8 @@ class RequestReader {
       events = static_cast<int64_t>(
           pprof::EventsOf(sum, heading.period, heading.period_type.type == heading.type.type));
     }
-    if (plan.has_events) return converter.Add(stack, {events, sum});
-    return converter.Add(stack, {sum});
+    if (plan.has_events) return converter.Add(stack, {events, sum}, part);
+    return converter.Add(stack, {sum}, part);
   }
 
   static absl::Status TooLarge() {
@@ -281,6 +323,8 @@ class RequestReader {
   const PprofLimits& limits_;
   Schema schema_ = Schema::kCurrent;
   otlp::Tables tables_;
+  pprof::LabelSets label_sets_{limits_};
+  pprof::LabelSets::Key key_;  // of the sample at hand
   pprof::Usage usage_;
   size_t attribute_bytes_ = 0;
   size_t profiles_ = 0;

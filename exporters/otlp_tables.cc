@@ -26,11 +26,12 @@ bool IsIn(int32_t index, size_t size) {
   return index == 0 || (index > 0 && static_cast<size_t>(index) < size);
 }
 
-// Of the attribute profile.frame.type.
-FrameKind KindOf(absl::string_view frame_type) {
-  if (frame_type == "kernel") return FrameKind::kKernel;
-  if (frame_type == "go") return FrameKind::kGo;
-  if (frame_type == "native") return FrameKind::kNative;
+// What an attribute says of a location.
+FrameKind KindOf(const Tables::Attribute& attribute) {
+  if (attribute.key != "profile.frame.type") return FrameKind::kUnknown;
+  if (attribute.text == "kernel") return FrameKind::kKernel;
+  if (attribute.text == "go") return FrameKind::kGo;
+  if (attribute.text == "native") return FrameKind::kNative;
   return FrameKind::kUnknown;
 }
 
@@ -101,11 +102,13 @@ class TablesParser {
 
   absl::Status AddAttribute(const pb::KeyValueAndUnit& attribute) {
     ASSIGN_OR_RETURN(const absl::string_view key, tables_.String(attribute.key_strindex()));
-    absl::string_view value = attribute.value().string_value();
+    absl::string_view text;
     if (attribute.value().has_string_value_strindex()) {
-      ASSIGN_OR_RETURN(value, tables_.String(attribute.value().string_value_strindex()));
+      ASSIGN_OR_RETURN(text, tables_.String(attribute.value().string_value_strindex()));
+    } else if (!attribute.value().string_value().empty()) {
+      text = tables_.texts_.emplace_back(attribute.value().string_value());
     }
-    tables_.attributes_.push_back(key == "profile.frame.type" ? KindOf(value) : FrameKind::kUnknown);
+    tables_.attributes_.push_back({key, text});
     return absl::OkStatus();
   }
 
@@ -140,7 +143,7 @@ class TablesParser {
     added.first_line = static_cast<uint32_t>(frames().lines.size());
     added.line_count = static_cast<uint32_t>(std::max(location.lines_size(), 1));
     for (const int32_t attribute : location.attribute_indices()) {
-      added.kind = std::max(added.kind, KindOfAttribute(attribute));
+      added.kind = std::max(added.kind, KindOf(tables_.attribute(attribute)));
     }
     if (frames().lines.size() + added.line_count > limits_.max_locations) {
       return TooMany("lines", limits_.max_locations);
@@ -163,11 +166,6 @@ class TablesParser {
                                 .inlined = i + 1 < location.lines_size()});
     }
     return absl::OkStatus();
-  }
-
-  FrameKind KindOfAttribute(int32_t index) const {
-    return tables_.attributes_.empty() ? FrameKind::kUnknown
-                                       : tables_.attributes_[static_cast<size_t>(index)];
   }
 
   absl::Status AddStack(const pb::Stack& stack) {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
+#include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -14,7 +16,7 @@ namespace pilotlight::otlp {
 
 using Indices = google::protobuf::RepeatedField<int32_t>;
 
-// Views into the bytes that it was parsed from.
+// Views into the bytes that it was parsed from, and into itself.
 class Tables {
  public:
   // `dictionary`: the pieces that the request has it in. InvalidArgument, OutOfRange.
@@ -28,12 +30,22 @@ class Tables {
   absl::StatusOr<absl::Span<const uint32_t>> Stack(int32_t index) const;  // locations, the innermost first
   absl::Status CheckAttributes(const Indices& indices) const;
 
+  struct Attribute {
+    absl::string_view key;
+    absl::string_view text;  // empty unless its value is one
+  };
+  // Empty for index 0 when there are none. REQUIRES: CheckAttributes() took the index.
+  Attribute attribute(int32_t index) const {
+    return attributes_.empty() ? Attribute{} : attributes_[static_cast<size_t>(index)];
+  }
+
  private:
   friend class TablesParser;
 
   pprof::Tables frames_;
-  std::vector<FrameKind> attributes_;  // what each says of a location
-  std::vector<uint32_t> stacks_;       // the locations of all
+  std::vector<Attribute> attributes_;
+  std::deque<std::string> texts_;  // of attributes that have them in themselves
+  std::vector<uint32_t> stacks_;   // the locations of all
   std::vector<uint32_t> stack_ends_;
 };
 

@@ -1,6 +1,7 @@
 #include "exporters/otlp.h"
 
 #include <limits>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -30,14 +31,23 @@ std::vector<std::string> Describe(const Profile& profile) {
   return lines;
 }
 
-// The only resource's.
+// The only resource's, without labels of samples.
 std::vector<absl::StatusOr<Profile>> ProfilesOf(const std::string& bytes, absl::string_view version = "") {
   absl::StatusOr<std::vector<OtlpResource>> resources = ReadOtlp(bytes, version);
   EXPECT_TRUE(resources.ok()) << resources.status();
-  if (resources.ok() && resources->size() == 1) return std::move((*resources)[0].profiles);
-  std::vector<absl::StatusOr<Profile>> none;
-  none.emplace_back(absl::InternalError("not one resource"));
-  return none;
+  std::vector<absl::StatusOr<Profile>> profiles;
+  if (resources.ok() && resources->size() == 1) {
+    for (absl::StatusOr<LabelledProfile>& made : (*resources)[0].profiles) {
+      if (made.ok()) {
+        profiles.emplace_back(AddUpParts(*std::move(made)));
+      } else {
+        profiles.emplace_back(made.status());
+      }
+    }
+    return profiles;
+  }
+  profiles.emplace_back(absl::InternalError("not one resource"));
+  return profiles;
 }
 
 // Each of the two schemas.
@@ -97,6 +107,53 @@ TEST_P(OtlpTest, TimestampsAloneAreEventsOfValueOne) {
   auto& profile = request_.AddProfile("events", "count");
   OtlpRequest::AddSample(profile, stack_, {}, {1, 2, 3}).add_attribute_indices(request_.Attribute("a", "b"));
   EXPECT_THAT(Describe(*Read()[0]), ElementsAre("main;work;inner = 3 3"));
+}
+
+TEST_P(OtlpTest, AttributesOfSamplesAreTheirLabels) {
+  auto& profile = request_.AddProfile("events", "count");
+  const int32_t cart = request_.Attribute("http.route", "/cart");
+  const int32_t thread = request_.Attribute("thread.name", "worker");
+  const int32_t span = request_.Attribute("span_id", "12ab");
+  const int32_t number = request_.Attribute("number", "");
+  request_.dictionary().mutable_attribute_table(number)->mutable_value()->set_int_value(7);
+  const int32_t by_index = request_.Attribute("http.route", "");
+  request_.dictionary().mutable_attribute_table(by_index)->mutable_value()->set_string_value_strindex(
+      request_.String("/checkout"));
+  const auto add = [&](int64_t value, const std::vector<int32_t>& attributes) {
+    auto& sample = OtlpRequest::AddSample(profile, stack_, {value});
+    sample.mutable_attribute_indices()->Add(attributes.begin(), attributes.end());
+  };
+  add(1, {cart});
+  add(2, {cart, thread, span});
+  add(4, {number, by_index});
+  add(8, {number});
+  const auto resources = ReadOtlp(Bytes());
+  ASSERT_TRUE(resources.ok()) << resources.status();
+  std::map<Labels, int64_t> values;
+  for (const LabelledSamples& part : (*resources)[0].profiles[0]->parts) {
+    EXPECT_TRUE(values.emplace(part.labels, Totals(part.samples).value).second);
+  }
+  EXPECT_THAT(values, ElementsAre(Pair(Labels{}, 8), Pair(Labels{{"http_route", "/cart"}}, 3),
+                                  Pair(Labels{{"http_route", "/checkout"}}, 4)));
+}
+
+TEST_P(OtlpTest, TooManyLabelSetsAreOfOneOverflowingSeries) {
+  PprofLimits limits;
+  limits.max_label_sets = 2;
+  for (const char* type : {"events", "others"}) {
+    auto& profile = request_.AddProfile(type, "count");
+    for (const char* route : {"/a", "/b", "/c"}) {
+      OtlpRequest::AddSample(profile, stack_, {1})
+          .add_attribute_indices(request_.Attribute("route", absl::StrCat(type, route)));
+    }
+  }
+  const auto resources = ReadOtlp(Bytes(), "", limits);
+  ASSERT_TRUE(resources.ok()) << resources.status();
+  const auto& profiles = (*resources)[0].profiles;
+  EXPECT_EQ(profiles[0]->parts.size(), 3u);
+  ASSERT_EQ(profiles[1]->parts.size(), 1u);
+  EXPECT_THAT(profiles[1]->parts[0].labels, ElementsAre(Pair("overflow", "true")));
+  EXPECT_EQ(Totals(profiles[1]->parts[0].samples).value, 3);
 }
 
 TEST_P(OtlpTest, SamplesInPeriodsOfCpuTimeAreCpuTime) {

@@ -1,16 +1,17 @@
-// Labels of the samples of a pprof file. Private to its reader.
+// Labels of samples, the same for pprof and for OTLP. Private to their readers.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <utility>
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
+#include "absl/strings/string_view.h"
 #include "exporters/pprof.h"
-#include "exporters/pprof_tables.h"
-#include "pprof/profile.pb.h"
 #include "profile/profile.h"
 
 namespace pilotlight::pprof {
@@ -18,27 +19,31 @@ namespace pilotlight::pprof {
 // The different label sets of one file, numbered; set 0 is the empty one.
 class LabelSets {
  public:
-  // Both must outlive it.
-  LabelSets(const Tables& tables, const PprofLimits& limits) : tables_(tables), limits_(limits) {}
+  // The labels of a sample in numbers, as the file has them.
+  using Key = std::vector<int64_t>;
+  using Texts = std::vector<std::pair<absl::string_view, absl::string_view>>;  // name, value
+
+  // `limits` must outlive it.
+  explicit LabelSets(const PprofLimits& limits) : limits_(limits) {}
   LabelSets(const LabelSets&) = delete;
   LabelSets& operator=(const LabelSets&) = delete;
 
-  // InvalidArgument when a label is of strings that are not there.
-  absl::StatusOr<uint32_t> SetOf(const perftools::profiles::Sample& sample);
+  // `texts_of_key` is asked when the key is new; its errors are returned.
+  absl::StatusOr<uint32_t> SetOf(const Key& key, absl::FunctionRef<absl::StatusOr<Texts>()> texts_of_key);
   const Labels& labels(uint32_t set) const { return *sets_[set]; }
 
  private:
-  using Key = std::vector<std::pair<int64_t, int64_t>>;  // numbers of strings, as the sample has them
+  static constexpr size_t kMaxKnown = 65536;  // keys; more are looked at each time
 
-  absl::StatusOr<Labels> Resolve(const Key& key) const;
+  Labels ToLabels(const Texts& texts) const;
   uint32_t NumberOf(Labels labels);
+  uint32_t Overflow();
+  uint32_t Add(Labels labels);
 
-  const Tables& tables_;
   const PprofLimits& limits_;
   std::map<Labels, uint32_t> numbers_ = {{Labels{}, 0}};
   std::vector<const Labels*> sets_ = {&numbers_.begin()->first};
   absl::flat_hash_map<Key, uint32_t> known_;
-  Key key_;  // of the sample at hand
 };
 
 }  // namespace pilotlight::pprof

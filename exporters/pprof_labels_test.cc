@@ -117,6 +117,14 @@ TEST(PprofLabelsTest, TooManyAreOfOneOverflowingSeries) {
   EXPECT_THAT(wide.Counts(limits), ElementsAre(Pair(Labels{{"overflow", "true"}}, 1)));
 }
 
+TEST(PprofLabelsTest, WhatIsLeftOutDoesNotCountAgainstTheLimit) {
+  Builder builder;
+  for (int span = 0; span < 5; ++span) builder.Add(1, {{"span_id", absl::StrCat(span)}, {"route", "/cart"}});
+  PprofLimits limits;
+  limits.max_label_sets = 2;
+  EXPECT_THAT(builder.Counts(limits), ElementsAre(Pair(Labels{{"route", "/cart"}}, 5)));
+}
+
 TEST(PprofLabelsTest, LongOnesAreCut) {
   Builder profile;
   profile.Add(1, {{"query", "SELECT 1"}});

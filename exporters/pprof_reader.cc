@@ -26,6 +26,20 @@ absl::string_view KnownMistake(absl::string_view bytes) {
   return "";
 }
 
+absl::StatusOr<pprof::LabelSets::Texts> TextsOf(const pprof::LabelSets::Key& key,
+                                                const pprof::Tables& tables) {
+  pprof::LabelSets::Texts texts;
+  const auto string = [&tables](int64_t number) { return tables.strings[static_cast<size_t>(number)]; };
+  for (size_t i = 0; i < key.size(); i += 2) {
+    const auto size = static_cast<int64_t>(tables.strings.size());
+    if (key[i] < 0 || key[i] >= size || key[i + 1] < 0 || key[i + 1] >= size) {
+      return absl::InvalidArgumentError("not a pprof profile: a label is of a string that is not there");
+    }
+    texts.emplace_back(string(key[i]), string(key[i + 1]));
+  }
+  return texts;
+}
+
 absl::StatusOr<std::vector<LabelledProfile>> Read(absl::string_view bytes, const PprofLimits& limits,
                                                   bool with_labels) {
   std::string decompressed;
@@ -37,10 +51,11 @@ absl::StatusOr<std::vector<LabelledProfile>> Read(absl::string_view bytes, const
     return absl::InvalidArgumentError(absl::StrCat("not a pprof profile: ", mistake));
   }
   ASSIGN_OR_RETURN(const pprof::Tables tables, pprof::ParseTables(bytes, limits));
-  pprof::LabelSets sets(tables, limits);
+  pprof::LabelSets sets(limits);
   pprof::Usage usage;
   pprof::Converter converter(tables, tables.heading, limits, usage);
   std::vector<uint32_t> locations;
+  pprof::LabelSets::Key key;
   RETURN_IF_ERROR(pprof::VisitSamples(bytes, [&](const perftools::profiles::Sample& sample) -> absl::Status {
     locations.clear();
     for (const uint64_t id : sample.location_id()) {
@@ -51,8 +66,12 @@ absl::StatusOr<std::vector<LabelledProfile>> Read(absl::string_view bytes, const
       locations.push_back(location);
     }
     uint32_t set = 0;
-    if (with_labels) {
-      ASSIGN_OR_RETURN(set, sets.SetOf(sample));
+    if (with_labels && !sample.label().empty()) {
+      key.clear();
+      for (const perftools::profiles::Label& label : sample.label()) {
+        if (label.str() != 0) key.insert(key.end(), {label.key(), label.str()});
+      }
+      ASSIGN_OR_RETURN(set, sets.SetOf(key, [&] { return TextsOf(key, tables); }));
     }
     return converter.Add(locations, sample.value(), set);
   }));

@@ -70,11 +70,11 @@ void AddSeries(const Labels& labels, LabelledProfile made, size_t max_labels, Wi
 }
 
 // Whether `profile` can be of the same window.
-bool Joins(const Profile& profile, const std::vector<Profile>& group) {
-  constexpr size_t kMaxSeries = 32;
-  return group.size() < kMaxSeries && std::ranges::all_of(group, [&profile](const Profile& other) {
-           return other.start == profile.start && other.duration == profile.duration &&
-                  other.type != profile.type;
+bool Joins(const Profile& profile, const std::vector<LabelledProfile>& group) {
+  constexpr size_t kMaxProfiles = 32;
+  return group.size() < kMaxProfiles && std::ranges::all_of(group, [&profile](const LabelledProfile& other) {
+           return other.profile.start == profile.start && other.profile.duration == profile.duration &&
+                  other.profile.type != profile.type;
          });
 }
 
@@ -95,7 +95,7 @@ absl::Status PushIngest::PushPprof(const std::string& tenant_name, const Labels&
 absl::Status PushIngest::Push(const std::string& tenant_name, const Labels& labels, size_t bytes,
                               std::vector<Profile> profiles) {
   ASSIGN_OR_RETURN(TenantIngest* const tenant, Admit(tenant_name, bytes));
-  return PushOf(*tenant, labels, std::move(profiles));
+  return PushLabelled(*tenant, labels, WithoutLabels(std::move(profiles)));
 }
 
 absl::StatusOr<OtlpOutcome> PushIngest::PushOtlp(const std::string& tenant_name, absl::string_view request,
@@ -118,21 +118,21 @@ absl::StatusOr<OtlpOutcome> PushIngest::PushOtlp(const std::string& tenant_name,
   };
   for (OtlpResource& resource : *resources) {
     const Labels labels = LabelsOfResource(resource.attributes);
-    std::vector<Profile> group;
+    std::vector<LabelledProfile> group;
     const auto push_group = [&]() -> absl::Status {
       if (group.empty()) return absl::OkStatus();
       const size_t size = group.size();
-      absl::Status status = PushOf(*tenant, labels, std::exchange(group, {}));
+      absl::Status status = PushLabelled(*tenant, labels, std::exchange(group, {}));
       if (absl::IsResourceExhausted(status) && taken == 0) return status;
       note(status, size);
       return absl::OkStatus();
     };
-    for (absl::StatusOr<Profile>& profile : resource.profiles) {
+    for (absl::StatusOr<LabelledProfile>& profile : resource.profiles) {
       if (!profile.ok()) {
         note(Refuse(RefusalReason::kNotDecodable, profile.status().message()), 1);
         continue;
       }
-      if (!Joins(*profile, group)) RETURN_IF_ERROR(push_group());
+      if (!Joins(profile->profile, group)) RETURN_IF_ERROR(push_group());
       group.push_back(*std::move(profile));
     }
     RETURN_IF_ERROR(push_group());
@@ -155,10 +155,6 @@ absl::StatusOr<TenantIngest*> PushIngest::Admit(const std::string& tenant_name, 
   if (status.ok()) return tenant;
   context_.metrics().Failed();
   return status;
-}
-
-absl::Status PushIngest::PushOf(TenantIngest& tenant, const Labels& labels, std::vector<Profile> profiles) {
-  return PushLabelled(tenant, labels, WithoutLabels(std::move(profiles)));
 }
 
 absl::Status PushIngest::PushLabelled(TenantIngest& tenant, const Labels& all_labels,

@@ -45,7 +45,6 @@ class PushIngest {
 
  private:
   absl::StatusOr<TenantIngest*> Admit(const std::string& tenant, size_t bytes);
-  absl::Status PushOf(TenantIngest& tenant, const Labels& labels, std::vector<Profile> profiles);
   absl::Status PushLabelled(TenantIngest& tenant, const Labels& labels,
                             std::vector<LabelledProfile> profiles);
   absl::Status Store(TenantIngest& tenant, Window window);

@@ -28,6 +28,8 @@ EXPECTED = {
     "off_cpu:off_cpu:nanoseconds::": ["main.main;shop.Sum;shop.add 3000"],
 }
 
+OF_CART = "main.main;shop.List[go.shape.int] 5"  # the samples of the CPU profile that have the attribute http.route
+
 
 class OtlpTest(unittest.TestCase):
     @classmethod
@@ -45,10 +47,10 @@ class OtlpTest(unittest.TestCase):
             [os.path.join(self.directory, schema), f"-service={service}", *to, *(f for f in flags if f != "-http")],
             check=True, capture_output=True, text=True).stdout.strip()
 
-    def folded(self, service, profile_type):
+    def folded(self, service, profile_type, more=""):
         query = urllib.parse.urlencode({
             "selector": f'{{service_name="{service}", namespace="shops", pod="shop-1", '
-                        'deployment_environment_name="test"}',
+                        f'deployment_environment_name="test"{more}}}',
             "type": profile_type})
         return daemons.get(f"http://{self.collector.http}/folded?{query}").splitlines()
 
@@ -60,6 +62,10 @@ class OtlpTest(unittest.TestCase):
                     self.assertEqual(self.send(schema, service, *flags), "rejected 0:")
                     for profile_type, stacks in EXPECTED.items():
                         self.assertEqual(self.folded(service, profile_type), stacks)
+                    cpu, stacks = next(iter(EXPECTED.items()))
+                    self.assertEqual(self.folded(service, cpu, ', http_route="/cart"'), [OF_CART])
+                    self.assertEqual(self.folded(service, cpu, ', http_route="", thread_name=""'),
+                                     [stack for stack in stacks if stack != OF_CART])
 
     def test_a_refused_profile_leaves_the_others(self):
         for schema in MODULES:

@@ -22,14 +22,14 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
         ReadOtlp({reinterpret_cast<const char*>(data), size}, version, limits);
     if (!resources.ok()) continue;
     for (const OtlpResource& resource : *resources) {
-      for (const absl::StatusOr<Profile>& profile : resource.profiles) {
-        if (!profile.ok()) continue;
-        const ProfileTotals totals = Totals(profile->samples);
+      for (const absl::StatusOr<LabelledProfile>& made : resource.profiles) {
+        if (!made.ok()) continue;
+        const ProfileTotals totals = Totals(*made);
         CHECK(totals.value >= 0);
-        const absl::StatusOr<std::vector<Profile>> again = ReadPprof(WritePprof(*profile));
+        const absl::StatusOr<std::vector<Profile>> again = ReadPprof(WritePprof(*made));
         CHECK(again.ok());
         CHECK(again->size() == 1);
-        CHECK((*again)[0].type == profile->type);
+        CHECK((*again)[0].type == made->profile.type);
         CHECK(Totals((*again)[0].samples).value == totals.value);
         CHECK(Totals((*again)[0].samples).count == totals.count);
       }

@@ -132,13 +132,14 @@ func makeProfiles(service string, broken bool) pprofile.Profiles {
 	list := t.stack(t.location("shop.List[go.shape.int]"), root)
 	native := t.stack(t.address("/usr/lib/libshop.so", 0x1234), root)
 	thread := t.attribute("thread.name", "worker")
+	cart := t.attribute("http.route", "/cart")
 
 	cpu := add("samples", "count")
 	cpu.PeriodType().SetTypeStrindex(t.text("cpu"))
 	cpu.PeriodType().SetUnitStrindex(t.text("nanoseconds"))
 	cpu.SetPeriod(10_000_000)
 	sample(cpu, sum, nil, 3).AttributeIndices().Append(thread)
-	sample(cpu, list, []int64{5}, 0).AttributeIndices().Append(thread)
+	sample(cpu, list, []int64{5}, 0).AttributeIndices().Append(thread, cart)
 	sample(cpu, native, []int64{1, 1}, 2)
 
 	heap := add("alloc_space", "bytes")
