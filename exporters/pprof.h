@@ -5,7 +5,8 @@
 //   alloc_objects/count and alloc_space/bytes      memory:alloc_space:bytes:space:bytes
 //   inuse_objects/count and inuse_space/bytes      memory:inuse_space:bytes:space:bytes
 //   contentions/count and delay/nanoseconds        mutex:delay:… or block:delay:nanoseconds:contentions:count
-//   samples/count and something not counted        that type, with the samples as its count
+//   samples/count and something not counted        that type, with the samples as its count; sample/count too
+//   cpu/count                                      process_cpu:samples:count:cpu:nanoseconds
 //   goroutine/count                                goroutine:goroutine:count:goroutine:count
 //   any other column                               one profile, of that type
 // The format does not tell mutex from block profiles: one whose leaves mostly unlock something is "mutex".
@@ -49,8 +50,8 @@ struct PprofLimits {
 // InvalidArgument says what is wrong with the bytes, OutOfRange which limit they exceed.
 absl::StatusOr<std::vector<Profile>> ReadPprof(absl::string_view bytes, const PprofLimits& limits = {});
 
-// The same with the labels of samples whose values are texts, by ToLabelName(). Those that name one request
-// (profile_id, span_id, trace_id) are left out.
+// The same with the labels of samples whose values are texts, by ToLabelName(). Numbers, and those that name
+// one request (profile_id, span_id, trace_id), are left out.
 absl::StatusOr<std::vector<LabelledProfile>> ReadLabelledPprof(absl::string_view bytes,
                                                                const PprofLimits& limits = {});
 

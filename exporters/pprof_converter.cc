@@ -21,7 +21,8 @@ constexpr uint64_t kMaxTotalValue = uint64_t{1} << 62;
 
 bool IsPair(const Column& count, const Column& value) {
   if (count.unit != "count" || value.unit == "count") return false;
-  return count.type == "samples" || (count.type == "alloc_objects" && value.type == "alloc_space") ||
+  return count.type == "samples" || count.type == "sample" ||
+         (count.type == "alloc_objects" && value.type == "alloc_space") ||
          (count.type == "inuse_objects" && value.type == "inuse_space") ||
          (count.type == "contentions" && value.type == "delay");
 }
@@ -34,9 +35,14 @@ ProfileType TypeOf(const Column& value, const Column& period) {
   type.sample_type = TypePart(value.type);
   type.sample_unit = TypePart(value.unit);
   type.period_type = TypePart(period.type);
+  // Python's writers say "CPU".
+  for (std::string* const part : {&type.sample_type, &type.period_type}) {
+    if (absl::EqualsIgnoreCase(*part, "cpu")) *part = "cpu";
+  }
   // A unit of nothing says nothing, and would not be written again.
   type.period_unit = period.type.empty() ? "" : TypePart(period.unit);
-  const bool of_cpu = type.sample_type == "cpu" || (type.sample_type == "samples" && period.type == "cpu");
+  const bool of_cpu =
+      type.sample_type == "cpu" || (type.sample_type == "samples" && type.period_type == "cpu");
   const bool of_memory =
       absl::StartsWith(type.sample_type, "alloc_") || absl::StartsWith(type.sample_type, "inuse_");
   type.name = of_cpu ? "process_cpu" : of_memory ? "memory" : type.sample_type;
@@ -44,6 +50,8 @@ ProfileType TypeOf(const Column& value, const Column& period) {
     type.period_type = "cpu";
     type.period_unit = "nanoseconds";
   }
+  // What async-profiler's converter writes, which does not know the period.
+  if (type.sample_type == "cpu" && type.sample_unit == "count") type.sample_type = "samples";
   return type;
 }
 

@@ -175,6 +175,16 @@ TEST(PprofTest, UnknownColumnsAreAProfileEach) {
   EXPECT_THAT(Types(profiles), ElementsAre("io:io:bytes::", "wall:wall:seconds::"));
 }
 
+TEST(PprofTest, CpuTimeOfOtherMakersIsCpuTime) {
+  pb::Profile python = Message({{"sample", "count"}, {"CPU", "nanoseconds"}}, {{2, 20}});
+  python.mutable_period_type()->set_type(python.sample_type(1).type());
+  python.mutable_period_type()->set_unit(python.sample_type(1).unit());
+  EXPECT_THAT(Types(Read(python).value()), ElementsAre("process_cpu:cpu:nanoseconds:cpu:nanoseconds"));
+  EXPECT_THAT(Describe(Read(python).value()[0]), ElementsAre("f:0 = 2 20"));
+  EXPECT_THAT(Types(Read(Message({{"cpu", "count"}}, {{3}})).value()),
+              ElementsAre("process_cpu:samples:count:cpu:nanoseconds"));
+}
+
 TEST(PprofTest, AProfileWithoutSamplesIsNoError) {
   const std::vector<Profile> profiles =
       Read(Message({{"contentions", "count"}, {"delay", "nanoseconds"}}, {})).value();
