@@ -42,7 +42,7 @@ def pilotlight_program(name, srcs, copts = [], data = [], defines = {}, deps = [
     )
 
 def pilotlight_test(name, srcs, label = "unit", data = [], defines = {}, deps = []):
-    """A test. `label`: unit, golden, integration or fuzz, a tag here; `defines`: as of a program."""
+    """A test. `label`: unit, golden or integration, a tag here; `defines`: as of a program."""
     native.cc_test(
         name = name,
         timeout = "long",
@@ -53,20 +53,6 @@ def pilotlight_test(name, srcs, label = "unit", data = [], defines = {}, deps = 
         local_defines = _defines(defines),
         tags = [label],
         deps = deps + ["//bazel/system:gtest_main", "//tests:support"],
-    )
-
-def pilotlight_fuzzer(name, srcs, corpus, deps = []):
-    """A test that replays the corpus, the folder `corpus`."""
-    native.cc_test(
-        name = name,
-        timeout = "long",
-        srcs = srcs + ["replay_main.cc"],
-        args = ["%s/%s" % (native.package_name(), corpus)],
-        copts = _WARNINGS,
-        data = native.glob([corpus + "/**"]),
-        linkstatic = True,
-        tags = ["fuzz"],
-        deps = deps + ["//tests:support"],
     )
 
 def pilotlight_benchmark(name, srcs, data = [], defines = {}, deps = []):

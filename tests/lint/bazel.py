@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """CMake and Bazel have the same targets with the same sources: reads every CMakeLists.txt and BUILD.bazel, and
-prints what only one of them has. What the end-to-end and BPF tests use is CMake's alone (bazel/README.md)."""
+prints what only one of them has. What fuzzers, end-to-end and BPF tests use is CMake's alone (bazel/README.md)."""
 import ast
 import pathlib
 import re
@@ -8,7 +8,7 @@ import subprocess
 import sys
 
 SOURCE = re.compile(r"\.(cc|c|h|proto)$")
-CMAKE_ALONE = ("tests/bpf/", "tests/e2e/", "tests/workloads/")
+CMAKE_ALONE = ("tests/bpf/", "tests/e2e/", "tests/fuzz/", "tests/workloads/")
 CMAKE_CALL = re.compile(r"^\s*(add_executable|add_library|target_sources|pilotlight_\w+)\(([^()]*)\)", re.MULTILINE)
 
 
