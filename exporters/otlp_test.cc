@@ -219,8 +219,8 @@ TEST_P(OtlpTest, ReadsTimesAndAttributesOfTheResource) {
   EXPECT_THAT(
       (*resources)[0].attributes,
       ElementsAre(Pair("k8s.pod.name", "shop-1"), Pair("process.pid", "42"), Pair("service.name", "shop")));
-  EXPECT_EQ((*resources)[0].profiles[0]->start, absl::FromUnixSeconds(5));
-  EXPECT_EQ((*resources)[0].profiles[0]->duration, absl::Seconds(3));
+  EXPECT_EQ((*resources)[0].profiles[0]->profile.start, absl::FromUnixSeconds(5));
+  EXPECT_EQ((*resources)[0].profiles[0]->profile.duration, absl::Seconds(3));
 }
 
 TEST_P(OtlpTest, ABadProfileLeavesTheOthers) {
