@@ -183,8 +183,8 @@ void Agent::Run(const StopSignal& stop) {
             .get();
     if (source->unwind_maps() != nullptr) {
       unwind_tables_ = std::make_unique<UnwindTableKeeper>(*observer, processes_, *source);
-      python_finder_ = std::make_unique<PythonFinder>(*unwind_tables_, processes_, *source);
-      observer = python_finder_.get();
+      runtime_finder_ = std::make_unique<RuntimeFinder>(*unwind_tables_, processes_, *source);
+      observer = runtime_finder_.get();
     }
     parts.process_observers.push_back(observer);
   }
@@ -197,7 +197,7 @@ void Agent::Run(const StopSignal& stop) {
   if (unwind_tables_ != nullptr) {
     VisitProcesses(ListProcesses(), [this](const Process& process) {
       unwind_tables_->AddProcess(process);
-      python_finder_->AddProcess(process);
+      runtime_finder_->AddProcess(process);
     });
   }
   CaptureLoop loop(schedule, std::move(parts));

@@ -32,7 +32,7 @@
 #include "agent/stop_the_world/stop_the_world_probes.h"
 #include "agent/symbolize/caching_symbolizer.h"
 #include "agent/symbolize/go_program_finder.h"
-#include "agent/symbolize/python_finder.h"
+#include "agent/symbolize/runtime_finder.h"
 #include "agent/targets/process_table.h"
 #include "agent/trigger/capture_requests.h"
 #include "agent/trigger/node_watch.h"
@@ -108,7 +108,7 @@ class Agent : private TurnObserver {
   ProcessTable processes_{"/proc", &labels_};
   std::vector<std::unique_ptr<GoProgramFinder>> go_program_finders_;  // by source
   std::unique_ptr<UnwindTableKeeper> unwind_tables_;                  // of the one that watches the node
-  std::unique_ptr<PythonFinder> python_finder_;                       // likewise
+  std::unique_ptr<RuntimeFinder> runtime_finder_;                     // likewise
   CachingSymbolizer symbolizer_;
   WindowBuilder builder_;
   GcPauseReader gc_pauses_;

@@ -16,7 +16,7 @@
 #include "agent/fold/window_builder.h"
 #include "agent/symbolize/caching_symbolizer.h"
 #include "agent/symbolize/go_program_finder.h"
-#include "agent/symbolize/python_finder.h"
+#include "agent/symbolize/runtime_finder.h"
 #include "agent/targets/process_list.h"
 #include "agent/targets/process_table.h"
 #include "agent/unwind/unwind_table_keeper.h"
@@ -101,7 +101,7 @@ class CaptureThread {
         on_started_(std::move(on_started)),
         go_programs_(watched, table, source),
         unwind_tables_(go_programs_, table, source, {.build_in_window = true}),
-        python_(unwind_tables_, table, source),
+        runtimes_(unwind_tables_, table, source),
         watched_(watched),
         stop_(stop),
         thread_([this] { Run(); }) {}
@@ -134,7 +134,7 @@ class CaptureThread {
     const std::vector<pid_t> running = options_.pids.empty() ? agent::ListProcesses() : options_.pids;
     agent::VisitProcesses(running, [this](const agent::Process& process) {
       unwind_tables_.AddProcess(process);
-      python_.AddProcess(process);
+      runtimes_.AddProcess(process);
     });
     const Stopwatch stopwatch;
     absl::Status status;
@@ -151,7 +151,7 @@ class CaptureThread {
         piece_options.pids = watched_.living();
         piece_options.with_children = true;
       }
-      absl::StatusOr<agent::Capture> piece = source_.Run(piece_options, python_, stop_);
+      absl::StatusOr<agent::Capture> piece = source_.Run(piece_options, runtimes_, stop_);
       status = piece.status();
       unwind_tables_.EndWindow();
       if (!piece.ok()) break;
@@ -171,7 +171,7 @@ class CaptureThread {
   std::function<void()> on_started_;
   agent::GoProgramFinder go_programs_;
   agent::UnwindTableKeeper unwind_tables_;
-  agent::PythonFinder python_;
+  agent::RuntimeFinder runtimes_;
   WatchedProcesses& watched_;
   const StopSignal& stop_;
   Mutex mutex_;

@@ -17,7 +17,7 @@
 #include "agent/python/python_process.h"
 #include "agent/symbolize/binary_opener.h"
 #include "agent/symbolize/perf_map_cache.h"
-#include "agent/symbolize/python_finder.h"
+#include "agent/symbolize/runtime_finder.h"
 #include "base/status_macros.h"
 #include "objfile/elf_symbols.h"
 #include "objfile/go_symbols.h"

@@ -12,7 +12,7 @@
 #include "absl/strings/strip.h"
 #include "absl/types/span.h"
 #include "agent/symbolize/binary_opener.h"
-#include "agent/symbolize/python_finder.h"
+#include "agent/symbolize/runtime_finder.h"
 #include "agent/symbolize/vdso.h"
 #include "base/process_memory.h"
 #include "objfile/unwind_rule.h"

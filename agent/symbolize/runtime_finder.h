@@ -31,11 +31,11 @@ std::optional<PythonRuntime> FindPythonRuntime(const Process& process,
 bool MayRunPython(const Process& process);
 
 // Used by the source's thread alone.
-class PythonFinder : public ProcessWatcher {
+class RuntimeFinder : public ProcessWatcher {
  public:
   // All are borrowed. `next` puts into `processes` what it is told of.
-  PythonFinder(ProcessObserver& next, const ProcessTable& processes, CaptureSource& source,
-               std::string proc_root = "/proc")
+  RuntimeFinder(ProcessObserver& next, const ProcessTable& processes, CaptureSource& source,
+                std::string proc_root = "/proc")
       : ProcessWatcher(next), processes_(processes), source_(source), proc_root_(std::move(proc_root)) {}
 
   // Tells of it before it is sampled.

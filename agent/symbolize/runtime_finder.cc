@@ -1,4 +1,4 @@
-#include "agent/symbolize/python_finder.h"
+#include "agent/symbolize/runtime_finder.h"
 
 #include <elf.h>
 #include <sys/stat.h>
@@ -139,17 +139,17 @@ bool MayRunPython(const Process& process) {
          std::ranges::any_of(process.maps.mappings(), IsLibrary);
 }
 
-void PythonFinder::OnUnmappedCode(pid_t pid) {
+void RuntimeFinder::OnUnmappedCode(pid_t pid) {
   ProcessWatcher::OnUnmappedCode(pid);
   Look(pid);
 }
 
-void PythonFinder::Look(pid_t pid) {
+void RuntimeFinder::Look(pid_t pid) {
   const std::shared_ptr<const Process> process = processes_.Find(pid);
   if (process != nullptr) AddProcess(*process);
 }
 
-void PythonFinder::AddProcess(const Process& process) {
+void RuntimeFinder::AddProcess(const Process& process) {
   if (process.executable.empty()) return;
   if (seen_.size() >= kMaxProcesses) {
     seen_.clear();
