@@ -13,6 +13,7 @@
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
 #include "agent/gc/go_memstats.h"
+#include "agent/java/hotspot_tables.h"
 #include "agent/python/python_layout.h"
 #include "base/stop_signal.h"
 #include "profile/profile.h"
@@ -151,6 +152,9 @@ class CaptureSource {
   // The same for one that runs Python.
   virtual void OnPythonProgram(pid_t /*pid*/, const PythonRuntime& /*runtime*/) {}
   virtual void ForgetPythonPrograms() {}
+  // The same for a JVM.
+  virtual void OnJvm(pid_t /*pid*/, const HotSpotSymbols& /*symbols*/) {}
+  virtual void ForgetJvm(pid_t /*pid*/) {}
   // Where there is one: takes off-CPU profiles, and is not to run at the same time. It shares what this
   // source knows of processes.
   virtual CaptureSource* off_cpu() { return nullptr; }

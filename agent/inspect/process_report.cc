@@ -14,6 +14,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/strip.h"
 #include "agent/capture/pprof/pprof_probe.h"
+#include "agent/java/jvm_process.h"
 #include "agent/python/python_process.h"
 #include "agent/symbolize/binary_opener.h"
 #include "agent/symbolize/perf_map_cache.h"
@@ -32,10 +33,11 @@ struct KnownRuntime {
   const char* name;
   const char* advice;
 };
+constexpr absl::string_view kJvmLibrary = "libjvm.so";
 constexpr KnownRuntime kRuntimes[] = {
-    {"libjvm.so", true, "JVM",
-     "Java methods have names when it runs with -XX:+PreserveFramePointer and writes a perf map: jcmd PID "
-     "Compiler.perfmap (JDK 17), or -XX:+DumpPerfMapAtExit"},
+    {kJvmLibrary, true, "JVM",
+     "Java methods have names when it writes a perf map: jcmd PID Compiler.perfmap (JDK 17), or "
+     "-XX:+DumpPerfMapAtExit"},
     {"node", false, "Node.js",
      "JavaScript functions have names when it runs with --perf-basic-prof --interpreted-frames-native-stack"},
 };
@@ -90,6 +92,18 @@ void InspectPython(pid_t pid, const std::string& proc_root, const PythonRuntime&
   } else if (absl::IsPermissionDenied(found)) {
     report.advice.push_back(
         absl::StrCat(found.message(), ", so its functions are not shown: CAP_SYS_PTRACE helps"));
+  }
+}
+
+void InspectJvm(const Process& process, const std::string& proc_root, ProcessReport& report) {
+  const std::optional<HotSpotSymbols> symbols = FindHotSpotSymbols(process, proc_root);
+  absl::Status found = absl::UnimplementedError("jvm without tables of its structures not supported");
+  if (symbols.has_value()) found = JvmProcess(process.pid, *symbols, proc_root).FindProgram().status();
+  if (absl::IsUnimplemented(found)) {
+    report.advice.push_back(
+        absl::StrCat(found.message(), ": its stacks are whole when it runs with -XX:+PreserveFramePointer"));
+  } else if (absl::IsPermissionDenied(found)) {
+    report.advice.push_back(absl::StrCat(found.message(), ", so stacks break in Java: CAP_SYS_PTRACE helps"));
   }
 }
 
@@ -187,6 +201,7 @@ absl::StatusOr<ProcessReport> InspectProcess(pid_t pid, const std::string& proc_
   }
   if (const KnownRuntime* const runtime = FindRuntime(*process); runtime != nullptr) {
     report.runtime = runtime->name;
+    if (runtime->file == kJvmLibrary) InspectJvm(*process, proc_root, report);
     if (!HasPerfMap(*process, proc_root)) report.advice.emplace_back(runtime->advice);
   } else if (const auto python = FindPythonRuntime(*process, proc_root); python.has_value()) {
     InspectPython(pid, proc_root, *python, report);

@@ -56,7 +56,7 @@ void FindValues(const ElfFile& elf, absl::Span<Wanted> wanted) {
       if (!symbol.has_value()) break;
       if (ELF64_ST_TYPE(symbol->st_info) != STT_OBJECT || symbol->st_shndx == SHN_UNDEF) continue;
       if (symbol->st_name >= names.size) continue;
-      constexpr size_t kLongest = 32;
+      constexpr size_t kLongest = 48;
       const std::string name = elf.bytes().ReadCString(
           names.offset + symbol->st_name, std::min<uint64_t>(names.size - symbol->st_name, kLongest));
       for (Wanted& one : wanted) {
@@ -92,11 +92,20 @@ std::optional<PythonRuntime> FindPythonRuntime(const ElfFile& elf, absl::string_
 
 namespace {
 
-using PythonFiles = absl::flat_hash_map<FileIdentity, std::optional<PythonRuntime>>;
+template <typename Runtime>
+using RuntimeFiles = absl::flat_hash_map<FileIdentity, std::optional<Runtime>>;
 
-// Nothing when the file cannot be looked at, or has no interpreter.
-std::optional<PythonRuntime> FindInFile(const Process& process, const Mapping& mapping,
-                                        const std::string& proc_root, PythonFiles& by_file) {
+template <typename Runtime>
+struct FoundRuntime {
+  Runtime runtime;
+  uint64_t load_bias = 0;
+};
+
+// Nothing when the file cannot be looked at, or has none.
+template <typename Runtime, typename Find>
+std::optional<FoundRuntime<Runtime>> FindInFile(const Process& process, const Mapping& mapping,
+                                                const std::string& proc_root, RuntimeFiles<Runtime>& by_file,
+                                                Find find) {
   absl::StatusOr<UniqueFd> fd = OpenMappedFile(process, mapping, proc_root);
   struct stat status {};
   if (!fd.ok() || ::fstat(fd->get(), &status) != 0) return std::nullopt;
@@ -105,24 +114,53 @@ std::optional<PythonRuntime> FindInFile(const Process& process, const Mapping& m
   if (!is_new && !known->second.has_value()) return std::nullopt;
   const absl::StatusOr<std::unique_ptr<ElfFile>> elf = ElfFile::FromFd(*std::move(fd));
   if (!elf.ok()) return std::nullopt;
-  if (is_new) known->second = FindPythonRuntime(**elf, mapping.path);
+  if (is_new) known->second = find(**elf);
   const std::optional<uint64_t> vaddr = (*elf)->OffsetToVaddr(mapping.file_offset);
   if (!known->second.has_value() || !vaddr.has_value()) return std::nullopt;
-  PythonRuntime runtime = *known->second;
-  for (uint64_t* address :
-       {&runtime.runtime, &runtime.code_type, &runtime.string_type, &runtime.bytes_type}) {
-    if (*address != 0) *address += mapping.start - *vaddr;
-  }
-  return runtime;
+  return FoundRuntime<Runtime>{.runtime = *known->second, .load_bias = mapping.start - *vaddr};
 }
 
 // The program's own, or that of a library.
-std::optional<PythonRuntime> FindIn(const Process& process, const std::string& proc_root,
-                                    PythonFiles& by_file) {
+std::optional<PythonRuntime> FindPython(const Process& process, const std::string& proc_root,
+                                        RuntimeFiles<PythonRuntime>& by_file) {
   for (const Mapping& mapping : process.maps.mappings()) {
     if (mapping.inode == 0 || (mapping.path != process.executable && !IsLibrary(mapping))) continue;
-    std::optional<PythonRuntime> runtime = FindInFile(process, mapping, proc_root, by_file);
-    if (runtime.has_value()) return runtime;
+    auto found = FindInFile(process, mapping, proc_root, by_file,
+                            [&](const ElfFile& elf) { return FindPythonRuntime(elf, mapping.path); });
+    if (!found.has_value()) continue;
+    PythonRuntime& runtime = found->runtime;
+    for (uint64_t* address :
+         {&runtime.runtime, &runtime.code_type, &runtime.string_type, &runtime.bytes_type}) {
+      if (*address != 0) *address += found->load_bias;
+    }
+    return runtime;
+  }
+  return std::nullopt;
+}
+
+// With addresses of the ELF file.
+std::optional<HotSpotSymbols> FindHotSpotSymbols(const ElfFile& elf) {
+  std::array<Wanted, kHotSpotSymbols.size()> wanted = {};
+  std::ranges::transform(kHotSpotSymbols, wanted.begin(),
+                         [](absl::string_view name) { return Wanted{.name = name}; });
+  FindValues(elf, absl::MakeSpan(wanted));
+  HotSpotSymbols symbols = {};
+  for (size_t i = 0; i < symbols.size(); ++i) {
+    if (wanted[i].value == 0) return std::nullopt;
+    symbols[i] = wanted[i].value;
+  }
+  return symbols;
+}
+
+std::optional<HotSpotSymbols> FindJvm(const Process& process, const std::string& proc_root,
+                                      RuntimeFiles<HotSpotSymbols>& by_file) {
+  for (const Mapping& mapping : process.maps.mappings()) {
+    if (mapping.inode == 0 || BaseName(mapping.path) != "libjvm.so") continue;
+    auto found = FindInFile(process, mapping, proc_root, by_file,
+                            [](const ElfFile& elf) { return FindHotSpotSymbols(elf); });
+    if (!found.has_value()) continue;
+    for (uint64_t& address : found->runtime) address += found->load_bias;
+    return found->runtime;
   }
   return std::nullopt;
 }
@@ -130,8 +168,13 @@ std::optional<PythonRuntime> FindIn(const Process& process, const std::string& p
 }  // namespace
 
 std::optional<PythonRuntime> FindPythonRuntime(const Process& process, const std::string& proc_root) {
-  PythonFiles by_file;
-  return FindIn(process, proc_root, by_file);
+  RuntimeFiles<PythonRuntime> by_file;
+  return FindPython(process, proc_root, by_file);
+}
+
+std::optional<HotSpotSymbols> FindHotSpotSymbols(const Process& process, const std::string& proc_root) {
+  RuntimeFiles<HotSpotSymbols> by_file;
+  return FindJvm(process, proc_root, by_file);
 }
 
 bool MayRunPython(const Process& process) {
@@ -152,20 +195,30 @@ void RuntimeFinder::Look(pid_t pid) {
 void RuntimeFinder::AddProcess(const Process& process) {
   if (process.executable.empty()) return;
   if (seen_.size() >= kMaxProcesses) {
+    for (const auto& [pid, seen] : seen_) {
+      if (seen.has_jvm) source_.ForgetJvm(pid);
+    }
     seen_.clear();
     source_.ForgetPythonPrograms();
   }
   Seen& seen = seen_[process.pid];
   if (seen.start_ticks != process.start_ticks || seen.executable != process.executable) {
+    if (seen.has_jvm) source_.ForgetJvm(process.pid);
     seen = {.start_ticks = process.start_ticks, .executable = process.executable};
   }
   const size_t mappings = process.maps.mappings().size();
-  if (seen.found || seen.mappings == mappings) return;
+  if (seen.mappings == mappings) return;
   seen.mappings = mappings;
-  const std::optional<PythonRuntime> runtime = FindIn(process, proc_root_, by_file_);
-  if (!runtime.has_value()) return;
-  seen.found = true;
-  source_.OnPythonProgram(process.pid, *runtime);
+  if (!seen.has_python) {
+    const std::optional<PythonRuntime> python = FindPython(process, proc_root_, pythons_);
+    seen.has_python = python.has_value();
+    if (python.has_value()) source_.OnPythonProgram(process.pid, *python);
+  }
+  if (!seen.has_jvm) {
+    const std::optional<HotSpotSymbols> jvm = FindJvm(process, proc_root_, jvms_);
+    seen.has_jvm = jvm.has_value();
+    if (jvm.has_value()) source_.OnJvm(process.pid, *jvm);
+  }
 }
 
 }  // namespace pilotlight::agent

@@ -1,5 +1,5 @@
-// Tells a capture source which processes run Python, as soon as it meets one, or when one has opened the
-// interpreter's library.
+// Tells a capture source which processes run Python or a JVM, as soon as it meets one, or when one has opened
+// their libraries.
 #pragma once
 
 #include <sys/types.h>
@@ -13,6 +13,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/strings/string_view.h"
 #include "agent/capture/capture_source.h"
+#include "agent/java/hotspot_tables.h"
 #include "agent/symbolize/file_identity.h"
 #include "agent/targets/process_table.h"
 #include "agent/targets/process_watcher.h"
@@ -26,6 +27,10 @@ std::optional<PythonRuntime> FindPythonRuntime(const ElfFile& elf, absl::string_
 // That of a process, with its addresses.
 std::optional<PythonRuntime> FindPythonRuntime(const Process& process,
                                                const std::string& proc_root = "/proc");
+
+// Of a process's libjvm.so, in the process; nothing when it has none that is HotSpot.
+std::optional<HotSpotSymbols> FindHotSpotSymbols(const Process& process,
+                                                 const std::string& proc_root = "/proc");
 
 // By the names of its files.
 bool MayRunPython(const Process& process);
@@ -47,7 +52,8 @@ class RuntimeFinder : public ProcessWatcher {
     uint64_t start_ticks = 0;
     std::string executable;
     size_t mappings = 0;  // when it was looked at
-    bool found = false;
+    bool has_python = false;
+    bool has_jvm = false;
   };
 
   void Look(pid_t pid) override;
@@ -56,7 +62,8 @@ class RuntimeFinder : public ProcessWatcher {
   CaptureSource& source_;
   const std::string proc_root_;
   absl::flat_hash_map<pid_t, Seen> seen_;
-  absl::flat_hash_map<FileIdentity, std::optional<PythonRuntime>> by_file_;
+  absl::flat_hash_map<FileIdentity, std::optional<PythonRuntime>> pythons_;
+  absl::flat_hash_map<FileIdentity, std::optional<HotSpotSymbols>> jvms_;
 };
 
 }  // namespace pilotlight::agent

@@ -132,7 +132,7 @@ def node(load, directory):
         cwd=directory)]  # where it leaves a log
 
 
-def java(load, directory):
+def start_java(load, directory, *flags):
     with open(os.path.join(directory, "Load.java"), "w", encoding="utf-8") as file:
         file.write("""import java.util.*;
 public class Load {
@@ -144,12 +144,20 @@ public class Load {
 }
 """)
     subprocess.run(["javac", "-d", directory, "Load.java"], cwd=directory, check=True)
-    pid = load.start("java", "-XX:+PreserveFramePointer", "-cp", directory, "Load")
+    pid = load.start("java", *flags, "-cp", directory, "Load")
     while subprocess.run(["jcmd", str(pid), "Compiler.perfmap"], capture_output=True, check=False).returncode != 0:
         time.sleep(0.2)
     time.sleep(2)  # most of it is compiled by then
     subprocess.run(["jcmd", str(pid), "Compiler.perfmap"], check=True, stdout=subprocess.DEVNULL)
     return [pid]
+
+
+def java(load, directory):
+    return start_java(load, directory)
+
+
+def java_frame_pointers(load, directory):
+    return start_java(load, directory, "-XX:+PreserveFramePointer")
 
 
 def rust(load, directory):
@@ -166,7 +174,7 @@ def go(load, directory):
     return [load.start(programs.workload("webshop"), "--busy", "1")]
 
 
-SOFTWARE = [redis, nginx, postgres, xz, sqlite, python, node, java, rust, go]
+SOFTWARE = [redis, nginx, postgres, xz, sqlite, python, node, java, java_frame_pointers, rust, go]
 
 
 def check(software):

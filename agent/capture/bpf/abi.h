@@ -153,6 +153,37 @@ static inline __u64 pl_python_identity(const __u64* words, __u64 name_hash) {
   return hash;
 }
 
+/* Memory for code that HotSpot makes. It is cut into segments of 2^`segment_shift` bytes; a byte for each of
+ * them says how many segments before it, at most, its block begins, 0 at a begin. */
+struct pl_code_heap {
+  __u64 start;    /* agent */
+  __u64 end;      /* agent: exclusive, of what it may grow to; equal to start for no heap */
+  __u64 segments; /* agent: address of the bytes */
+};
+#define PL_MAX_CODE_HEAPS 3
+
+/* Value of the map `jvm_programs`, by process: where HotSpot keeps the code that it makes. Offsets in bytes.
+ */
+struct pl_jvm_program {
+  __u64 start; /* agent: all code heaps lie from here on */
+  __u64 bytes; /* agent: in so many; 0 for what is no JVM */
+  struct pl_code_heap heaps[PL_MAX_CODE_HEAPS];
+  __u64 interpreter;       /* agent: the interpreter's code, in one of them */
+  __u32 interpreter_bytes; /* agent */
+  __u8 segment_shift;      /* agent */
+  /* In a block of a heap, which is a HeapBlock and a CodeBlob: */
+  __u8 block_used;          /* agent: of _used in HeapBlock::Header */
+  __u8 blob_frame_size;     /* agent: of _frame_size in CodeBlob */
+  __u8 blob_frame_complete; /* agent: of _frame_complete_offset */
+  __u8 blob_code;           /* agent: of _code_begin */
+  __u8 blob_deoptimized;    /* agent: of _deopt_handler_begin in CompiledMethod; another one comes next */
+  __u8 method_constants;    /* agent: of _constMethod in Method */
+  __u8 unused;
+};
+PL_STATIC_ASSERT(sizeof(struct pl_jvm_program) == 112, "part of the kernel ABI");
+/* So much of a block and its blob is looked at. */
+#define PL_CODE_BLOB_BYTES 256
+
 /* Unwinding by tables. The address space of a binary is cut into pages of 64 KiB. A page has rows in order of
  * their addresses, the first one at its begin; a row's rule holds up to the next one. */
 #define PL_PAGE_SHIFT 16
@@ -215,6 +246,7 @@ struct pl_mapping {
   __u32 pages;      /* 0: the code there keeps frame pointers */
 };
 #define PL_JIT_CODE 1 /* made by the process: it always has a caller */
+#define PL_JVM_CODE 2 /* made by the HotSpot of `jvm_programs` */
 PL_STATIC_ASSERT(sizeof(struct pl_mapping) == 32, "part of the kernel ABI");
 
 /* Value of the map `unwound`, by process: those whose stacks are walked by tables. */
@@ -287,10 +319,17 @@ struct pl_walk {
   __u64 pc; /* in its function: for a caller, within the call instruction */
   __u64 sp;
   __u64 fp;
-  __u64 lr;                  /* arm64: the link register, 0 but in the innermost frame */
-  __u64 in_switch;           /* the frame at which it ends with PL_END_GO_SWITCH */
+  __u64 lr;             /* arm64: the link register, 0 but in the innermost frame */
+  __u64 in_switch;      /* the frame at which it ends with PL_END_GO_SWITCH */
+  __u32 is_interrupted; /* the frame was at pc by chance, not in a call */
+  __u32 padding;
   struct pl_mapping mapping; /* that of pc */
   __u64 hash_before;         /* the last frame */
+  /* In a JVM: */
+  __u64 caller_sp;
+  __u64 caller_fp;
+  __u64 return_address;
+  __u64 block[PL_CODE_BLOB_BYTES / 8]; /* as read */
 };
 
 /* One call of CPython's interpreter loop, whose frame of C holds `anchor`. It runs several frames of Python:
@@ -333,8 +372,9 @@ struct pl_process {
   struct pl_go_program go;         /* all 0 for a process that is not there */
   struct pl_unwound unwound;       /* the same */
   struct pl_python_program python; /* the same */
+  struct pl_jvm_program jvm;       /* the same */
   __u32 tgid;
-  __u32 generation; /* of `go_programs`, `unwound` and `python_programs` */
+  __u32 generation; /* of `go_programs`, `unwound`, `python_programs` and `jvm_programs` */
 };
 
 /* Element of the array `cpus`, by the number of the CPU; the agent has it mapped. */

@@ -16,6 +16,7 @@
  *   go_programs  the processes whose stacks can be joined where they change to g0; written by the agent
  *   unwound, …   for the walk by tables; see table_walk.h
  *   python_programs  see python_walk.h
+ *   jvm_programs     see jvm_walk.h
  *   watched      the processes to sample, when `only_watched` is set; written by the agent
  *
  * Two different stacks of one process with the same 64-bit hash would be counted as one: with 8192 stacks the
@@ -44,7 +45,8 @@ const volatile __u64 records_to_wake = 0;
 __u32 only_watched = 0;
 __u32 without_kernel_frames = 0;
 
-/* Another one after each change of `go_programs`, `unwound` and `python_programs`; written by the agent. */
+/* Another one after each change of `go_programs`, `unwound`, `python_programs` and `jvm_programs`; written by
+ * the agent. */
 __u32 programs_generation = 0;
 
 #include "cpus.h"
@@ -100,6 +102,12 @@ static __always_inline void load_process(struct pl_cpu* cpu, __u32 tgid) {
     process->python = *python;
   } else {
     process->python.code_instructions = 0;
+  }
+  const struct pl_jvm_program* jvm = bpf_map_lookup_elem(&jvm_programs, &tgid);
+  if (jvm) {
+    process->jvm = *jvm;
+  } else {
+    process->jvm.bytes = 0;
   }
   cpu->walk.mapping.start = 0;
   cpu->walk.mapping.end = 0;

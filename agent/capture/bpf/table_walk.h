@@ -14,6 +14,7 @@
 
 #include "cpus.h"
 #include "go_switch.h"
+#include "jvm_walk.h"
 #include "python_walk.h"
 #include "user_position.h"
 
@@ -97,6 +98,14 @@ __noinline __u32 find_rule(__u32 page_number, __u32 offset) {
 __noinline int find_mapping(__u64 pc, __u32 cpu_number) {
   struct pl_cpu* cpu = bpf_map_lookup_elem(&cpus, &cpu_number);
   if (!cpu) return 0; /* The verifier asks. */
+  const struct pl_jvm_program* jvm = &cpu->process.jvm;
+  if (pc - jvm->start < jvm->bytes) {
+    cpu->walk.mapping.start = jvm->start;
+    cpu->walk.mapping.end = jvm->start + jvm->bytes;
+    cpu->walk.mapping.first_page = PL_JVM_CODE;
+    cpu->walk.mapping.pages = 0;
+    return 1;
+  }
   const __u32 first = cpu->process.unwound.first;
   __u32 low = 0;
   __u32 high = cpu->process.unwound.count;
@@ -145,12 +154,39 @@ struct interrupted_registers {
 /* Frames that nothing describes must look like frames: farther out, and not by more than a large frame. */
 #define MAX_UNCONFIRMED_FRAME_BYTES (1 << 20)
 
+/* Makes the caller the walk's frame. Returns as step_to_caller(). */
+static __always_inline int enter_caller(struct pl_cpu* cpu, __u32 cpu_number, __u64 return_address, __u64 sp,
+                                        __u64 fp) {
+  struct pl_walk* walk = &cpu->walk;
+  if (!enter_mapping(cpu, cpu_number, return_address - 1)) return PL_END_UNMAPPED;
+  walk->pc = return_address - 1;
+  walk->sp = sp;
+  walk->fp = fp;
+  walk->lr = 0;
+  walk->is_interrupted = 0;
+  add_frame(cpu, return_address);
+  if (walk->in_switch != 0) return PL_END_GO_SWITCH;
+  return walk->n_user >= PL_MAX_USER_FRAMES ? PL_END_TRUNCATED : 0;
+}
+
+__noinline int step_to_caller_in_jvm(__u32 cpu_number) {
+  struct pl_cpu* cpu = bpf_map_lookup_elem(&cpus, &cpu_number);
+  if (!cpu) return PL_END_UNREADABLE; /* The verifier asks. */
+  struct pl_walk* walk = &cpu->walk;
+  const int end = find_caller_in_jvm(cpu, cpu_number);
+  if (end != 0) return end;
+  if (walk->caller_sp <= walk->sp || walk->return_address == 0) return PL_END_IMPLAUSIBLE;
+  return enter_caller(cpu, cpu_number, walk->return_address, walk->caller_sp, walk->caller_fp);
+}
+
 /* Goes from the walk's frame to its caller and adds it to the stack. Returns PL_END_… of a walk that ends
  * here, 0 when it goes on. */
 __noinline int step_to_caller(__u32 cpu_number) {
   struct pl_cpu* cpu = bpf_map_lookup_elem(&cpus, &cpu_number);
   if (!cpu) return PL_END_UNREADABLE; /* The verifier asks. */
   struct pl_walk* walk = &cpu->walk;
+  if (walk->mapping.pages == 0 && walk->mapping.first_page == PL_JVM_CODE)
+    return step_to_caller_in_jvm(cpu_number);
   __u32 rule_number = 0;
   __u32 kind = PL_CFA_FRAME_CHAIN;
   const struct pl_rule* rule = 0;
@@ -201,6 +237,7 @@ __noinline int step_to_caller(__u32 cpu_number) {
       walk->pc = registers.rip;
       walk->sp = registers.rsp;
       walk->fp = registers.rbp;
+      walk->is_interrupted = 1;
       /* As if it had been a call: whoever names it subtracts 1. */
       add_frame(cpu, registers.rip + 1);
       return walk->n_user >= PL_MAX_USER_FRAMES ? PL_END_TRUNCATED : 0;
@@ -257,16 +294,8 @@ found:
   return_address &= ADDRESS_BITS;
 #endif
   if (return_address == 0) return without_caller;
-  if (!enter_mapping(cpu, cpu_number, return_address - 1)) {
-    return kind == PL_CFA_FRAME_CHAIN_UNCONFIRMED ? PL_END_NO_RULE : PL_END_UNMAPPED;
-  }
-  walk->pc = return_address - 1;
-  walk->sp = cfa;
-  walk->fp = caller_fp;
-  walk->lr = 0;
-  add_frame(cpu, return_address);
-  if (walk->in_switch != 0) return PL_END_GO_SWITCH;
-  return walk->n_user >= PL_MAX_USER_FRAMES ? PL_END_TRUNCATED : 0;
+  const int end = enter_caller(cpu, cpu_number, return_address, cfa, caller_fp);
+  return end == PL_END_UNMAPPED && kind == PL_CFA_FRAME_CHAIN_UNCONFIRMED ? PL_END_NO_RULE : end;
 }
 
 /* Adds the callers of the walk's frame; returns PL_END_…. */

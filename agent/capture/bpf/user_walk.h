@@ -96,6 +96,7 @@ static __always_inline __u64 walk_callers(struct pl_cpu* cpu, __u32 cpu_number, 
   cpu->walk.fp = from.fp;
   cpu->walk.lr = from.lr;
   cpu->walk.in_switch = 0;
+  cpu->walk.is_interrupted = !is_caller;
   cpu->python.anchor = 0;
   const int runs_python = cpu->process.python.code_instructions != 0;
   if (runs_python) find_python_frames(cpu_number);

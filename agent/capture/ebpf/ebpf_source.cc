@@ -255,7 +255,8 @@ EbpfSource::EbpfSource(const EbpfLimits& limits, Skeleton skeleton, MappedArray<
       watched_(bpf_map__fd(skeleton_->maps.watched), sizeof(uint32_t), sizeof(uint8_t)),
       go_programs_(bpf_map__fd(skeleton_->maps.go_programs), sizeof(uint32_t), sizeof(pl_go_program)),
       unwind_maps_(std::move(unwind_maps)),
-      python_programs_(*skeleton_) {}
+      python_programs_(*skeleton_),
+      jvm_programs_(*skeleton_) {}
 
 EbpfSource::~EbpfSource() = default;
 
@@ -286,6 +287,7 @@ absl::StatusOr<Capture> EbpfSource::TakeWindow(const CaptureOptions& options, Pr
   drained_ = false;
   Window window(limits_, cpus_.elements().size() * PL_SLOTS, max_stack_frames_, observer, python_programs_);
   python_programs_.BeginWindow();
+  jvm_programs_.BeginWindow();
   window_ = &window;
   const absl::Cleanup close_window = [this] { window_ = nullptr; };
   absl::Cleanup detach = clock.detach;
@@ -390,6 +392,10 @@ void EbpfSource::OnPythonProgram(pid_t pid, const PythonRuntime& runtime) {
 
 void EbpfSource::ForgetPythonPrograms() { python_programs_.Forget(); }
 
+void EbpfSource::OnJvm(pid_t pid, const HotSpotSymbols& symbols) { jvm_programs_.Add(pid, symbols); }
+
+void EbpfSource::ForgetJvm(pid_t pid) { jvm_programs_.Forget(pid); }
+
 absl::Status EbpfSource::Watch(const CaptureOptions& options) {
   RETURN_IF_ERROR(watched_.Drain([](const void*, const void*) {}));
   for (const pid_t pid : options.pids) {
@@ -422,6 +428,7 @@ absl::StatusOr<bool> EbpfSource::WaitUntil(MonotonicTime wake_up, MonotonicTime 
     }
     if (descriptors[1].revents != 0 || !python_programs_.empty()) ring_buffer__consume(records_.get());
     python_programs_.Retry();
+    jvm_programs_.Retry();
   }
 }
 

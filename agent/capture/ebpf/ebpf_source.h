@@ -15,6 +15,7 @@
 #include "agent/capture/bpf/abi.h"
 #include "agent/capture/capture_source.h"
 #include "agent/capture/ebpf/bpf_map.h"
+#include "agent/capture/ebpf/jvm_programs.h"
 #include "agent/capture/ebpf/mapped_array.h"
 #include "agent/capture/ebpf/off_cpu_probe.h"
 #include "agent/capture/ebpf/python_programs.h"
@@ -59,6 +60,8 @@ class EbpfSource : public CaptureSource {
   void ForgetGoPrograms() override;
   void OnPythonProgram(pid_t pid, const PythonRuntime& runtime) override;
   void ForgetPythonPrograms() override;
+  void OnJvm(pid_t pid, const HotSpotSymbols& symbols) override;
+  void ForgetJvm(pid_t pid) override;
   UnwindMaps* unwind_maps() override { return &unwind_maps_; }
 
   // To ask the kernel about the program (BPF_OBJ_GET_INFO_BY_FD): its run counter stands still between
@@ -100,6 +103,7 @@ class EbpfSource : public CaptureSource {
   BpfMapDrain go_programs_;
   UnwindMaps unwind_maps_;
   PythonPrograms python_programs_;
+  JvmPrograms jvm_programs_;
   std::optional<OffCpuProbe> off_cpu_probe_;
   std::unique_ptr<CaptureSource> off_cpu_;
   Window* window_ = nullptr;  // the one that is open

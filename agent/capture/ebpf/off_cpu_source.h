@@ -21,6 +21,8 @@ class OffCpuSource : public CaptureSource {
     ebpf_.OnPythonProgram(pid, runtime);
   }
   void ForgetPythonPrograms() override { ebpf_.ForgetPythonPrograms(); }
+  void OnJvm(pid_t pid, const HotSpotSymbols& symbols) override { ebpf_.OnJvm(pid, symbols); }
+  void ForgetJvm(pid_t pid) override { ebpf_.ForgetJvm(pid); }
   UnwindMaps* unwind_maps() override { return ebpf_.unwind_maps(); }
 
  private:
