@@ -86,7 +86,8 @@ int TopOfCollector(const CLI::App& command, const TopFlags& flags, TopView view)
     if (flags.format != "json") return 0;
   }
   if (!flags.blockers) return Print(view, flags);
-  const absl::StatusOr<std::string> exported = client.Export(*selection, ProfileFormat::kPprof);
+  const absl::StatusOr<std::string> exported =
+      client.Export(*selection, ProfileFormat::kPprof, /*group_by=*/{});
   if (!exported.ok()) return FailQuery(command, exported.status());
   const absl::StatusOr<std::vector<Profile>> profiles = ParseProfileFile(*exported);
   if (!profiles.ok()) return Fail(profiles.status());
