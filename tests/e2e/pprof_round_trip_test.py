@@ -32,6 +32,11 @@ def raw(path):
     return subprocess.run(["go", "tool", "pprof", "-raw", path], check=True, capture_output=True, text=True).stdout
 
 
+def without_system_name(line):
+    """One that differs from the name stands at the end; what we write has none, so that names are shown as they are."""
+    return line.removesuffix("()")
+
+
 def samples_of(text):
     """Yields (column names, labels, stack, values). A stack is its locations, each its binary and its lines."""
     samples_part, rest = text.split("Samples:\n", 1)[1].split("Locations\n", 1)
@@ -45,10 +50,10 @@ def samples_of(text):
     for line in locations_part.splitlines():
         head = re.match(r"\s*(\d+): 0x[0-9a-f]+ (?:M=(\d+) )?(.*)", line)
         if head:
-            number, lines = head.group(1), [head.group(3)]
+            number, lines = head.group(1), [without_system_name(head.group(3))]
             locations[number] = (mappings.get(head.group(2), ""), lines)
         else:
-            lines.append(line.strip())
+            lines.append(without_system_name(line.strip()))
     columns, *rows = samples_part.splitlines()
     samples = []
     for row in rows:
