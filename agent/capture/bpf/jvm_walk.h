@@ -187,7 +187,7 @@ static __always_inline enum frame_state find_frame_state(__u64 before, __u64 aft
   if (BYTES_OF(before, 1, 3) == CMP_RSP_THREAD_WORD && BYTES_OF(after, 0, 2) == JA) return NO_FRAME;
   if (BYTES_OF(before, 7, 1) == PUSH_RBP && BYTES_OF(after, 0, 3) == MOV_RBP_RSP) return FP_PUSHED;
   if (is_complete) return WHOLE_FRAME;
-  if (BYTES_OF(before, 7, 1) == PUSH_RBP) return FP_PUSHED;
+  if (BYTES_OF(before, 7, 1) == PUSH_RBP || BYTES_OF(before, 5, 3) == MOV_RBP_RSP) return FP_PUSHED;
   if (BYTES_OF(before, 4, 3) == SUB_RSP_BYTE || BYTES_OF(before, 1, 3) == SUB_RSP_WORD ||
       BYTES_OF(before, 3, 4) == SAVE_RBP || BYTES_OF(before, 0, 3) == CMP_THREAD_WORD)
     return WHOLE_FRAME;
