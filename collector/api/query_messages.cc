@@ -170,7 +170,7 @@ void ToProto(const SeriesAnswer& answer, v1::SeriesResponse& message) {
       series_message.add_estimated_value(point.estimated_value);
     }
   }
-  message.set_start_unix_ns(absl::ToUnixNanos(answer.start));
+  message.set_start_unix_ns(absl::ToUnixNanos(answer.span.start));
   message.set_step_ns(absl::ToInt64Nanoseconds(answer.step));
   pilotlight::ToProto(answer.type, *message.mutable_type());
 }

@@ -1,5 +1,7 @@
 #include "collector/api/query_methods.h"
 
+#include "base/status_macros.h"
+#include "collector/api/answer_pages.h"
 #include "collector/api/query_messages.h"
 #include "profile/wire.h"
 
@@ -8,6 +10,30 @@ namespace {
 
 TopOrder OrderOf(v1::TopRequest::Order order) {
   return order == v1::TopRequest::ORDER_CUMULATIVE ? TopOrder::kCumulative : TopOrder::kFlat;
+}
+
+absl::Status AnswerSeries(QueryEngine& engine, const v1::SeriesRequest& request, const Caller& caller,
+                          v1::SeriesResponse& response) {
+  ASSIGN_OR_RETURN(const SeriesPage page, SeriesPage::Create(request.page_size(), request.page_token()));
+  SelectionText text = FromProto(request.selection());
+  page.SetSpan(text);
+  ASSIGN_OR_RETURN(SeriesAnswer answer,
+                   engine.SelectSeries(text, absl::Nanoseconds(request.step_ns()),
+                                       {request.group_by().begin(), request.group_by().end()}, caller));
+  response.set_next_page_token(page.Keep(answer));
+  ToProto(answer, response);
+  return absl::OkStatus();
+}
+
+absl::Status AnswerLabelValues(QueryEngine& engine, const v1::LabelValuesRequest& request,
+                               const Caller& caller, v1::LabelValuesResponse& response) {
+  SelectionText text = FromSpan(request.start_unix_ns(), request.end_unix_ns());
+  text.selector = request.selector();
+  ASSIGN_OR_RETURN(std::vector<std::string> values, engine.LabelValues(request.name(), text, caller));
+  ASSIGN_OR_RETURN(const std::string next, KeepPage(values, request.page_size(), request.page_token()));
+  response.set_next_page_token(next);
+  response.mutable_values()->Assign(values.begin(), values.end());
+  return absl::OkStatus();
 }
 
 }  // namespace
@@ -50,11 +76,7 @@ absl::Status QueryMethods::Peek(const v1::PeekRequest& request, const Caller& ca
 absl::Status QueryMethods::Series(const v1::SeriesRequest& request, const Caller& caller,
                                   v1::SeriesResponse& response) {
   QueryTimer timer(metrics_, "Series");
-  const auto answer =
-      engine_.SelectSeries(FromProto(request.selection()), absl::Nanoseconds(request.step_ns()),
-                           {request.group_by().begin(), request.group_by().end()}, caller);
-  if (answer.ok()) ToProto(*answer, response);
-  return timer.Finish(answer.status());
+  return timer.Finish(AnswerSeries(engine_, request, caller, response));
 }
 
 absl::Status QueryMethods::LabelNames(const v1::LabelNamesRequest& request, const Caller& caller,
@@ -70,11 +92,7 @@ absl::Status QueryMethods::LabelNames(const v1::LabelNamesRequest& request, cons
 absl::Status QueryMethods::LabelValues(const v1::LabelValuesRequest& request, const Caller& caller,
                                        v1::LabelValuesResponse& response) {
   QueryTimer timer(metrics_, "LabelValues");
-  SelectionText text = FromSpan(request.start_unix_ns(), request.end_unix_ns());
-  text.selector = request.selector();
-  const auto values = engine_.LabelValues(request.name(), text, caller);
-  if (values.ok()) response.mutable_values()->Assign(values->begin(), values->end());
-  return timer.Finish(values.status());
+  return timer.Finish(AnswerLabelValues(engine_, request, caller, response));
 }
 
 absl::Status QueryMethods::ProfileTypes(const v1::ProfileTypesRequest& request, const Caller& caller,

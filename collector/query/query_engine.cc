@@ -222,7 +222,7 @@ absl::StatusOr<SeriesAnswer> QueryEngine::SelectSeries(const SelectionText& text
     series = store->SelectSeries(selection.store, step, labels, select_samples, limits);
   }
   RETURN_IF_ERROR(Counted(series.status()));
-  SeriesAnswer answer{selection.store.type, span.start, step, *std::move(series)};
+  SeriesAnswer answer{selection.store.type, span, step, *std::move(series)};
   SortLargestFirst(answer.series);
   return answer;
 }

@@ -69,7 +69,7 @@ struct PeekAnswer {
 
 struct SeriesAnswer {
   ProfileType type;
-  absl::Time start;  // of step 0
+  TimeSpan span;  // step 0 begins with it
   absl::Duration step;
   std::vector<TimeSeries> series;  // the largest first
 };

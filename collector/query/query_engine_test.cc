@@ -215,7 +215,7 @@ TEST_F(QueryEngineTest, SeriesComeLargestFirstWithASixtiethOfTheSpanAsStep) {
   EXPECT_EQ(answer->series[0].labels.at("service_name"), "large");
   ASSERT_EQ(answer->series[0].points.size(), 2);
   EXPECT_EQ(answer->series[0].points[1].count, 7);
-  EXPECT_EQ(answer->start + answer->series[0].points[1].step * answer->step, kNow - absl::Minutes(3));
+  EXPECT_EQ(answer->span.start + answer->series[0].points[1].step * answer->step, kNow - absl::Minutes(3));
 }
 
 TEST_F(QueryEngineTest, SeriesCountOnlyWhatFocusKeeps) {

@@ -480,6 +480,7 @@ TEST_F(CollectorTest, AnswersTopSeriesLabelsAndTypes) {
     grpc::ClientContext context;
     ASSERT_TRUE(client.stub().LabelValues(&context, request, &response).ok());
     EXPECT_THAT(response.values(), ElementsAre("mail", "shop"));
+    EXPECT_EQ(response.next_page_token(), "");
   }
   {
     v1::LabelNamesResponse response;
@@ -494,6 +495,46 @@ TEST_F(CollectorTest, AnswersTopSeriesLabelsAndTypes) {
     ASSERT_EQ(response.types_size(), 1);
     EXPECT_EQ(response.types(0).sample_type(), "cpu");
   }
+}
+
+TEST_F(CollectorTest, LongAnswersComeInPages) {
+  Deliver("a", WindowOf("shop", kNow - absl::Minutes(1), {{"main;checkout", 8}}), 1);
+  Deliver("b", WindowOf("mail", kNow - absl::Minutes(1), {{"main;send", 3}}), 1);
+  QueryClient client(collector_->grpc_port());
+  std::vector<std::string> services;
+  v1::LabelValuesRequest values;
+  values.set_name("service");
+  values.set_page_size(1);
+  do {
+    v1::LabelValuesResponse response;
+    grpc::ClientContext context;
+    ASSERT_TRUE(client.stub().LabelValues(&context, values, &response).ok());
+    ASSERT_EQ(response.values_size(), 1);
+    services.push_back(response.values(0));
+    values.set_page_token(response.next_page_token());
+  } while (!values.page_token().empty());
+  EXPECT_THAT(services, ElementsAre("mail", "shop"));
+
+  services.clear();
+  v1::SeriesRequest series;
+  series.add_group_by("service");
+  series.set_page_size(1);
+  do {
+    v1::SeriesResponse response;
+    grpc::ClientContext context;
+    ASSERT_TRUE(client.stub().Series(&context, series, &response).ok());
+    ASSERT_EQ(response.series_size(), 1);
+    services.push_back(response.series(0).labels(0).value());
+    series.set_page_token(response.next_page_token());
+  } while (!series.page_token().empty());
+  EXPECT_THAT(services, ElementsAre("shop", "mail"));
+
+  series.set_page_token("mail");
+  v1::SeriesResponse response;
+  grpc::ClientContext context;
+  const grpc::Status refused = client.stub().Series(&context, series, &response);
+  EXPECT_EQ(refused.error_code(), grpc::StatusCode::INVALID_ARGUMENT);
+  EXPECT_THAT(refused.error_message(), HasSubstr("page_token"));
 }
 
 TEST_F(CollectorTest, AQuestionThatMakesNoSenseSaysWhy) {

@@ -1,0 +1,71 @@
+#include "collector/api/answer_pages.h"
+
+#include <algorithm>
+#include <iterator>
+
+#include "absl/strings/numbers.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
+#include "base/status_macros.h"
+
+namespace pilotlight::collector {
+namespace {
+
+absl::Status CheckSize(int32_t page_size) {
+  return page_size >= 0 ? absl::OkStatus() : absl::InvalidArgumentError("page_size is negative");
+}
+
+template <typename Item>
+void KeepRange(std::vector<Item>& items, size_t first, size_t end) {
+  items.erase(items.begin() + static_cast<std::ptrdiff_t>(end), items.end());
+  items.erase(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(first));
+}
+
+}  // namespace
+
+absl::StatusOr<std::string> KeepPage(std::vector<std::string>& values, int32_t page_size,
+                                     const std::string& page_token) {
+  RETURN_IF_ERROR(CheckSize(page_size));
+  const size_t first =
+      page_token.empty() ? 0
+                         : static_cast<size_t>(std::ranges::upper_bound(values, page_token) - values.begin());
+  const size_t left = values.size() - first;
+  const bool last = page_size == 0 || left <= static_cast<size_t>(page_size);
+  KeepRange(values, first, last ? values.size() : first + static_cast<size_t>(page_size));
+  return last ? "" : values.back();
+}
+
+absl::StatusOr<SeriesPage> SeriesPage::Create(int32_t page_size, const std::string& page_token) {
+  RETURN_IF_ERROR(CheckSize(page_size));
+  SeriesPage page;
+  page.size_ = static_cast<size_t>(page_size);
+  if (page_token.empty()) return page;
+  const std::vector<std::string> parts = absl::StrSplit(page_token, ':');
+  int64_t start = 0;
+  int64_t end = 0;
+  if (parts.size() != 3 || !absl::SimpleAtoi(parts[0], &start) || !absl::SimpleAtoi(parts[1], &end) ||
+      start >= end || !absl::SimpleAtoi(parts[2], &page.offset_)) {
+    return absl::InvalidArgumentError("page_token is not the next_page_token of an answer");
+  }
+  page.span_ = {absl::FromUnixNanos(start), absl::FromUnixNanos(end)};
+  return page;
+}
+
+void SeriesPage::SetSpan(SelectionText& text) const {
+  if (span_.start == span_.end) return;
+  text.start = span_.start;
+  text.end = span_.end;
+}
+
+std::string SeriesPage::Keep(SeriesAnswer& answer) const {
+  const size_t first = std::min(offset_, answer.series.size());
+  const size_t left = answer.series.size() - first;
+  const bool last = size_ == 0 || left <= size_;
+  const size_t end = last ? answer.series.size() : first + size_;
+  KeepRange(answer.series, first, end);
+  return last ? ""
+              : absl::StrCat(absl::ToUnixNanos(answer.span.start), ":", absl::ToUnixNanos(answer.span.end),
+                             ":", end);
+}
+
+}  // namespace pilotlight::collector
