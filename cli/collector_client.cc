@@ -53,6 +53,9 @@ void ToProto(const Selection& selection, v1::Selection& message) {
   message.set_end_unix_ns(absl::ToUnixNanos(selection.span.end));
   message.set_focus(selection.focus);
   message.set_ignore(selection.ignore);
+  message.set_show(selection.frames.show);
+  message.set_hide(selection.frames.hide);
+  message.set_prune_from(selection.frames.prune_from);
 }
 
 template <typename Request>

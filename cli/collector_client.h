@@ -13,6 +13,7 @@
 #include "cli/time_text.h"
 #include "profile/diff.h"
 #include "profile/flame_graph.h"
+#include "profile/frame_filter.h"
 #include "profile/peek.h"
 #include "profile/profile.h"
 #include "profile/top.h"
@@ -30,6 +31,7 @@ struct Selection {
   TimeSpan span;
   std::string focus;
   std::string ignore;
+  FrameFilterText frames = {};
 };
 
 // How good an answer is; see Quality in query.proto.

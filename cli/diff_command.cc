@@ -110,7 +110,8 @@ void AddDiffCommand(CLI::App& app, Run& run) {
   AddBaseFlags(*command, flags->base);
   AddQueryFlags(*command, flags->query);
   AddTypeFlag(*command, flags->query);
-  AddFilterFlags(*command, flags->query);
+  AddStackFilterFlags(*command, flags->query.focus, flags->query.ignore);
+  AddFrameFilterFlags(*command, flags->query.frames);
   AddTableFormatFlag(*command, flags->format);
   command->callback([command, flags, &run] { run = [command, flags] { return RunDiff(*command, *flags); }; });
 }

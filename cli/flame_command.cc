@@ -149,7 +149,8 @@ void AddFlameCommand(CLI::App& app, Run& run) {
       ->delimiter(',');
   AddQueryFlags(*command, flags->query);
   AddTypeFlag(*command, flags->query);
-  AddFilterFlags(*command, flags->query);
+  AddStackFilterFlags(*command, flags->query.focus, flags->query.ignore);
+  AddFrameFilterFlags(*command, flags->query.frames);
   command->callback(
       [command, flags, &run] { run = [command, flags] { return RunFlame(*command, *flags); }; });
 }

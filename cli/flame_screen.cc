@@ -21,7 +21,7 @@
 #include "cli/text_width.h"
 #include "exporters/format.h"
 #include "exporters/utf8.h"
-#include "profile/filter.h"
+#include "profile/stack_filter.h"
 #include "profile/statistics.h"
 #include "re2/re2.h"
 

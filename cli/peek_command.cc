@@ -97,7 +97,8 @@ void AddPeekCommand(CLI::App& app, Run& run) {
       ->capture_default_str();
   AddQueryFlags(*command, flags->query);
   AddTypeFlag(*command, flags->query);
-  AddFilterFlags(*command, flags->query);
+  AddStackFilterFlags(*command, flags->query.focus, flags->query.ignore);
+  AddFrameFilterFlags(*command, flags->query.frames);
   AddTableFormatFlag(*command, flags->format);
   command->callback([command, flags, &run] { run = [command, flags] { return RunPeek(*command, *flags); }; });
 }

@@ -8,7 +8,8 @@
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
 #include "exporters/profile_file.h"
-#include "profile/filter.h"
+#include "profile/frame_filter.h"
+#include "profile/stack_filter.h"
 
 namespace pilotlight::cli {
 namespace {
@@ -30,6 +31,7 @@ absl::StatusOr<LabelledProfile> ChooseType(std::vector<LabelledProfile> profiles
 }
 
 void Apply(const StackFilter& filter, LabelledProfile& labelled) {
+  if (filter.keeps_everything()) return;
   std::vector<Sample> all;
   for (const LabelledSamples& part : labelled.parts) {
     all.insert(all.end(), part.samples.begin(), part.samples.end());
@@ -40,6 +42,12 @@ void Apply(const StackFilter& filter, LabelledProfile& labelled) {
   for (LabelledSamples& part : labelled.parts) {
     std::erase_if(part.samples, [&kept](const Sample& sample) { return !kept[sample.node]; });
   }
+}
+
+void Apply(const FrameFilter& filter, LabelledProfile& labelled) {
+  std::vector<std::vector<Sample>*> samples;
+  for (LabelledSamples& part : labelled.parts) samples.push_back(&part.samples);
+  filter.Apply(labelled.profile.trie, samples);
 }
 
 // The reader's InvalidArgument is about the file, not about what was typed.
@@ -57,6 +65,7 @@ absl::Status CheckPaths(const std::vector<std::string>& paths) {
 absl::StatusOr<LabelledProfile> ReadLabelledProfiles(const std::vector<std::string>& paths,
                                                      const QueryFlags& flags) {
   ASSIGN_OR_RETURN(const StackFilter filter, StackFilter::Create(flags.focus, flags.ignore));
+  ASSIGN_OR_RETURN(const FrameFilter frame_filter, FrameFilter::Create(flags.frames));
   RETURN_IF_ERROR(CheckPaths(paths));
   LabelledProfile merged;
   for (const std::string& path : paths) {
@@ -67,7 +76,8 @@ absl::StatusOr<LabelledProfile> ReadLabelledProfiles(const std::vector<std::stri
       return AboutFile(absl::Status(status.code(), absl::StrCat(path, ": ", status.message())));
     }
   }
-  if (!filter.keeps_everything()) Apply(filter, merged);
+  Apply(filter, merged);
+  Apply(frame_filter, merged);
   return merged;
 }
 

@@ -101,7 +101,7 @@ void AddQueryCommand(CLI::App& app, Run& run) {
       ->capture_default_str();
   AddQueryFlags(*command, flags->query);
   AddTypeFlag(*command, flags->query);
-  AddFilterFlags(*command, flags->query);
+  AddStackFilterFlags(*command, flags->query.focus, flags->query.ignore);
   AddTableFormatFlag(*command, flags->format);
   command->callback(
       [command, flags, &run] { run = [command, flags] { return RunQuery(*command, *flags); }; });

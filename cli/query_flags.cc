@@ -75,10 +75,19 @@ void AddTypeFlag(CLI::App& app, QueryFlags& flags) {
       ->type_name("TYPE");
 }
 
-void AddFilterFlags(CLI::App& app, QueryFlags& flags) {
-  app.add_option("--focus", flags.focus, "Keep only stacks with a function that matches this RE2 expression")
+void AddStackFilterFlags(CLI::App& app, std::string& focus, std::string& ignore) {
+  app.add_option("--focus", focus, "Keep only stacks with a function that matches this RE2 expression")
       ->type_name("REGEX");
-  app.add_option("--ignore", flags.ignore, "Drop stacks with a function that matches")->type_name("REGEX");
+  app.add_option("--ignore", ignore, "Drop stacks with a function that matches")->type_name("REGEX");
+}
+
+void AddFrameFilterFlags(CLI::App& app, FrameFilterText& frames) {
+  app.add_option("--show", frames.show, "Of the stacks, show only the functions that match")
+      ->type_name("REGEX");
+  app.add_option("--hide", frames.hide, "Leave functions that match out of the stacks")->type_name("REGEX");
+  app.add_option("--prune-from", frames.prune_from,
+                 "Leave out what a function that matches calls: its time becomes the function's own")
+      ->type_name("REGEX");
 }
 
 void AddBaseFlags(CLI::App& app, BaseFlags& flags) {
@@ -143,6 +152,7 @@ absl::StatusOr<Selection> ToSelection(const QueryFlags& flags, absl::Time now, a
   selection.profile_type = flags.type;
   selection.focus = flags.focus;
   selection.ignore = flags.ignore;
+  selection.frames = flags.frames;
   return selection;
 }
 

@@ -21,6 +21,7 @@ struct QueryFlags {
   std::string type;
   std::string focus;
   std::string ignore;
+  FrameFilterText frames;
 };
 
 // -o table|json.
@@ -30,8 +31,10 @@ void AddCollectorFlags(CLI::App& app, QueryFlags& flags);
 // Those and --since, --from, --to, --selector.
 void AddQueryFlags(CLI::App& app, QueryFlags& flags);
 void AddTypeFlag(CLI::App& app, QueryFlags& flags);
-// --focus and --ignore.
-void AddFilterFlags(CLI::App& app, QueryFlags& flags);
+// --focus and --ignore: which stacks.
+void AddStackFilterFlags(CLI::App& app, std::string& focus, std::string& ignore);
+// --show, --hide and --prune-from: which of their frames.
+void AddFrameFilterFlags(CLI::App& app, FrameFilterText& frames);
 
 // What a diff compares with, beside what QueryFlags say.
 struct BaseFlags {

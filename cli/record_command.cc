@@ -14,6 +14,7 @@
 #include "agent/capture/capture_sources.h"
 #include "agent/capture/pprof/pprof_source.h"
 #include "base/flags.h"
+#include "base/status_macros.h"
 #include "cli/child_command.h"
 #include "cli/commands.h"
 #include "cli/help_formatter.h"
@@ -26,7 +27,8 @@
 #include "cli/terminal.h"
 #include "cli/top_view.h"
 #include "exporters/format.h"
-#include "profile/filter.h"
+#include "profile/frame_filter.h"
+#include "profile/stack_filter.h"
 
 namespace pilotlight::cli {
 namespace {
@@ -61,6 +63,7 @@ struct RecordFlags {
   std::string out;
   std::string focus;
   std::string ignore;
+  FrameFilterText frames;
   uint32_t limit = 20;
   bool cumulative = false;
 };
@@ -204,10 +207,11 @@ absl::Status CheckProcesses(const std::vector<pid_t>& pids) {
 absl::Status WriteRecording(const RecordFlags& flags, std::optional<ProfileFormat> format,
                             Recording recording, const Source& source) {
   Profile& profile = recording.profile;
-  const absl::StatusOr<StackFilter> filter = StackFilter::Create(flags.focus, flags.ignore);
-  if (!filter.ok()) return filter.status();
-  filter->Apply(profile.trie, profile.samples);
+  ASSIGN_OR_RETURN(const StackFilter filter, StackFilter::Create(flags.focus, flags.ignore));
+  filter.Apply(profile.trie, profile.samples);
   if (profile.loss.frames == 0) CountFrames(profile);
+  ASSIGN_OR_RETURN(const FrameFilter frame_filter, FrameFilter::Create(flags.frames));
+  frame_filter.Apply(profile.trie, {&profile.samples});
   const std::string subject = SubjectText(flags);
   std::string bytes;
   if (format) {
@@ -256,9 +260,9 @@ int RunRecord(const CLI::App& command, const RecordFlags& flags) {
     if (const absl::Status fits = CheckFitsTerminal(**format, flags.out); !fits.ok())
       return FailUsage(command, fits);
   }
-  if (const absl::Status expressions = StackFilter::Create(flags.focus, flags.ignore).status();
-      !expressions.ok()) {
-    return FailUsage(command, expressions);
+  for (const absl::Status& expressions : {StackFilter::Create(flags.focus, flags.ignore).status(),
+                                          FrameFilter::Create(flags.frames).status()}) {
+    if (!expressions.ok()) return FailUsage(command, expressions);
   }
   if (const absl::Status there = CheckProcesses(flags.pids); !there.ok()) return Fail(there);
   const absl::StatusOr<Source> source = OpenSource(flags);
@@ -356,12 +360,8 @@ void AddRecordCommand(CLI::App& app, std::vector<std::string> command_line, Run&
       ->add_option("--out", flags->out,
                    "Write to this file instead of standard output; its suffix tells the format")
       ->type_name("FILE");
-  command
-      ->add_option("--focus", flags->focus,
-                   "Keep only stacks with a function that matches this RE2 expression")
-      ->type_name("REGEX");
-  command->add_option("--ignore", flags->ignore, "Drop stacks with a function that matches")
-      ->type_name("REGEX");
+  AddStackFilterFlags(*command, flags->focus, flags->ignore);
+  AddFrameFilterFlags(*command, flags->frames);
   command->add_flag("--cum", flags->cumulative, "For -o top: sort by the time with all callees");
   command->add_option("-n", flags->limit, "For -o top: how many functions, 0 for all")
       ->type_name("COUNT")

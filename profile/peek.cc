@@ -8,7 +8,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "base/status_macros.h"
-#include "profile/filter.h"
+#include "profile/stack_filter.h"
 #include "profile/top.h"
 
 namespace pilotlight {

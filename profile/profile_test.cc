@@ -3,8 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "profile/filter.h"
 #include "profile/flame_graph.h"
+#include "profile/stack_filter.h"
 #include "profile/top.h"
 #include "tests/support/stacks.h"
 

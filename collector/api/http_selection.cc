@@ -15,8 +15,9 @@
 namespace pilotlight::collector {
 namespace {
 
-constexpr std::array<absl::string_view, 11> kParameters = {
-    "selector", "query", "from", "start", "to", "until", "end", "seconds", "type", "focus", "ignore"};
+constexpr std::array<absl::string_view, 14> kParameters = {
+    "selector", "query", "from",  "start",  "to",   "until", "end",
+    "seconds",  "type",  "focus", "ignore", "show", "hide",  "prune_from"};
 
 // The first of `names` that is given.
 std::optional<std::string> FirstOf(const HttpRequest& request, std::initializer_list<const char*> names) {
@@ -34,7 +35,8 @@ absl::Status CheckParameters(const HttpRequest& request, std::initializer_list<a
     if (std::ranges::none_of(kParameters, is_name) && std::ranges::none_of(more, is_name)) {
       return absl::InvalidArgumentError(
           absl::StrCat("the parameter \"", name,
-                       "\" is not known here; there are selector, from, to, type, focus, ignore, seconds",
+                       "\" is not known here; there are selector, from, to, type, focus, ignore, show, hide, "
+                       "prune_from, seconds",
                        more.size() == 0 ? "" : ", ", absl::StrJoin(more, ", "),
                        ". For example: ?selector={service_name=\"checkout\"}&from=now-1h"));
     }
@@ -77,6 +79,9 @@ absl::StatusOr<SelectionText> ReadSelection(const HttpRequest& request, absl::Ti
   }
   text.focus = request.Parameter("focus");
   text.ignore = request.Parameter("ignore");
+  text.frames = {.show = request.Parameter("show"),
+                 .hide = request.Parameter("hide"),
+                 .prune_from = request.Parameter("prune_from")};
   RETURN_IF_ERROR(ReadTimes(request, now, text));
   return text;
 }

@@ -11,10 +11,11 @@
 
 namespace pilotlight::collector {
 
-// selector, from, to, type, focus, ignore. Also what users of other profilers type: `query` for selector,
-// there with the type in front ("process_cpu:cpu:nanoseconds:cpu:nanoseconds{…}"); start, until and end;
-// seconds=N for the last N seconds, before `to` when it is given. `more` names the parameters that the page
-// has besides. InvalidArgument for one that is not known: a typing error must not answer another question.
+// selector, from, to, type, focus, ignore, show, hide, prune_from. Also what users of other profilers type:
+// `query` for selector, there with the type in front ("process_cpu:cpu:nanoseconds:cpu:nanoseconds{…}");
+// start, until and end; seconds=N for the last N seconds, before `to` when it is given. `more` names the
+// parameters that the page has besides. InvalidArgument for one that is not known: a typing error must not
+// answer another question.
 absl::StatusOr<SelectionText> ReadSelection(const HttpRequest& request, absl::Time now,
                                             std::initializer_list<absl::string_view> more = {});
 

@@ -41,6 +41,7 @@ SelectionText FromProto(const v1::Selection& message) {
   text.profile_type = message.profile_type();
   text.focus = message.focus();
   text.ignore = message.ignore();
+  text.frames = {.show = message.show(), .hide = message.hide(), .prune_from = message.prune_from()};
   return text;
 }
 

@@ -93,6 +93,7 @@ absl::StatusOr<ProfileAnswer> QueryEngine::MergeWithin(const ReadLimits& limits,
         before.value == 0 ? 0 : static_cast<double>(after.value) / static_cast<double>(before.value);
   }
   answer.profile = std::move(merged.profile);
+  selection.frame_filter.Apply(answer.profile.trie, {&answer.profile.samples});
   answer.quality.totals = Totals(answer.profile.samples);
   answer.quality.loss = answer.profile.loss;
   // Also when no window matched.
@@ -135,6 +136,7 @@ absl::StatusOr<LabelledProfile> QueryEngine::MergeLabelled(const SelectionText& 
     LabelledProfile one;
     one.profile = std::move(merged->profile);
     selection.filter.Apply(one.profile.trie, one.profile.samples);
+    selection.frame_filter.Apply(one.profile.trie, {&one.profile.samples});
     // Of the sets of one window each has its whole duration.
     watched = std::max(watched, one.profile.duration);
     one.parts.push_back({.labels = set.labels,

@@ -141,6 +141,20 @@ TEST_F(QueryEngineTest, FocusKeepsTheStacksThatMatchAndTheirPartOfTheEstimate) {
   EXPECT_DOUBLE_EQ(answer->quality.coverage.estimated_value, 180'000'000);
 }
 
+TEST_F(QueryEngineTest, ShowHideAndPruneFromTakeFramesAndNoSample) {
+  Add("a", kNow - absl::Minutes(1), {{"main;serve;parse", 1}, {"main;render", 3}});
+  const auto answer = engine_.Merge({.frames = {.show = "", .hide = "serve", .prune_from = "render"}});
+  ASSERT_TRUE(answer.ok()) << answer.status();
+  EXPECT_THAT(FoldedCounts(answer->profile.trie, answer->profile.samples),
+              ElementsAre(Pair("main;parse", 1), Pair("main;render", 3)));
+  const auto labelled =
+      engine_.MergeLabelled({.frames = {.show = "main", .hide = "", .prune_from = ""}}, {"service"});
+  ASSERT_TRUE(labelled.ok()) << labelled.status();
+  EXPECT_THAT(FoldedCounts(labelled->profile.trie, labelled->parts.at(0).samples),
+              ElementsAre(Pair("main", 4)));
+  EXPECT_TRUE(absl::IsInvalidArgument(engine_.Merge({.frames = {.show = "("}}).status()));
+}
+
 TEST_F(QueryEngineTest, TopSortsAndSaysHowManyThereAre) {
   Add("a", kNow - absl::Minutes(1), {{"main;parse", 1}, {"main;render", 3}});
   const auto flat = engine_.Top({}, TopOrder::kFlat, 1);

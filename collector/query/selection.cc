@@ -27,6 +27,7 @@ absl::StatusOr<Selection> ParseSelection(const SelectionText& text, absl::Time n
   ASSIGN_OR_RETURN(selection.store.matchers, ParseSelector(text.selector));
   ASSIGN_OR_RETURN(selection.filter, StackFilter::Create(text.focus, text.ignore));
   selection.filter.SetCallSite(text.call_site);
+  ASSIGN_OR_RETURN(selection.frame_filter, FrameFilter::Create(text.frames));
   return selection;
 }
 

@@ -8,7 +8,8 @@
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
 #include "collector/store/profile_store.h"
-#include "profile/filter.h"
+#include "profile/frame_filter.h"
+#include "profile/stack_filter.h"
 
 namespace pilotlight::collector {
 
@@ -21,11 +22,13 @@ struct SelectionText {
   std::string focus;
   std::string ignore;
   std::vector<std::string> call_site;  // StackFilter::SetCallSite()
+  FrameFilterText frames;
 };
 
 struct Selection {
   StoreSelection store;
   StackFilter filter;
+  FrameFilter frame_filter;
 };
 
 // InvalidArgument says which part makes no sense.

@@ -8,7 +8,7 @@
 
 #include "base/status_macros.h"
 #include "base/tenant_name.h"
-#include "profile/filter.h"
+#include "profile/stack_filter.h"
 
 namespace pilotlight::collector {
 namespace {

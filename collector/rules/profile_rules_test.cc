@@ -10,7 +10,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_split.h"
-#include "profile/filter.h"
+#include "profile/stack_filter.h"
 #include "tests/support/stacks.h"
 
 namespace pilotlight::collector {

@@ -10,7 +10,7 @@
 #include "base/yaml_fields.h"
 #include "collector/store/matcher.h"
 #include "exporters/label_name.h"
-#include "profile/filter.h"
+#include "profile/stack_filter.h"
 
 namespace pilotlight::collector {
 namespace {

@@ -105,6 +105,15 @@ TEST_F(CliQueryTest, FocusAndIgnoreChooseStacks) {
   EXPECT_THAT(RunCli("top --ignore 'shop.Sum'").output, HasSubstr("400 samples"));
 }
 
+TEST_F(CliQueryTest, ShowHideAndPruneFromChooseFrames) {
+  const std::string hidden = RunCli("top --hide 'shop.Sum'").output;
+  EXPECT_THAT(hidden, Not(HasSubstr("shop.Sum")));
+  EXPECT_THAT(hidden, HasSubstr("1,100 samples"));
+  EXPECT_EQ(RunCli("flame -s checkout -o folded --show '^main'").output, "main.serve 1000\n");
+  EXPECT_EQ(RunCli("flame -s checkout -o folded --prune-from '^main'").output, "main.serve 1000\n");
+  EXPECT_EQ(RunCli("flame -s checkout -o folded --show '('").exit_code, 2);
+}
+
 TEST_F(CliQueryTest, SelectorsReachTheCollectorAsTheyAre) {
   EXPECT_THAT(RunCli(R"(top -s '{service_name=~"s.*", pod!="x"}')").output, HasSubstr("100 samples"));
   EXPECT_THAT(RunCli(R"(top -s 'pod="search-1"')").output, HasSubstr("100 samples"));

@@ -14,7 +14,7 @@
 #include "base/file.h"
 #include "collector/store/embedded/keys.h"
 #include "collector/store/store_test_support.h"
-#include "profile/filter.h"
+#include "profile/stack_filter.h"
 #include "rocksdb/db.h"
 
 namespace pilotlight::collector {

@@ -1,4 +1,4 @@
-#include "profile/filter.h"
+#include "profile/stack_filter.h"
 
 #include <re2/re2.h>
 
