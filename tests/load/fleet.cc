@@ -104,20 +104,19 @@ class Fleet::Agent : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
 
   // Sends the windows up to `last`; connects before the first.
   void Allow(uint64_t last) {
-    bool connect = false;
+    std::shared_ptr<grpc::Channel> fresh;
     {
       const MutexLock lock(mutex_);
       if (last <= last_ || done_) return;
       if (acknowledged_ == last_) fleet_.OneIsBusy();
       last_ = last;
-      connect = channel_ == nullptr;
-      if (connect) {
-        channel_ = Connect(fleet_.connection_);
+      if (channel_ == nullptr) {
+        fresh = channel_ = Connect(fleet_.connection_);
         writing_ = true;  // the hello
       }
     }
-    if (connect) {
-      Begin();
+    if (fresh != nullptr) {
+      Begin(fresh);
     } else {
       SendNext();
     }
@@ -141,11 +140,11 @@ class Fleet::Agent : public grpc::ClientBidiReactor<grpc::ByteBuffer, grpc::Byte
   }
 
  private:
-  void Begin() {
+  void Begin(const std::shared_ptr<grpc::Channel>& channel) {
     context_.set_wait_for_ready(true);
     const std::string& authorization = fleet_.connection_.secrets.authorization;
     if (!authorization.empty()) context_.AddMetadata("authorization", authorization);
-    stub_ = std::make_unique<grpc::GenericStub>(channel_);
+    stub_ = std::make_unique<grpc::GenericStub>(channel);
     stub_->PrepareBidiStreamingCall(&context_, kMethod, {}, this);
     v1::StreamRequest hello;
     hello.mutable_hello()->set_agent(fleet_.windows_.AgentName(number_));

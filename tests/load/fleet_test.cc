@@ -179,7 +179,7 @@ class FleetTest : public testing::Test {
   }
 
   const TemporaryDirectory directory_;
-  const SystemClock clock_;
+  const SystemClock clock_{};
   prometheus::Registry registry_;
   std::unique_ptr<collector::EmbeddedStores> store_;
   std::unique_ptr<collector::Collector> collector_;

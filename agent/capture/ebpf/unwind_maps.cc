@@ -135,7 +135,9 @@ uint16_t UnwindMaps::NumberOf(const UnwindRule& rule) {
 
 absl::Status UnwindMaps::AddChunk() {
   if (chunks_.size() >= PL_MAX_CHUNKS) return Full("rows", size_t{PL_MAX_CHUNKS} * PL_ROWS_OF_CHUNK);
-  LIBBPF_OPTS(bpf_map_create_opts, options, .map_flags = BPF_F_MMAPABLE);
+  bpf_map_create_opts options{};
+  options.sz = sizeof(options);
+  options.map_flags = BPF_F_MMAPABLE;
   UniqueFd chunk(bpf_map_create(BPF_MAP_TYPE_ARRAY, "row_chunk", sizeof(uint32_t), sizeof(pl_rows),
                                 /*max_entries=*/1, &options));
   if (!chunk.valid()) return absl::ErrnoToStatus(errno, "making room for rows of unwind tables");
