@@ -20,7 +20,7 @@ SeriesAnswer ThreeSeries() {
 
 std::vector<std::string> PodsOf(const SeriesAnswer& answer) {
   std::vector<std::string> pods;
-  for (const TimeSeries& series : answer.series) pods.push_back(series.labels.at(0).second);
+  for (const TimeSeries& series : answer.series) pods.push_back(series.labels.at("pod"));
   return pods;
 }
 

@@ -13,6 +13,7 @@
 #include "collector/query/export.h"
 #include "collector/query/query_gate.h"
 #include "tests/support/memory_store.h"
+#include "tests/support/stacks.h"
 
 namespace pilotlight::collector {
 namespace {

@@ -60,7 +60,7 @@ TEST_F(CliCompletionTest, BashOffersCommandsFlagsAndChoices) {
               AllOf(Contains("top"), Contains("push"), Contains("completion"), Not(Contains("--help"))));
   EXPECT_THAT(Offers({"pilotlight", "pe"}), ElementsAre("peek"));
   EXPECT_THAT(Offers({"pilotlight", "--v"}), ElementsAre("--version"));
-  EXPECT_THAT(Offers({"pilotlight", "top", "--s"}), ElementsAre("--selector", "--since"));
+  EXPECT_THAT(Offers({"pilotlight", "top", "--s"}), ElementsAre("--selector", "--since", "--show"));
   EXPECT_THAT(Offers({"pilotlight", "top", "--cum", "-o", ""}), ElementsAre("table", "json"));
   EXPECT_THAT(Offers({"pilotlight", "flame", "--output", "=", "s"}), ElementsAre("svg", "speedscope"));
   EXPECT_THAT(Offers({"pilotlight", "flame", "--output", "="}), Contains("dot"));
