@@ -200,7 +200,7 @@ static __always_inline __u64 walk_blocked(void* ctx, struct pl_cpu* cpu, __u32 c
     const long bytes =
         bpf_get_stack(ctx, stack->frames, PL_MAX_USER_FRAMES * sizeof(__u64), BPF_F_USER_STACK);
     if (bytes > 0) cpu->walk.n_user = (__u32)bytes / sizeof(__u64);
-    cpu->walk.hash = hash_frames(0, stack->frames, cpu->walk.n_user, PL_MAX_USER_FRAMES);
+    cpu->walk.hash = hash_scratch(0, 0, cpu->walk.n_user, cpu_number);
   }
   struct task_struct* thread = (struct task_struct*)bpf_get_current_task_btf();
   if (BPF_CORE_READ_BITFIELD(thread, in_iowait)) wait |= PL_WAIT_DISK;
@@ -213,7 +213,11 @@ static __always_inline __u64 walk_blocked(void* ctx, struct pl_cpu* cpu, __u32 c
   const __u32 n_kernel = back->kernel_frames;
   if (n_user <= PL_MAX_USER_FRAMES && n_kernel <= PL_MAX_KERNEL_FRAMES) {
     stack->n_kernel = n_kernel;
-    hash = hash_frames(pl_mix(hash, n_kernel), back->frames, n_kernel, PL_MAX_KERNEL_FRAMES);
+    hash = pl_mix(hash, n_kernel);
+    for (__u32 i = 0; i < PL_MAX_KERNEL_FRAMES; i++) {
+      if (i >= n_kernel) break;
+      hash = pl_mix(hash, back->frames[i]);
+    }
     bpf_probe_read_kernel(stack->frames + n_user, n_kernel * sizeof(__u64), back->frames);
   }
   return hash;

@@ -115,10 +115,18 @@ static __always_inline void load_process(struct pl_cpu* cpu, __u32 tgid) {
   process->generation = generation;
 }
 
-static __always_inline __u64 hash_frames(__u64 hash, const __u64* frames, __u32 count, __u32 limit) {
-  for (__u32 i = 0; i < limit; i++) {
+/* Global, so that the verifier looks at it once and by itself: `hash` with `count` frames of the stack of
+ * this `cpu_number` from `first` on. */
+__noinline __u64 hash_scratch(__u64 hash, __u32 first, __u32 count, __u32 cpu_number) {
+  struct pl_cpu* cpu = bpf_map_lookup_elem(&cpus, &cpu_number);
+  if (!cpu) return 0; /* The verifier asks. */
+  for (__u32 i = 0; i < PL_MAX_USER_FRAMES; i++) {
     if (i >= count) break;
-    hash = pl_mix(hash, frames[i]);
+    __u32 at = first + i;
+    /* Or the compiler would keep a pointer to the next frame, whose bounds the verifier does not see. */
+    asm volatile("" : "+r"(at));
+    if (at >= PL_MAX_FRAMES) break; /* The verifier asks. */
+    hash = pl_mix(hash, cpu->scratch.frames[at]);
   }
   return hash;
 }
@@ -175,7 +183,7 @@ static __always_inline __u64 walk_stacks(struct bpf_perf_event_data* ctx, struct
     const long bytes =
         bpf_get_stack(ctx, stack->frames, PL_MAX_USER_FRAMES * sizeof(__u64), BPF_F_USER_STACK);
     if (bytes > 0) cpu->walk.n_user = (__u32)bytes / sizeof(__u64);
-    cpu->walk.hash = hash_frames(0, stack->frames, cpu->walk.n_user, PL_MAX_USER_FRAMES);
+    cpu->walk.hash = hash_scratch(0, 0, cpu->walk.n_user, cpu_number);
   }
   __u64 hash = cpu->walk.hash;
   const __u32 n_user = cpu->walk.n_user;
@@ -186,7 +194,7 @@ static __always_inline __u64 walk_stacks(struct bpf_perf_event_data* ctx, struct
     const long bytes = bpf_get_stack(ctx, frames, PL_MAX_KERNEL_FRAMES * sizeof(__u64), 0);
     if (bytes > 0) {
       stack->n_kernel = (__u32)bytes / sizeof(__u64);
-      hash = hash_frames(pl_mix(hash, stack->n_kernel), frames, stack->n_kernel, PL_MAX_KERNEL_FRAMES);
+      hash = hash_scratch(pl_mix(hash, stack->n_kernel), n_user, stack->n_kernel, cpu_number);
     }
   }
   return hash;

@@ -13,13 +13,43 @@
 /* As many as the kernel's own walk takes by default. The verifier looks at each on its own. */
 #define MAX_CHAIN_FRAMES 127
 
+/* Memory of the thread's stack, of which one call reads several frames at once: most of the price is in
+ * calls. What is read besides the frames goes nowhere. */
+struct pl_chunk {
+  __u64 start;
+  __u64 bytes; /* that could be read; 0 at the begin of a walk */
+  __u64 words[CHUNK_WORDS];
+};
+
+struct {
+  __uint(type, BPF_MAP_TYPE_PERCPU_ARRAY);
+  __uint(max_entries, 1);
+  __type(key, __u32);
+  __type(value, struct pl_chunk);
+} chunks SEC(".maps");
+
+/* The first word of the frame at `fp` in this CPU's chunk, which has both; or -1 when it cannot be read.
+ * Global, so that the verifier looks at it once and by itself. */
+__noinline int read_frame(__u64 fp) {
+  const __u32 zero = 0;
+  struct pl_chunk* chunk = bpf_map_lookup_elem(&chunks, &zero);
+  if (!chunk) return -1; /* The verifier asks. */
+  const __u64 offset = fp - chunk->start;
+  if (chunk->bytes >= FRAME_BYTES && offset <= chunk->bytes - FRAME_BYTES) return offset / sizeof(__u64);
+  chunk->start = fp;
+  chunk->bytes = CHUNK_BYTES;
+  if (bpf_probe_read_user(chunk->words, CHUNK_BYTES, (const void*)fp) == 0) return 0;
+  /* Near the end of the stack's memory. */
+  chunk->bytes = FRAME_BYTES;
+  return bpf_probe_read_user(chunk->words, FRAME_BYTES, (const void*)fp) == 0 ? 0 : -1;
+}
+
 /* Adds the frames from `fp` on to the stack of this `cpu_number`. Returns the `fp` of a frame at
  * which a Go program changed to g0, where it ends; else 0. Global, so that the verifier looks at it once and
  * by itself.
  *
  * Like the kernel's own walk (arch/x86/events/core.c, perf_callchain_user) it ends at the first frame that
- * cannot be read. Most of the price is in calls, and here one call reads several frames at once. What is read
- * besides the frames stays on this program's stack. */
+ * cannot be read. */
 __noinline __u64 walk_frames(__u64 fp, __u32 cpu_number) {
   struct pl_cpu* cpu = bpf_map_lookup_elem(&cpus, &cpu_number);
   if (!cpu) return 0; /* The verifier asks. */
@@ -27,9 +57,10 @@ __noinline __u64 walk_frames(__u64 fp, __u32 cpu_number) {
   const __u32 switches_bytes = cpu->process.go.switches_bytes;
   __u64 hash = cpu->walk.hash;
   __u32 count = cpu->walk.n_user;
-  __u64 chunk[CHUNK_WORDS];
-  __u64 chunk_start = 0;
-  __u64 chunk_bytes = 0;
+  const __u32 zero = 0;
+  struct pl_chunk* chunk = bpf_map_lookup_elem(&chunks, &zero);
+  if (!chunk) return 0;
+  chunk->bytes = 0;
   __u64 in_switch = 0;
   __u32 end = PL_END_TRUNCATED;
   for (__u32 i = 0; i < MAX_CHAIN_FRAMES; i++) {
@@ -44,23 +75,13 @@ __noinline __u64 walk_frames(__u64 fp, __u32 cpu_number) {
       end = PL_END_UNREADABLE;
       break;
     }
-    __u64 offset = fp - chunk_start;
-    if (chunk_bytes < FRAME_BYTES || offset > chunk_bytes - FRAME_BYTES) {
-      chunk_start = fp;
-      offset = 0;
-      chunk_bytes = CHUNK_BYTES;
-      if (bpf_probe_read_user(chunk, CHUNK_BYTES, (const void*)fp) != 0) {
-        /* Near the end of the stack's memory. */
-        chunk_bytes = FRAME_BYTES;
-        if (bpf_probe_read_user(chunk, FRAME_BYTES, (const void*)fp) != 0) {
-          end = PL_END_UNREADABLE;
-          break;
-        }
-      }
+    const int word = read_frame(fp);
+    if (word < 0) {
+      end = PL_END_UNREADABLE;
+      break;
     }
-    const __u32 word = (offset / sizeof(__u64)) & (CHUNK_WORDS - 1);
     if (word > CHUNK_WORDS - 2) break; /* The verifier asks. */
-    const __u64 return_address = chunk[word + 1];
+    const __u64 return_address = chunk->words[word + 1];
     if (return_address == 0) {
       end = PL_END_OUTERMOST;
       break;
@@ -74,11 +95,11 @@ __noinline __u64 walk_frames(__u64 fp, __u32 cpu_number) {
       end = PL_END_GO_SWITCH;
       break;
     }
-    if (chunk[word] == fp) {
+    if (chunk->words[word] == fp) {
       end = PL_END_UNREADABLE;
       break;
     }
-    fp = chunk[word];
+    fp = chunk->words[word];
   }
   cpu->walk.n_user = count;
   cpu->walk.hash = hash;
