@@ -1,9 +1,10 @@
 #include "base/gzip.h"
 
-#include <zlib.h>
+#include <libdeflate.h>
 
 #include <algorithm>
-#include <climits>
+#include <cstdint>
+#include <memory>
 
 #include "absl/strings/str_cat.h"
 #include "base/check.h"
@@ -11,100 +12,77 @@
 namespace pilotlight {
 namespace {
 
-constexpr int kGzipWindowBits = 15 + 16;  // the largest window, with a gzip header (zlib.h)
+using Compressor = std::unique_ptr<libdeflate_compressor, decltype(&libdeflate_free_compressor)>;
+using Decompressor = std::unique_ptr<libdeflate_decompressor, decltype(&libdeflate_free_decompressor)>;
 
-// zlib's interface is not const-correct; it does not write to its input.
-Bytef* Input(absl::string_view bytes) {
-  return const_cast<Bytef*>(reinterpret_cast<const Bytef*>(bytes.data()));
+// How much the last member says that it unpacks to, as far as that can be (RFC 1952: ISIZE is the size modulo
+// 2^32; deflate packs to no less than a 1032nd).
+size_t LikelySize(absl::string_view bytes) {
+  constexpr size_t kSizeBytes = 4;
+  constexpr size_t kMostRatio = 1032;
+  if (bytes.size() < kSizeBytes) return 0;
+  uint32_t claimed = 0;
+  for (size_t i = 0; i < kSizeBytes; ++i) {
+    claimed |= uint32_t{static_cast<uint8_t>(bytes[bytes.size() - kSizeBytes + i])} << (8 * i);
+  }
+  return std::min<size_t>(claimed, bytes.size() * kMostRatio);
 }
-
-class Inflater {
- public:
-  // Fails only for want of memory or for another zlib than the one built against.
-  Inflater() { CHECK(inflateInit2(&stream_, kGzipWindowBits) == Z_OK); }
-  ~Inflater() { inflateEnd(&stream_); }
-  Inflater(const Inflater&) = delete;
-  Inflater& operator=(const Inflater&) = delete;
-  z_stream* operator->() { return &stream_; }
-  z_stream* get() { return &stream_; }
-
- private:
-  z_stream stream_ = {};
-};
 
 }  // namespace
 
 bool IsGzip(absl::string_view bytes) { return bytes.size() >= 2 && bytes[0] == '\x1f' && bytes[1] == '\x8b'; }
 
 std::string Gzip(absl::string_view bytes) {
-  // Within 3 % of level 6's size in two thirds of its time or less, for profiles of 6 KB to 2 MB.
   constexpr int kLevel = 4;
-  z_stream stream = {};
-  // As for Inflater: only for want of memory.
-  CHECK(deflateInit2(&stream, kLevel, Z_DEFLATED, kGzipWindowBits, /*memLevel=*/8, Z_DEFAULT_STRATEGY) ==
-        Z_OK);
-  std::string packed(deflateBound(&stream, bytes.size()), '\0');
-  size_t in_at = 0;
-  size_t out_at = 0;
-  int result = Z_OK;
-  while (result == Z_OK) {
-    const auto in_size = static_cast<uInt>(std::min<size_t>(bytes.size() - in_at, UINT_MAX));
-    const auto out_size = static_cast<uInt>(std::min<size_t>(packed.size() - out_at, UINT_MAX));
-    stream.next_in = Input(bytes.substr(in_at));
-    stream.avail_in = in_size;
-    stream.next_out = reinterpret_cast<Bytef*>(packed.data() + out_at);
-    stream.avail_out = out_size;
-    result = deflate(&stream, in_at + in_size == bytes.size() ? Z_FINISH : Z_NO_FLUSH);
-    in_at += in_size - stream.avail_in;
-    out_at += out_size - stream.avail_out;
-  }
-  deflateEnd(&stream);
-  CHECK(result == Z_STREAM_END);  // deflateBound made room for all
-  packed.resize(out_at);
+  const Compressor compressor(libdeflate_alloc_compressor(kLevel), &libdeflate_free_compressor);
+  CHECK(compressor != nullptr);  // only for want of memory
+  std::string packed(libdeflate_gzip_compress_bound(compressor.get(), bytes.size()), '\0');
+  const size_t size =
+      libdeflate_gzip_compress(compressor.get(), bytes.data(), bytes.size(), packed.data(), packed.size());
+  CHECK(size > 0);  // the bound made room for all
+  packed.resize(size);
   return packed;
 }
 
 absl::StatusOr<std::string> Gunzip(absl::string_view bytes, size_t limit) {
-  Inflater stream;
-  std::string plain;
+  const Decompressor decompressor(libdeflate_alloc_decompressor(), &libdeflate_free_decompressor);
+  CHECK(decompressor != nullptr);  // only for want of memory
+  const auto too_much = [limit] {
+    return absl::OutOfRangeError(absl::StrCat("more than ", limit, " bytes when decompressed"));
+  };
+  // One byte beyond the limit tells "exactly" from "more".
+  const size_t most = limit + 1;
+  std::string plain(std::min(LikelySize(bytes), most), '\0');
   size_t in_at = 0;
   size_t out_at = 0;
   while (true) {
-    if (out_at == plain.size()) {
-      // One byte beyond the limit tells "exactly" from "more".
-      if (plain.size() > limit) {
-        return absl::OutOfRangeError(absl::StrCat("more than ", limit, " bytes when decompressed"));
+    size_t read = 0;
+    size_t written = 0;
+    switch (libdeflate_gzip_decompress_ex(decompressor.get(), bytes.data() + in_at, bytes.size() - in_at,
+                                          plain.data() + out_at, plain.size() - out_at, &read, &written)) {
+      case LIBDEFLATE_SUCCESS:
+        in_at += read;
+        out_at += written;
+        if (out_at > limit) return too_much();
+        if (in_at == bytes.size()) {
+          plain.resize(out_at);
+          return plain;
+        }
+        if (!IsGzip(bytes.substr(in_at))) {
+          return absl::InvalidArgumentError("damaged gzip: something else follows the compressed data");
+        }
+        break;
+      case LIBDEFLATE_INSUFFICIENT_SPACE: {
+        if (plain.size() == most) return too_much();
+        // This member is unpacked again, so all is at most twice the work.
+        constexpr size_t kLeast = 64;
+        plain.resize(std::min(std::max(2 * plain.size(), kLeast), most));
+        break;
       }
-      const size_t guess = plain.empty() ? bytes.size() * 4 + 64 : plain.size() * 2;
-      plain.resize(std::min(guess, limit + 1));
-    }
-    const auto in_size = static_cast<uInt>(std::min<size_t>(bytes.size() - in_at, UINT_MAX));
-    const auto out_size = static_cast<uInt>(std::min<size_t>(plain.size() - out_at, UINT_MAX));
-    stream->next_in = Input(bytes.substr(in_at));
-    stream->avail_in = in_size;
-    stream->next_out = reinterpret_cast<Bytef*>(plain.data() + out_at);
-    stream->avail_out = out_size;
-    const int result = inflate(stream.get(), Z_NO_FLUSH);
-    in_at += in_size - stream->avail_in;
-    out_at += out_size - stream->avail_out;
-    if (result == Z_STREAM_END) {
-      if (in_at == bytes.size()) break;
-      if (!IsGzip(bytes.substr(in_at))) {
-        return absl::InvalidArgumentError("damaged gzip: something else follows the compressed data");
-      }
-      CHECK(inflateReset(stream.get()) == Z_OK);  // the stream is valid
-    } else if (result == Z_BUF_ERROR && in_at == bytes.size() && out_at < plain.size()) {
-      return absl::InvalidArgumentError("damaged gzip: cut off");
-    } else if (result != Z_OK && result != Z_BUF_ERROR) {
-      return absl::InvalidArgumentError(
-          absl::StrCat("damaged gzip: ", stream->msg != nullptr ? stream->msg : zError(result)));
+      default:
+        return absl::InvalidArgumentError("damaged gzip: its data make no sense, or are cut off");
     }
   }
-  if (out_at > limit) {
-    return absl::OutOfRangeError(absl::StrCat("more than ", limit, " bytes when decompressed"));
-  }
-  plain.resize(out_at);
-  return plain;
 }
 
 }  // namespace pilotlight
