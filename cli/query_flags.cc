@@ -33,6 +33,8 @@ void AddTableFormatFlag(CLI::App& app, std::string& format) {
       ->check(CLI::IsMember({"table", "json"}))
       ->type_name("FORMAT")
       ->capture_default_str();
+  app.add_flag_callback(
+      "--json", [&format] { format = "json"; }, "As -o json");
 }
 
 void AddCollectorFlags(CLI::App& app, QueryFlags& flags) {

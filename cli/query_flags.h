@@ -24,7 +24,7 @@ struct QueryFlags {
   FrameFilterText frames;
 };
 
-// -o table|json.
+// -o table|json, and --json.
 void AddTableFormatFlag(CLI::App& app, std::string& format);
 // --collector, --timeout, and how to get access to it.
 void AddCollectorFlags(CLI::App& app, QueryFlags& flags);

@@ -64,7 +64,7 @@ def a_person_gets_one(collector, node):
     quality = json.loads(answer.stdout)["quality"]
     # Each label set has watched for the whole capture.
     assert 1.9 < quality["watched_seconds"] / quality["windows"] < 2.5, quality
-    doctor = pilotlight(collector, "doctor", "--node", node, "-o", "json")
+    doctor = pilotlight(collector, "doctor", "--node", node, "--json")
     assert doctor.returncode == 0, doctor
     assert "pilotlight-agent" in [program["service"] for program in json.loads(doctor.stdout)["programs"]], doctor
     unknown = pilotlight(collector, "capture", "--node", "nowhere")
