@@ -4,6 +4,7 @@
 #include <optional>
 
 #include "collector/store/embedded/bytes.h"
+#include "collector/store/embedded/rocks_status.h"
 
 namespace pilotlight::collector {
 namespace {
@@ -32,6 +33,12 @@ BlockScan::BlockScan(const BlockScan& other)
 absl::Status BlockScan::status() const {
   if (scan_ == nullptr) return use_->status();
   return scan_->status().ok() ? names_status_ : scan_->status();
+}
+
+bool BlockScan::HasRecord(const std::string& key) const {
+  rocksdb::DB& rocks = use_->rocks();
+  rocksdb::PinnableSlice record;
+  return !rocks.Get(rocksdb::ReadOptions(), rocks.DefaultColumnFamily(), ToSlice(key), &record).IsNotFound();
 }
 
 BlockScan::ChosenBlock BlockScan::Choose(const BlockKey& key,

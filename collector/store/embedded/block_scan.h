@@ -33,6 +33,10 @@ class BlockScan {
   // what was visited is not all there is.
   absl::Status status() const;
 
+  // Of what is in the database now. To delete what is not there leaves a trace that each reader must pass by,
+  // until it is compacted.
+  bool HasRecord(const std::string& key) const;
+
   // The series of a block that a query is about, by their numbers.
   struct ChosenBlock {
     std::shared_ptr<Block> block;

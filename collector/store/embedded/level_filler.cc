@@ -219,7 +219,7 @@ void LevelFiller::SumWithinBlock(BlockScan& scan, const BlockKey& block, Sum& su
   const auto put = [&](RecordKind kind, std::string record, bool is_empty) {
     const std::string record_key = TimedKey(block, kind, key.start_unix_ns);
     if (is_empty) {
-      sum.deletions.push_back(record_key);
+      if (scan.HasRecord(record_key)) sum.deletions.push_back(record_key);
     } else {
       sum.records.emplace_back(record_key, std::move(record));
     }
@@ -365,6 +365,14 @@ absl::StatusOr<std::optional<LevelFiller::Transferred>> LevelFiller::TransferTo(
       }
     }
   }
+  BlockKey first_part = into.key;
+  first_part.part = 0;
+  for (const BlockKey& part : catalogue_.Parts(first_part)) {
+    for (const RecordKind kind : {RecordsOf(level), ServiceSumsOf(level)}) {
+      std::string key = TimedKey(part, kind, start_ns);
+      if (scan.HasRecord(key)) transferred.deletions.push_back(std::move(key));
+    }
+  }
   RETURN_IF_ERROR(scan.status());
   return transferred;
 }
@@ -390,22 +398,13 @@ void LevelFiller::PutTransferred(Level level, uint64_t start_ns, Transferred& tr
     block.writer.reset();  // there are many such blocks, and new stacks become rare
   }
   std::ranges::sort(series, {}, &RecordedSeries::id);
-  BlockKey first_part = block.key;
-  first_part.part = 0;
-  for (const BlockKey& part : catalogue_.Parts(first_part)) {
-    if (part == block.key) continue;
-    batch.Delete(TimedKey(part, RecordsOf(level), start_ns));
-    batch.Delete(TimedKey(part, ServiceSumsOf(level), start_ns));
-  }
+  for (const std::string& key : transferred.deletions) batch.Delete(key);
   batch.Put(TimedKey(block.key, RecordsOf(level), start_ns), EncodeSpanRecord(start_ns, series));
   std::vector<ProfileType> types;
   types.reserve(series.size());
   for (const RecordedSeries& one : series) types.push_back(type_of.at(one.id));
-  const std::string key = TimedKey(block.key, ServiceSumsOf(level), start_ns);
   if (const std::string sums = EncodeSumsOfService(start_ns, series, types, scratch_); !sums.empty()) {
-    batch.Put(key, sums);
-  } else {
-    batch.Delete(key);
+    batch.Put(TimedKey(block.key, ServiceSumsOf(level), start_ns), sums);
   }
   blocks.push_back(transferred.target.block);
 }

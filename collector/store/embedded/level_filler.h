@@ -60,6 +60,7 @@ class LevelFiller {
     // By the record that tells the series' identity.
     std::map<std::string, std::pair<SeriesIdentity, RecordedSeries>> series;
     size_t samples = 0;
+    std::vector<std::string> deletions;  // of the span's earlier sum
   };
 
   absl::Status Fill(const IsDue& is_due);
