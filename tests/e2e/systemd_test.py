@@ -28,7 +28,7 @@ STEPS = """
 note() { echo "$*" >>/opt/notes; }
 states() { note "$1: $(systemctl is-active pilotlight-agent pilotlight-collector | tr '\\n' ' ')"; }
 # until_there WHAT COMMAND…: tries for a minute whether it prints that.
-until_there() { for _ in $(seq 60); do "${@:2}" 2>&1 | grep -q "$1" && return; sleep 1; done; "${@:2}"; false; }
+until_there() { for _ in $(seq 60); do "${@:2}" 2>&1 | grep -q "$1" && return; sleep 1; done; "${@:2}"; journalctl --no-pager --unit "pilotlight-*"; false; }
 
 dpkg -i /opt/*.deb
 states installed
