@@ -2,29 +2,13 @@
 
 #include <re2/re2.h>
 
+#include <optional>
 #include <utility>
 
 #include "base/status_macros.h"
 #include "profile/stack_filter.h"
 
 namespace pilotlight {
-namespace {
-
-// Per frame: does its function match? Each name is looked at once.
-std::vector<bool> FramesWithMatch(const StackTrie& trie, const re2::RE2& expression) {
-  std::vector<bool> strings(trie.string_count());
-  for (StringId string = 0; string < trie.string_count(); ++string) {
-    const absl::string_view name = trie.string(string);
-    strings[string] = re2::RE2::PartialMatch(re2::StringPiece(name.data(), name.size()), expression);
-  }
-  std::vector<bool> frames(trie.frame_count());
-  for (FrameId frame = 0; frame < trie.frame_count(); ++frame) {
-    frames[frame] = strings[trie.frame(frame).function];
-  }
-  return frames;
-}
-
-}  // namespace
 
 FrameFilter::FrameFilter() = default;
 FrameFilter::~FrameFilter() = default;
@@ -44,11 +28,11 @@ void FrameFilter::Apply(StackTrie& trie, absl::Span<std::vector<Sample>* const> 
   // Where a stack that ends in a node is to end: its innermost frame that calls what is pruned, or itself.
   std::vector<NodeId> ends(trie.node_count());
   if (prune_from_ != nullptr) {
-    const std::vector<bool> prunes = FramesWithMatch(trie, *prune_from_);
+    FunctionMatches prunes(trie, *prune_from_);
     std::vector<bool> pruned(trie.node_count());
     for (NodeId node = 1; node < trie.node_count(); ++node) {
       const NodeId parent = trie.parent(node);
-      const bool matches = prunes[trie.frame_of(node)];
+      const bool matches = prunes.Of(trie.frame_of(node));
       pruned[node] = matches || pruned[parent];
       ends[node] = !matches && pruned[parent] ? ends[parent] : node;
     }
@@ -56,13 +40,13 @@ void FrameFilter::Apply(StackTrie& trie, absl::Span<std::vector<Sample>* const> 
     for (NodeId node = 0; node < trie.node_count(); ++node) ends[node] = node;
   }
 
-  std::vector<bool> stays(trie.frame_count(), true);
-  if (show_ != nullptr) stays = FramesWithMatch(trie, *show_);
-  if (hide_ != nullptr) {
-    const std::vector<bool> hidden = FramesWithMatch(trie, *hide_);
-    for (FrameId frame = 0; frame < trie.frame_count(); ++frame)
-      stays[frame] = stays[frame] && !hidden[frame];
-  }
+  std::optional<FunctionMatches> shown;
+  std::optional<FunctionMatches> hidden;
+  if (show_ != nullptr) shown.emplace(trie, *show_);
+  if (hide_ != nullptr) hidden.emplace(trie, *hide_);
+  const auto stays = [&](FrameId frame) {
+    return (!shown || shown->Of(frame)) && !(hidden && hidden->Of(frame));
+  };
 
   std::vector<bool> needed(trie.node_count());
   for (const std::vector<Sample>* list : samples) {
@@ -78,7 +62,7 @@ void FrameFilter::Apply(StackTrie& trie, absl::Span<std::vector<Sample>* const> 
     if (!needed[node]) continue;
     const NodeId parent = mapped[trie.parent(node)];
     const FrameId frame = trie.frame_of(node);
-    mapped[node] = stays[frame] ? kept.Child(parent, mapper.MapFrame(frame)) : parent;
+    mapped[node] = stays(frame) ? kept.Child(parent, mapper.MapFrame(frame)) : parent;
   }
   for (std::vector<Sample>* list : samples) {
     for (Sample& sample : *list) sample.node = mapped[ends[sample.node]];

@@ -12,22 +12,14 @@ namespace {
 
 // Per node: does its stack have a frame whose function matches? A parent comes before its children.
 std::vector<bool> NodesWithMatch(const StackTrie& trie, const re2::RE2& expression) {
-  std::vector<bool> string_matches(trie.string_count());
-  std::vector<bool> string_known(trie.string_count());
+  FunctionMatches matches(trie, expression);
   std::vector<bool> node_matches(trie.node_count());
   for (NodeId node = 1; node < trie.node_count(); ++node) {
     if (node_matches[trie.parent(node)]) {
       node_matches[node] = true;
       continue;
     }
-    const StringId function = trie.frame(trie.frame_of(node)).function;
-    if (!string_known[function]) {
-      const absl::string_view name = trie.string(function);
-      string_matches[function] =
-          re2::RE2::PartialMatch(re2::StringPiece(name.data(), name.size()), expression);
-      string_known[function] = true;
-    }
-    node_matches[node] = string_matches[function];
+    node_matches[node] = matches.Of(trie.frame_of(node));
   }
   return node_matches;
 }
@@ -54,6 +46,19 @@ std::vector<bool> NodesBelow(const StackTrie& trie, const std::vector<std::strin
 }
 
 }  // namespace
+
+FunctionMatches::FunctionMatches(const StackTrie& trie, const re2::RE2& expression)
+    : trie_(trie), expression_(expression), known_(trie.string_count()), matches_(trie.string_count()) {}
+
+bool FunctionMatches::Of(FrameId frame) {
+  const StringId function = trie_.frame(frame).function;
+  if (!known_[function]) {
+    const absl::string_view name = trie_.string(function);
+    matches_[function] = re2::RE2::PartialMatch(re2::StringPiece(name.data(), name.size()), expression_);
+    known_[function] = true;
+  }
+  return matches_[function];
+}
 
 absl::StatusOr<std::unique_ptr<re2::RE2>> CompileExpression(absl::string_view what,
                                                             absl::string_view expression) {

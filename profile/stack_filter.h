@@ -21,6 +21,21 @@ namespace pilotlight {
 absl::StatusOr<std::unique_ptr<re2::RE2>> CompileExpression(absl::string_view what,
                                                             absl::string_view expression);
 
+// Whose functions match. Each name is looked at once, when it is first asked for. Both must outlive it; the
+// trie may not grow meanwhile.
+class FunctionMatches {
+ public:
+  FunctionMatches(const StackTrie& trie, const re2::RE2& expression);
+
+  bool Of(FrameId frame);
+
+ private:
+  const StackTrie& trie_;
+  const re2::RE2& expression_;
+  std::vector<bool> known_;  // by string
+  std::vector<bool> matches_;
+};
+
 // Immutable, so it may be shared among threads.
 class StackFilter {
  public:

@@ -15,10 +15,13 @@ absl::Status CheckSize(int32_t page_size) {
   return page_size >= 0 ? absl::OkStatus() : absl::InvalidArgumentError("page_size is negative");
 }
 
+// Keeps `size` items from `first` on, all of them for 0. Whether these are the last ones.
 template <typename Item>
-void KeepRange(std::vector<Item>& items, size_t first, size_t end) {
-  items.erase(items.begin() + static_cast<std::ptrdiff_t>(end), items.end());
+bool KeepItems(std::vector<Item>& items, size_t first, size_t size) {
   items.erase(items.begin(), items.begin() + static_cast<std::ptrdiff_t>(first));
+  if (size == 0 || items.size() <= size) return true;
+  items.erase(items.begin() + static_cast<std::ptrdiff_t>(size), items.end());
+  return false;
 }
 
 }  // namespace
@@ -29,10 +32,7 @@ absl::StatusOr<std::string> KeepPage(std::vector<std::string>& values, int32_t p
   const size_t first =
       page_token.empty() ? 0
                          : static_cast<size_t>(std::ranges::upper_bound(values, page_token) - values.begin());
-  const size_t left = values.size() - first;
-  const bool last = page_size == 0 || left <= static_cast<size_t>(page_size);
-  KeepRange(values, first, last ? values.size() : first + static_cast<size_t>(page_size));
-  return last ? "" : values.back();
+  return KeepItems(values, first, static_cast<size_t>(page_size)) ? "" : values.back();
 }
 
 absl::StatusOr<SeriesPage> SeriesPage::Create(int32_t page_size, const std::string& page_token) {
@@ -59,13 +59,9 @@ void SeriesPage::SetSpan(SelectionText& text) const {
 
 std::string SeriesPage::Keep(SeriesAnswer& answer) const {
   const size_t first = std::min(offset_, answer.series.size());
-  const size_t left = answer.series.size() - first;
-  const bool last = size_ == 0 || left <= size_;
-  const size_t end = last ? answer.series.size() : first + size_;
-  KeepRange(answer.series, first, end);
-  return last ? ""
-              : absl::StrCat(absl::ToUnixNanos(answer.span.start), ":", absl::ToUnixNanos(answer.span.end),
-                             ":", end);
+  if (KeepItems(answer.series, first, size_)) return "";
+  return absl::StrCat(absl::ToUnixNanos(answer.span.start), ":", absl::ToUnixNanos(answer.span.end), ":",
+                      first + size_);
 }
 
 }  // namespace pilotlight::collector

@@ -369,6 +369,7 @@ absl::StatusOr<std::optional<LevelFiller::Transferred>> LevelFiller::TransferTo(
   first_part.part = 0;
   for (const BlockKey& part : catalogue_.Parts(first_part)) {
     for (const RecordKind kind : {RecordsOf(level), ServiceSumsOf(level)}) {
+      if (part == into.key && kind == RecordsOf(level)) continue;  // written anew
       std::string key = TimedKey(part, kind, start_ns);
       if (scan.HasRecord(key)) transferred.deletions.push_back(std::move(key));
     }
