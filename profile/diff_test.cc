@@ -43,8 +43,12 @@ std::vector<std::string> SignificantFunctions(const DiffTable& table) {
 // A profile of `samples` samples of main;f0, main;f1, … with these weights.
 Profile Draw(const std::vector<double>& weights, uint64_t samples, std::mt19937_64& random) {
   std::discrete_distribution<size_t> distribution(weights.begin(), weights.end());
+  std::vector<uint64_t> drawn(weights.size());
+  for (uint64_t i = 0; i < samples; ++i) ++drawn[distribution(random)];
   std::map<std::string, uint64_t> counts;
-  for (uint64_t i = 0; i < samples; ++i) ++counts["main;f" + std::to_string(distribution(random))];
+  for (size_t i = 0; i < drawn.size(); ++i) {
+    if (drawn[i] > 0) counts["main;f" + std::to_string(i)] = drawn[i];
+  }
   return MakeProfile(counts, 10);
 }
 

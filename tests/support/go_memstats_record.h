@@ -18,11 +18,12 @@ inline std::string GoMemStatsRecord(uint32_t cycles, absl::Time now) {
   GoMemStats stats;
   stats.cycles = cycles;
   stats.last_gc_unix_ns = static_cast<uint64_t>(absl::ToUnixNanos(now));
-  for (uint32_t cycle = 1; cycle <= cycles; ++cycle) {
+  stats.pause_total_ns = uint64_t{cycles} * 10'000 + uint64_t{cycles} * (uint64_t{cycles} + 1) / 2;
+  const uint32_t kept = std::min<uint32_t>(cycles, GoMemStats::kPauses);
+  for (uint32_t cycle = cycles - kept + 1; cycle != cycles + 1; ++cycle) {
     const size_t slot = (cycle - 1) % GoMemStats::kPauses;
     stats.pause_ns[slot] = PauseOfCycle(cycle);
     stats.pause_end_unix_ns[slot] = stats.last_gc_unix_ns - uint64_t{cycles - cycle} * 1'000'000'000;
-    stats.pause_total_ns += PauseOfCycle(cycle);
   }
   std::string bytes(kGoMemStatsBytes, '\0');
   std::memcpy(bytes.data(), &stats, kGoMemStatsBytes);

@@ -14,6 +14,11 @@ import (
 	"sync"
 )
 
+var (
+	cart     = pprof.Labels("http_route", "/cart", "region", "north sea; [1]")
+	checkout = pprof.Labels("http_route", "/checkout")
+)
+
 type shop struct {
 	mutex sync.Mutex
 	carts [][]byte
@@ -41,10 +46,15 @@ func (s *shop) add(x uint64) uint64 {
 
 func (s *shop) serve(ctx context.Context, results chan<- uint64) {
 	for x := uint64(1); ; x++ {
-		pprof.Do(ctx, pprof.Labels("http_route", "/cart", "region", "north sea; [1]"), func(context.Context) { x += s.add(x) })
-		pprof.Do(ctx, pprof.Labels("http_route", "/checkout"), func(context.Context) { x += s.add(x) + s.add(x+1) })
+		pprof.Do(ctx, cart, func(context.Context) { x += s.add(x) })
+		pprof.Do(ctx, checkout, func(context.Context) { x += s.add(x) + s.add(x+1) })
 		results <- s.add(x)
 	}
+}
+
+// A profile of goroutines, an instant's, has those with labels too.
+func wait(labels pprof.LabelSet) {
+	pprof.Do(context.Background(), labels, func(context.Context) { <-make(chan struct{}) })
 }
 
 func main() {
@@ -60,6 +70,8 @@ func main() {
 	for range make([]struct{}, 3) {
 		go s.serve(context.Background(), results)
 	}
+	go wait(cart)
+	go wait(checkout)
 	go func() {
 		for range results {
 		}
