@@ -17,6 +17,7 @@ void AddTopCommand(CLI::App& app, Run& run);
 void AddFlameCommand(CLI::App& app, Run& run);
 void AddDiffCommand(CLI::App& app, Run& run);
 void AddPeekCommand(CLI::App& app, Run& run);
+void AddListCommand(CLI::App& app, Run& run);
 void AddQueryCommand(CLI::App& app, Run& run);
 void AddLabelsCommand(CLI::App& app, Run& run);
 void AddAgentsCommand(CLI::App& app, Run& run);

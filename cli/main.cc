@@ -70,6 +70,7 @@ int Main(int argc, const char* const* argv) {
   AddFlameCommand(app, run);
   AddDiffCommand(app, run);
   AddPeekCommand(app, run);
+  AddListCommand(app, run);
   AddDoctorCommand(app, run);
   AddQueryCommand(app, run);
   AddLabelsCommand(app, run);

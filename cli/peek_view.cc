@@ -4,24 +4,12 @@
 #include <vector>
 
 #include "absl/strings/str_cat.h"
-#include "absl/strings/str_format.h"
 #include "cli/table.h"
 #include "exporters/format.h"
 #include "exporters/json.h"
 #include "exporters/utf8.h"
 
 namespace pilotlight::cli {
-namespace {
-
-// By value, as both have one.
-template <typename Whole>
-std::string PartText(const Sample& part, const Whole& whole) {
-  return whole.value == 0 ? "0.0%"
-                          : absl::StrFormat("%.1f%%", 100 * static_cast<double>(part.value) /
-                                                          static_cast<double>(whole.value));
-}
-
-}  // namespace
 
 std::string PeekText(const PeekTable& table, const TopView& head, size_t width, bool colour,
                      absl::TimeZone zone) {
@@ -41,16 +29,16 @@ std::string PeekText(const PeekTable& table, const TopView& head, size_t width, 
                      {},
                      {},
                      {FormatValue(neighbour.with.value, unit)},
-                     {PartText(neighbour.with, function.cumulative)},
+                     {ValueShareText(neighbour.with.value, function.cumulative.value)},
                      {absl::StrCat(branch, neighbour.function)}});
       }
     };
     if (&function != &table.functions.front()) text.AddRow(std::vector<Cell>(7));
     add(function.callers, "  ┌ ");
     text.AddRow({{FormatValue(function.flat.value, unit)},
-                 {PartText(function.flat, table.total)},
+                 {ValueShareText(function.flat.value, table.total.value)},
                  {FormatValue(function.cumulative.value, unit)},
-                 {PartText(function.cumulative, table.total), Style::kBold},
+                 {ValueShareText(function.cumulative.value, table.total.value), Style::kBold},
                  {},
                  {},
                  {function.function, Style::kBold}});

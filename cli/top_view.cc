@@ -128,6 +128,11 @@ std::string ShareText(uint64_t count, uint64_t total) {
   return absl::StrFormat("%.1f%%", Ratio(count, total) * 100);
 }
 
+std::string ValueShareText(int64_t value, int64_t total) {
+  return absl::StrFormat("%.1f%%",
+                         total == 0 ? 0 : 100 * static_cast<double>(value) / static_cast<double>(total));
+}
+
 std::string IntervalText(const Interval& interval) {
   return absl::StrFormat("%.1f–%.1f", interval.lower * 100, interval.upper * 100);
 }

@@ -34,6 +34,8 @@ std::vector<std::string> QualityText(const Quality& quality);
 
 // "12.3%": one decimal always, so that a column of shares can be compared by eye.
 std::string ShareText(uint64_t count, uint64_t total);
+// The same of values.
+std::string ValueShareText(int64_t value, int64_t total);
 // "11.0–13.8", in percent.
 std::string IntervalText(const Interval& interval);
 

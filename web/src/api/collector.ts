@@ -1,6 +1,7 @@
 // The collector's questions and answers as the page uses them. Numbers of 64 bits are strings in the JSON of
 // protobuf, and fields that are 0 or empty are left out: both end here.
 import type { FlameGraph } from "../model/flame_graph";
+import { rateUnitOf, type RateUnit } from "../model/rate";
 import type { Interval } from "../model/statistics";
 import type { TimeWindow } from "../model/time_window";
 import { call } from "./connect";
@@ -16,6 +17,7 @@ export interface Selection {
 export interface ProfileType {
   name: string; // "process_cpu:cpu:nanoseconds:cpu:nanoseconds"
   unit: string;
+  rate: RateUnit | null; // of its values over time
 }
 
 export interface Quality {
@@ -93,7 +95,8 @@ function readType(json: Json = {}): ProfileType {
   const parts = ["name", "sampleType", "sampleUnit", "periodType", "periodUnit"].map(
     (part) => json[part] ?? "",
   );
-  return { name: parts.join(":"), unit: json.sampleUnit ?? "" };
+  const unit = json.sampleUnit ?? "";
+  return { name: parts.join(":"), unit, rate: rateUnitOf(json.sampleType ?? "", unit) };
 }
 
 function readQuality(json: Json = {}): Quality {

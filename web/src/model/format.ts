@@ -76,12 +76,13 @@ export function formatPoints(difference: number): string {
   return (difference < 0 ? "−" : "+") + threeDigits(points);
 }
 
-export function formatCores(cores: number): string {
-  return cores === 0
+// Of cores, or of threads that wait.
+export function formatRate(rate: number): string {
+  return rate === 0
     ? "0"
-    : cores < 0.001
+    : rate < 0.001
       ? "<0.001"
-      : cores
+      : rate
           .toPrecision(3)
           .replace(/(\.\d*?)0+$/, "$1")
           .replace(/\.$/, "");

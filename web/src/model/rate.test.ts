@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { ratesOf } from "./rate";
+import { ratesOf, rateUnitOf } from "./rate";
 
 const MINUTE = 60_000;
 const cores = (n: number, minutes: number) => n * minutes * MINUTE * 1e6; // nanoseconds of CPU
@@ -44,4 +44,11 @@ test("a step that has only begun does not look like a drop", () => {
 
 test("what is no time is left as it is", () => {
   assert.deepEqual(ratesOf([0], [12], MINUTE, MINUTE, false).value, [12]);
+});
+
+test("time is cores only where it is CPU time", () => {
+  assert.equal(rateUnitOf("cpu", "nanoseconds")?.unit, "cores");
+  assert.equal(rateUnitOf("off_cpu", "nanoseconds")?.unit, "threads");
+  assert.equal(rateUnitOf("delay", "nanoseconds")?.unit, "waiting");
+  assert.equal(rateUnitOf("inuse_space", "bytes"), null);
 });

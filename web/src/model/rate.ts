@@ -1,12 +1,33 @@
 // A series of sums as rates: what a timeline shows.
 
+// What time of a kind in each nanosecond is: "2.5 cores".
+export interface RateUnit {
+  unit: string;
+  heading: string;
+}
+
+// Null where a value is no time.
+export function rateUnitOf(sampleType: string, sampleUnit: string): RateUnit | null {
+  if (sampleUnit !== "nanoseconds") return null;
+  switch (sampleType) {
+    case "cpu":
+      return { unit: "cores", heading: "CPU cores" };
+    case "off_cpu":
+      return { unit: "threads", heading: "Waiting threads" };
+    case "wall":
+      return { unit: "threads", heading: "Threads" };
+    default:
+      return { unit: "waiting", heading: "Waiting" }; // of mutex and block profiles
+  }
+}
+
 export interface Rates {
   at: number[]; // Unix milliseconds, the middle of a step
   value: (number | null)[]; // null: nothing was watched there, which is not the same as nothing used
 }
 
 // `estimated` is what is there in the step that begins at `start`, scaled up for the time that nobody watched.
-// Per nanosecond, so cores for CPU time; with `perTime` false as it is. The last step may be cut off at `end`:
+// Per nanosecond with `perTime`, else as it is. The last step may be cut off at `end`:
 // it counts for what there is of it, and when that is less than half not at all.
 export function ratesOf(
   start: ArrayLike<number>,

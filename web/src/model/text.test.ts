@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import {
-  formatCores,
+  formatRate,
   formatCount,
   formatInterval,
   formatPercent,
@@ -27,10 +27,10 @@ test("numbers read as those of the collector's own tables", () => {
 });
 
 test("cores and points keep their meaning when small", () => {
-  assert.equal(formatCores(12.345), "12.3");
-  assert.equal(formatCores(0.5), "0.5");
-  assert.equal(formatCores(100), "100");
-  assert.equal(formatCores(0.0001), "<0.001");
+  assert.equal(formatRate(12.345), "12.3");
+  assert.equal(formatRate(0.5), "0.5");
+  assert.equal(formatRate(100), "100");
+  assert.equal(formatRate(0.0001), "<0.001");
   assert.equal(formatPoints(0.012), "+1.2");
   assert.equal(formatPoints(-0.0003), "−0.03");
   assert.equal(formatPoints(0.00001), "0");

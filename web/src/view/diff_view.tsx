@@ -1,6 +1,6 @@
 // What changed from the baseline to the window, with what is more than chance marked.
 import { useMemo, useState } from "preact/hooks";
-import { diff, type DiffAnswer, type DiffRow, type Selection } from "../api/collector";
+import { diff, type DiffAnswer, type DiffRow, type ProfileType, type Selection } from "../api/collector";
 import { differencePalette, DIFFERENCE_STEPS } from "../model/colours";
 import {
   changeText,
@@ -11,7 +11,7 @@ import {
   significanceText,
   type Sides,
 } from "../model/difference";
-import { formatCores, formatPercent, formatPoints, formatValue, shortName } from "../model/format";
+import { formatPercent, formatPoints, formatRate, formatValue, shortName } from "../model/format";
 import { search } from "../model/search";
 import type { Context } from "./app";
 import { FlamePanel } from "./flame_panel";
@@ -44,11 +44,11 @@ export function DiffView(context: Context & { base: Selection }) {
         <span>
           <i class="swatch base" /> baseline
         </span>
-        <QualityLine quality={answer.baseQuality} unit={answer.type.unit} />
+        <QualityLine quality={answer.baseQuality} type={answer.type} />
         <span>
           <i class="swatch window" /> window
         </span>
-        <QualityLine quality={answer.quality} unit={answer.type.unit} />
+        <QualityLine quality={answer.quality} type={answer.type} />
       </div>
       {error && <p class="message error">{error}</p>}
       {empty &&
@@ -96,8 +96,8 @@ function DiffTable(context: Context & { answer: DiffAnswer; more(): void }) {
       baseShare: shareOf(baseValue, baseQuality.value),
       share: shareOf(value, quality.value),
       pValue: flat ? row.flatPValue : row.cumulativePValue,
-      baseRate: rateText(baseValue, baseQuality, type.unit),
-      rate: rateText(value, quality, type.unit),
+      baseRate: rateText(baseValue, baseQuality, type),
+      rate: rateText(value, quality, type),
     };
   };
   return (
@@ -170,11 +170,11 @@ function DiffTable(context: Context & { answer: DiffAnswer; more(): void }) {
   );
 }
 
-// The mean per time while there was an agent, in cores for CPU time.
-function rateText(value: number, quality: DiffAnswer["quality"], unit: string): string {
+// The mean per time while there was an agent, where the value is a time.
+function rateText(value: number, quality: DiffAnswer["quality"], type: ProfileType): string {
   const spanNs = (quality.last - quality.first) * 1e6;
-  if (unit !== "nanoseconds" || spanNs <= 0) return formatValue(value, unit);
-  return `${formatCores((shareOf(value, quality.value) * quality.estimatedValue) / spanNs)} cores`;
+  if (!type.rate || spanNs <= 0) return formatValue(value, type.unit);
+  return `${formatRate((shareOf(value, quality.value) * quality.estimatedValue) / spanNs)} ${type.rate.unit}`;
 }
 
 function DiffFlame(context: Context & { answer: DiffAnswer }) {
@@ -210,7 +210,7 @@ function DiffFlame(context: Context & { answer: DiffAnswer }) {
     const baseShare = shareOf(graph.baseTotalValue[node], baseQuality.value);
     return [
       `${changeText(baseShare, share)}, ${significanceText(graph.pValue[node])}`,
-      `${rateText(graph.baseTotalValue[node], baseQuality, type.unit)} → ${rateText(graph.totalValue[node], quality, type.unit)}`,
+      `${rateText(graph.baseTotalValue[node], baseQuality, type)} → ${rateText(graph.totalValue[node], quality, type)}`,
     ];
   };
   return (

@@ -51,7 +51,7 @@ function OneProfile(context: Context) {
   const error = table.error ?? flame.error;
   return (
     <>
-      {shown && <QualityLine quality={shown.quality} unit={shown.type.unit} />}
+      {shown && <QualityLine quality={shown.quality} type={shown.type} />}
       {error && <p class="message error">{error}</p>}
       {shown && shown.quality.samples === 0 ? (
         <NothingThere {...context} />

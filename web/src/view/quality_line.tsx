@@ -1,6 +1,6 @@
 // What the answer rests on, and what it lacks.
-import type { Quality } from "../api/collector";
-import { formatCores, formatCount, formatPercent, formatTimeSpan, formatValue } from "../model/format";
+import type { ProfileType, Quality } from "../api/collector";
+import { formatCount, formatPercent, formatRate, formatTimeSpan, formatValue } from "../model/format";
 import { wilson } from "../model/statistics";
 
 // Below so many samples a share of 10 % is not known to better than about ±3 points.
@@ -8,7 +8,7 @@ const FEW_SAMPLES = 400;
 const MOSTLY_NAMED = 0.95;
 const NOTABLY_LOST = 0.01;
 
-export function QualityLine({ quality, unit }: { quality: Quality; unit: string }) {
+export function QualityLine({ quality, type }: { quality: Quality; type: ProfileType }) {
   const { samples, frames, lostSamples, truncatedStacks, unnamedFrames, windows } = quality;
   const named = frames > 0 ? 1 - unnamedFrames / frames : 1;
   const lost = lostSamples / Math.max(1, samples + lostSamples);
@@ -18,9 +18,9 @@ export function QualityLine({ quality, unit }: { quality: Quality; unit: string 
   return (
     <p class="quality">
       <b>
-        {unit === "nanoseconds" && spanNs > 0
-          ? `${formatCores(quality.estimatedValue / spanNs)} cores`
-          : formatValue(quality.value, unit)}
+        {type.rate && spanNs > 0
+          ? `${formatRate(quality.estimatedValue / spanNs)} ${type.rate.unit}`
+          : formatValue(quality.value, type.unit)}
       </b>{" "}
       <span
         title="How far a share of 10 % may be from the true one, with 95 % confidence"

@@ -1,7 +1,7 @@
 // The list of services: how much CPU each takes, and how much of it goes to the Go scheduler and the GC.
 import { useMemo, useState } from "preact/hooks";
 import { series, summed, type SeriesAnswer, type TimeSeries } from "../api/collector";
-import { formatCores, formatCount, formatInterval, formatPercent, formatValue } from "../model/format";
+import { formatCount, formatInterval, formatPercent, formatRate, formatValue } from "../model/format";
 import { ratesOf } from "../model/rate";
 import { ofService } from "../model/selector";
 import { wilson } from "../model/statistics";
@@ -62,7 +62,8 @@ interface Props extends Context {
 function List({ state, update, window, selection, all, question }: Props) {
   const [filter, setFilter] = useState("");
   const span = window.to - window.from;
-  const isCpu = all.answer?.type.unit === "nanoseconds";
+  const rate = all.answer?.type.rate;
+  const isCpu = rate?.unit === "cores";
   // Two more passes over the stacks: after the first one, and in one step each.
   const shareKey = all.answer && isCpu && selection.focus === undefined ? question : null;
   const share = (what: string, focus: string) =>
@@ -115,7 +116,7 @@ function List({ state, update, window, selection, all, question }: Props) {
   const total = rows.reduce((a, row) => a + row.estimated, 0);
   const largest = Math.max(...rows.map((row) => row.estimated));
   const use = (estimated: number) =>
-    isCpu ? formatCores(estimated / (span * 1e6)) : formatValue(estimated, all.answer!.type.unit);
+    rate ? formatRate(estimated / (span * 1e6)) : formatValue(estimated, all.answer!.type.unit);
   const head = (column: Column, text: string, title: string) => (
     <th
       class={column === "service" ? "" : "n"}
@@ -139,7 +140,7 @@ function List({ state, update, window, selection, all, question }: Props) {
         <span class="dim">
           {shown.length === rows.length ? rows.length : `${shown.length} of ${rows.length}`} services ·{" "}
           {use(total)}
-          {isCpu ? " cores" : ""}, estimated from the samples
+          {rate && ` ${rate.unit}`}, estimated from the samples
         </span>
         <span class="space" />
         <Link href={addressOf(state, { selector: "{}", sort: undefined })} update={update}>
@@ -152,7 +153,7 @@ function List({ state, update, window, selection, all, question }: Props) {
           <tr>
             {head("service", "Service", "By name")}
             <th>Over time</th>
-            {head("use", isCpu ? "CPU cores" : "Value", "Mean over the window, estimated")}
+            {head("use", rate?.heading ?? "Value", "Mean over the window, estimated")}
             <th class="barcell" aria-label="Share of all" />
             {isCpu &&
               head(

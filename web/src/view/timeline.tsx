@@ -1,8 +1,8 @@
 // The use of what is selected over time; dragging chooses the window, or with Shift the baseline.
 import { useEffect, useRef, useState } from "preact/hooks";
 import uPlot from "uplot";
-import { series, type SeriesAnswer } from "../api/collector";
-import { formatCores, formatValue } from "../model/format";
+import { series, type ProfileType, type SeriesAnswer } from "../api/collector";
+import { formatRate, formatValue } from "../model/format";
 import { ratesOf } from "../model/rate";
 import { clockText, stepFor, timeText, type TimeWindow } from "../model/time_window";
 import type { Context } from "./app";
@@ -12,8 +12,8 @@ import { useQuery, type Query } from "./use_query";
 const HEIGHT = 108;
 const POINTS = 240;
 
-function perStepText(value: number, unit: string): string {
-  return unit === "nanoseconds" ? formatCores(value) : formatValue(value, unit);
+function perStepText(value: number, type: ProfileType): string {
+  return type.rate ? formatRate(value) : formatValue(value, type.unit);
 }
 
 function columns(answer: SeriesAnswer, end: number): [number[], (number | null)[]] {
@@ -24,7 +24,7 @@ function columns(answer: SeriesAnswer, end: number): [number[], (number | null)[
     one.estimated,
     answer.stepMs,
     end,
-    answer.type.unit === "nanoseconds",
+    answer.type.rate !== null,
   );
   return [at.map((time) => time / 1000), value];
 }
@@ -48,12 +48,11 @@ export function Timeline({ update, window, over, selection, base, given }: Props
   const { answer, error, stale } = given ?? asked;
 
   // What the plot's own callbacks need of the newest state.
-  const latest = useRef({ window, base, toBase, unit: "", choose: (_: TimeWindow, __: boolean) => {} });
+  const latest = useRef({ window, base, toBase, choose: (_: TimeWindow, __: boolean) => {} });
   latest.current = {
     window,
     base,
     toBase,
-    unit: answer?.type.unit ?? "",
     choose: (chosen, asBase) => {
       const [from, to] = [timeText(chosen.from), timeText(chosen.to)];
       if (asBase) update({ base_from: from, base_to: to });
@@ -97,7 +96,7 @@ export function Timeline({ update, window, over, selection, base, given }: Props
           font,
           size: 58,
           space: 26,
-          values: (_, values) => values.map((v) => perStepText(v, latest.current.unit)),
+          values: (_, values) => values.map((v) => (answer ? perStepText(v, answer.type) : "")),
         },
       ],
       series: [
@@ -125,9 +124,9 @@ export function Timeline({ update, window, over, selection, base, given }: Props
             const at = u.cursor.idx;
             const value = at == null ? null : u.data[1][at];
             reading.current!.textContent =
-              at == null || value == null
+              at == null || value == null || !answer
                 ? ""
-                : `${clockText(u.data[0][at] * 1000, Date.now())}: ${perStepText(value, latest.current.unit)}${latest.current.unit === "nanoseconds" ? " cores" : ""}`;
+                : `${clockText(u.data[0][at] * 1000, Date.now())}: ${perStepText(value, answer.type)} ${answer.type.rate?.unit ?? ""}`;
           },
         ],
       },
@@ -152,9 +151,7 @@ export function Timeline({ update, window, over, selection, base, given }: Props
   return (
     <section class={`timeline${stale ? " stale" : ""}`} aria-label="Timeline">
       <div class="bar">
-        <span class="dim">
-          {answer?.type.unit === "nanoseconds" || !answer ? "CPU cores" : answer.type.name.split(":")[1]}
-        </span>
+        <span class="dim">{answer && (answer.type.rate?.heading ?? answer.type.name.split(":")[1])}</span>
         <span ref={reading} class="code" />
         <span class="space" />
         {base && (
