@@ -12,6 +12,7 @@
 #include "cli/render.h"
 #include "cli/top_view.h"
 #include "exporters/pprof.h"
+#include "profile/reverse.h"
 
 namespace pilotlight::cli {
 namespace {
@@ -34,6 +35,9 @@ struct FlameFlags {
   std::string out;
   uint32_t max_nodes = 8192;
   bool interactive = false;
+  bool reverse = false;
+  std::string title;
+  std::string layout = "icicle";
   std::vector<std::string> by;
 };
 
@@ -55,6 +59,12 @@ int Show(const FlameGraph& graph, const ProfileType& type, const std::string& su
   return shown.ok() ? 0 : Fail(shown);
 }
 
+Picture PictureOf(const FlameFlags& flags, const std::string& subject) {
+  return {.title = flags.title,
+          .subject = subject,
+          .layout = flags.layout == "flame" ? SvgLayout::kFlame : SvgLayout::kIcicle};
+}
+
 int FlameOfFiles(const CLI::App& command, const FlameFlags& flags, ProfileFormat format) {
   if (!flags.by.empty()) {
     return FailUsage(command, absl::InvalidArgumentError("--by is for profiles of the collector; those of "
@@ -66,11 +76,14 @@ int FlameOfFiles(const CLI::App& command, const FlameFlags& flags, ProfileFormat
   std::string bytes = is_pprof ? WritePprof(*labelled) : "";
   Profile profile = AddUpParts(*std::move(labelled));
   CountFrames(profile);
+  if (flags.reverse) ReverseStacks(profile);
   if (profile.samples.empty()) std::cerr << NameFiles(flags.files) << ": no stacks to show.\n";
   if (flags.interactive) {
     return Show(BuildFlameGraph(profile, flags.max_nodes), profile.type, NameFiles(flags.files));
   }
-  if (!is_pprof) bytes = Render(profile, format, flags.max_nodes, NameFiles(flags.files));
+  if (!is_pprof) {
+    bytes = Render(profile, format, flags.max_nodes, PictureOf(flags, NameFiles(flags.files)));
+  }
   const int exit_code = Write(flags, bytes);
   if (exit_code == 0) Summarize(flags, QualityOf(profile), profile.type);
   return exit_code;
@@ -93,14 +106,20 @@ int FlameOfCollector(const CLI::App& command, const FlameFlags& flags, ProfileFo
   }
   const std::string subject = absl::StrCat(selection->selector.empty() ? "everything" : selection->selector,
                                            ", ", SpanText(selection->span, absl::LocalTimeZone()));
-  if (flags.interactive) return Show(answer->graph, answer->type, subject);
+  if (flags.interactive && !flags.reverse) return Show(answer->graph, answer->type, subject);
   std::string bytes;
-  if (whole_stacks) {
+  if (flags.reverse) {
+    absl::StatusOr<Profile> profile = FetchProfile(client, *selection);
+    if (!profile.ok()) return FailQuery(command, profile.status());
+    ReverseStacks(*profile);
+    if (flags.interactive) return Show(BuildFlameGraph(*profile, flags.max_nodes), profile->type, subject);
+    bytes = Render(*profile, format, flags.max_nodes, PictureOf(flags, subject));
+  } else if (whole_stacks) {
     absl::StatusOr<std::string> exported = client.Export(*selection, format, flags.by);
     if (!exported.ok()) return FailQuery(command, exported.status());
     bytes = *std::move(exported);
   } else {
-    bytes = RenderFlameGraph(answer->graph, answer->type, format, subject);
+    bytes = RenderFlameGraph(answer->graph, answer->type, format, PictureOf(flags, subject));
   }
   const int exit_code = Write(flags, bytes);
   if (exit_code == 0) Summarize(flags, answer->quality, answer->type);
@@ -112,6 +131,11 @@ int RunFlame(const CLI::App& command, const FlameFlags& flags) {
   if (!format.ok()) return FailUsage(command, format.status());
   if (const absl::Status fits = CheckFitsTerminal(*format, flags.out); !flags.interactive && !fits.ok()) {
     return FailUsage(command, fits);
+  }
+  if (flags.reverse && *format == ProfileFormat::kPprof && !flags.interactive) {
+    return FailUsage(command, absl::InvalidArgumentError(
+                                  "--reverse is for pictures and text: whoever reads pprof takes its stacks "
+                                  "to begin with the leaf"));
   }
   return flags.files.empty() ? FlameOfCollector(command, flags, *format)
                              : FlameOfFiles(command, flags, *format);
@@ -144,6 +168,13 @@ void AddFlameCommand(CLI::App& app, Run& run) {
                    "At most this many boxes in the terminal and of svg and json, 0 for all")
       ->type_name("COUNT")
       ->capture_default_str();
+  command->add_flag("--reverse", flags->reverse,
+                    "Turn stacks around: the functions that ran come first, then who called them");
+  command->add_option("--layout", flags->layout, "Of svg: icicle has the root on top, flame at the bottom")
+      ->check(CLI::IsMember({"icicle", "flame"}))
+      ->type_name("LAYOUT")
+      ->capture_default_str();
+  command->add_option("--title", flags->title, "Of svg")->type_name("TEXT");
   command->add_option("--by", flags->by, "Keep these labels on the samples of pprof, as its tags")
       ->type_name("LABEL,…")
       ->delimiter(',');

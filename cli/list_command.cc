@@ -10,7 +10,6 @@
 #include "cli/profile_input.h"
 #include "cli/query_flags.h"
 #include "cli/terminal.h"
-#include "exporters/pprof.h"
 
 namespace pilotlight::cli {
 namespace {
@@ -69,15 +68,12 @@ int ListOfCollector(const CLI::App& command, const ListFlags& flags, TopView hea
     ExplainEmpty(*selection, answer->quality, absl::LocalTimeZone());
     if (flags.format != "json") return 0;
   }
-  // Lines are in whole stacks only.
-  const absl::StatusOr<std::string> exported = client.Export(*selection, ProfileFormat::kPprof, {});
-  if (!exported.ok()) return FailQuery(command, exported.status());
-  const absl::StatusOr<std::vector<Profile>> profiles = ReadPprof(*exported);
-  if (!profiles.ok()) return Fail(profiles.status());
+  const absl::StatusOr<Profile> profile = FetchProfile(client, *selection);
+  if (!profile.ok()) return FailQuery(command, profile.status());
   head.subject = selection->selector.empty() ? "everything" : selection->selector;
   head.span = selection->span;
   head.answer.quality = answer->quality;
-  return Print(command, profiles->front(), std::move(head), flags);
+  return Print(command, *profile, std::move(head), flags);
 }
 
 int RunList(const CLI::App& command, const ListFlags& flags) {

@@ -7,6 +7,7 @@
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
 #include "base/status_macros.h"
+#include "exporters/pprof.h"
 #include "exporters/profile_file.h"
 #include "profile/frame_filter.h"
 #include "profile/stack_filter.h"
@@ -86,6 +87,15 @@ absl::StatusOr<Profile> ReadProfiles(const std::vector<std::string>& paths, cons
   Profile whole = AddUpParts(std::move(labelled));
   CountFrames(whole);
   return whole;
+}
+
+absl::StatusOr<Profile> FetchProfile(CollectorClient& client, const Selection& selection) {
+  ASSIGN_OR_RETURN(const std::string bytes, client.Export(selection, ProfileFormat::kPprof, /*group_by=*/{}));
+  absl::StatusOr<std::vector<Profile>> profiles = ReadPprof(bytes);
+  if (!profiles.ok()) {
+    return absl::InternalError(absl::StrCat("the collector's profile: ", profiles.status().message()));
+  }
+  return std::move(profiles->front());
 }
 
 void CountFrames(Profile& profile) {

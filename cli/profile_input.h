@@ -1,10 +1,12 @@
-// Profiles in files: what commands read instead of asking a collector, or push to it.
+// Whole profiles: those in files, which commands read instead of asking a collector, or push to it; and those
+// of a collector.
 #pragma once
 
 #include <string>
 #include <vector>
 
 #include "absl/status/statusor.h"
+#include "cli/collector_client.h"
 #include "cli/query_flags.h"
 #include "exporters/labelled_profile.h"
 #include "profile/profile.h"
@@ -22,6 +24,9 @@ absl::StatusOr<LabelledProfile> ReadLabelledProfiles(const std::vector<std::stri
                                                      const QueryFlags& flags);
 // The same without labels of samples. Frames are counted anew.
 absl::StatusOr<Profile> ReadProfiles(const std::vector<std::string>& paths, const QueryFlags& flags);
+
+// The merged profile, with the lines of its frames. Errors as of CollectorClient.
+absl::StatusOr<Profile> FetchProfile(CollectorClient& client, const Selection& selection);
 
 // Sets `loss.frames` and `loss.unsymbolized_frames` from the frames themselves; those that a profiler made do
 // not count.

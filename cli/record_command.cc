@@ -215,7 +215,7 @@ absl::Status WriteRecording(const RecordFlags& flags, std::optional<ProfileForma
   const std::string subject = SubjectText(flags);
   std::string bytes;
   if (format) {
-    bytes = Render(profile, *format, /*max_nodes=*/0, subject);
+    bytes = Render(profile, *format, /*max_nodes=*/0, {.subject = subject});
   } else {
     TopView view;
     view.subject = subject;

@@ -8,12 +8,10 @@
 #include "exporters/json.h"
 #include "exporters/pprof.h"
 #include "exporters/speedscope.h"
-#include "exporters/svg.h"
 
 namespace pilotlight::cli {
 
-std::string Render(const Profile& profile, ProfileFormat format, size_t max_nodes,
-                   const std::string& subject) {
+std::string Render(const Profile& profile, ProfileFormat format, size_t max_nodes, const Picture& picture) {
   if (format == ProfileFormat::kFolded) return WriteFolded(profile);
   if (format == ProfileFormat::kPprof) return WritePprof(profile);
   if (format == ProfileFormat::kSpeedscope) return WriteSpeedscope(profile);
@@ -21,16 +19,17 @@ std::string Render(const Profile& profile, ProfileFormat format, size_t max_node
   if (format == ProfileFormat::kCpuProfile) {
     return WriteCpuProfile(BuildFlameGraph(profile, max_nodes), profile.type);
   }
-  return RenderFlameGraph(BuildFlameGraph(profile, max_nodes), profile.type, format, subject);
+  return RenderFlameGraph(BuildFlameGraph(profile, max_nodes), profile.type, format, picture);
 }
 
 std::string RenderFlameGraph(const FlameGraph& graph, const ProfileType& type, ProfileFormat format,
-                             const std::string& subject) {
+                             const Picture& picture) {
   CHECK(format == ProfileFormat::kSvg || format == ProfileFormat::kJson);
   if (format == ProfileFormat::kSvg) {
     SvgOptions options;
-    options.title = TypeText(type);
-    options.subtitle = subject;
+    options.title = picture.title.empty() ? TypeText(type) : picture.title;
+    options.subtitle = picture.subject;
+    options.layout = picture.layout;
     options.unit = type.sample_unit;
     return WriteSvg(graph, options);
   }

@@ -5,17 +5,24 @@
 #include <string>
 
 #include "cli/output.h"
+#include "exporters/svg.h"
 #include "profile/flame_graph.h"
 #include "profile/profile.h"
 
 namespace pilotlight::cli {
 
-// `max_nodes` (0: no limit) is for svg, json and cpuprofile; `subject`, which goes under the title, for svg.
-std::string Render(const Profile& profile, ProfileFormat format, size_t max_nodes,
-                   const std::string& subject);
+// How an svg looks.
+struct Picture {
+  std::string title = {};  // what the profile is of when empty
+  std::string subject;     // goes under it
+  SvgLayout layout = SvgLayout::kIcicle;
+};
+
+// `max_nodes` (0: no limit) is for svg, json and cpuprofile.
+std::string Render(const Profile& profile, ProfileFormat format, size_t max_nodes, const Picture& picture);
 
 // REQUIRES: format is svg or json; the others need whole stacks.
 std::string RenderFlameGraph(const FlameGraph& graph, const ProfileType& type, ProfileFormat format,
-                             const std::string& subject);
+                             const Picture& picture);
 
 }  // namespace pilotlight::cli

@@ -79,11 +79,26 @@ class TablesParser {
         if (++samples_ > limits_.max_samples) return TooMany("samples", limits_.max_samples);
         return absl::OkStatus();
       case pb::Profile::kSampleTypeFieldNumber:
-        return Append(field, limits_.max_sample_types, "sample types", column_types_);
+        if (column_types_.size() >= limits_.max_sample_types) {
+          return TooMany("sample types", limits_.max_sample_types);
+        }
+        if (!field.is_bytes() || !Merge(field.bytes, column_types_.emplace_back())) return NotPprof();
+        return absl::OkStatus();
       case pb::Profile::kMappingFieldNumber:
-        return Append(field, limits_.max_locations, "mappings", mappings_);
+        RETURN_IF_ERROR(TakeOne(field, mappings_.size(), "mappings", mapping_));
+        mappings_.push_back({.id = mapping_.id(),
+                             .start = mapping_.memory_start(),
+                             .offset = mapping_.file_offset(),
+                             .filename = mapping_.filename()});
+        return absl::OkStatus();
       case pb::Profile::kFunctionFieldNumber:
-        return Append(field, limits_.max_locations, "functions", functions_);
+        RETURN_IF_ERROR(TakeOne(field, functions_.size(), "functions", function_));
+        functions_.push_back({.id = function_.id(),
+                              .name = function_.name(),
+                              .system_name = function_.system_name(),
+                              .filename = function_.filename(),
+                              .start_line = function_.start_line()});
+        return absl::OkStatus();
       case pb::Profile::kLocationFieldNumber:
         return TakeLocation(field);
       case pb::Profile::kPeriodTypeFieldNumber:
@@ -117,12 +132,12 @@ class TablesParser {
     return message.ParseFromArray(bytes.data(), static_cast<int>(bytes.size()));
   }
 
+  // There are `count` already.
   template <typename Message>
-  absl::Status Append(const WireField& field, size_t limit, absl::string_view what,
-                      std::vector<Message>& to) const {
+  absl::Status TakeOne(const WireField& field, size_t count, absl::string_view what, Message& message) const {
     if (!field.is_bytes() || field.bytes.size() > limits_.max_message_bytes) return NotPprof();
-    if (to.size() >= limit) return TooMany(what, limit);
-    if (!Merge(field.bytes, to.emplace_back())) return NotPprof();
+    if (count >= limits_.max_locations) return TooMany(what, limits_.max_locations);
+    if (!Merge(field.bytes, message)) return NotPprof();
     return absl::OkStatus();
   }
 
@@ -177,25 +192,24 @@ class TablesParser {
   }
 
   absl::Status ResolveMappings() {
-    for (const pb::Mapping& mapping : mappings_) {
-      ASSIGN_OR_RETURN(const absl::string_view filename, String(mapping.filename()));
-      mapping_of_id_.try_emplace(mapping.id(), static_cast<uint32_t>(tables_.mappings.size()));
-      tables_.mappings.push_back(
-          {.start = mapping.memory_start(), .offset = mapping.file_offset(), .filename = filename});
+    for (const NumberedMapping& mapping : mappings_) {
+      ASSIGN_OR_RETURN(const absl::string_view filename, String(mapping.filename));
+      mapping_of_id_.try_emplace(mapping.id, static_cast<uint32_t>(tables_.mappings.size()));
+      tables_.mappings.push_back({.start = mapping.start, .offset = mapping.offset, .filename = filename});
     }
     return absl::OkStatus();
   }
 
   absl::Status ResolveFunctions() {
-    for (const pb::Function& function : functions_) {
-      ASSIGN_OR_RETURN(absl::string_view name, String(function.name()));
+    for (const NumberedFunction& function : functions_) {
+      ASSIGN_OR_RETURN(absl::string_view name, String(function.name));
       if (name.empty()) {
-        ASSIGN_OR_RETURN(name, String(function.system_name()));
+        ASSIGN_OR_RETURN(name, String(function.system_name));
       }
       if (name.empty()) name = "[unknown]";
-      ASSIGN_OR_RETURN(const absl::string_view file, String(function.filename()));
-      function_of_id_.try_emplace(function.id(), static_cast<uint32_t>(tables_.functions.size()));
-      tables_.functions.push_back({.name = name, .file = file, .start_line = LineOf(function.start_line())});
+      ASSIGN_OR_RETURN(const absl::string_view file, String(function.filename));
+      function_of_id_.try_emplace(function.id, static_cast<uint32_t>(tables_.functions.size()));
+      tables_.functions.push_back({.name = name, .file = file, .start_line = LineOf(function.start_line)});
       tables_.has_go |= absl::EndsWith(file, ".go");
     }
     return absl::OkStatus();
@@ -223,15 +237,28 @@ class TablesParser {
     return absl::OkStatus();
   }
 
+  // With their strings by number, as these may come later.
+  struct NumberedMapping {
+    uint64_t id, start, offset;
+    int64_t filename;
+  };
+  struct NumberedFunction {
+    uint64_t id;
+    int64_t name, system_name, filename, start_line;
+  };
+
   const PprofLimits& limits_;
   Tables tables_;
   size_t samples_ = 0;
-  pb::Location location_;  // reused: it keeps its memory
+  // Reused: they keep their memory.
+  pb::Location location_;
+  pb::Function function_;
+  pb::Mapping mapping_;
   std::vector<pb::ValueType> column_types_;
   pb::ValueType period_type_;
   int64_t default_sample_type_ = 0;
-  std::vector<pb::Mapping> mappings_;
-  std::vector<pb::Function> functions_;
+  std::vector<NumberedMapping> mappings_;
+  std::vector<NumberedFunction> functions_;
   std::vector<uint64_t> location_mapping_ids_;
   std::vector<uint64_t> line_function_ids_;
   absl::flat_hash_map<uint64_t, uint32_t> mapping_of_id_;

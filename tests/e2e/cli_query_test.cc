@@ -114,6 +114,25 @@ TEST_F(CliQueryTest, ShowHideAndPruneFromChooseFrames) {
   EXPECT_EQ(RunCli("flame -s checkout -o folded --show '('").exit_code, 2);
 }
 
+TEST_F(CliQueryTest, ReverseTurnsStacksAround) {
+  const std::string folded = RunCommand(kCli + " flame -s checkout -o folded").output;
+  const std::string reversed = RunCommand(kCli + " flame -s checkout -o folded --reverse").output;
+  EXPECT_EQ(reversed,
+            "main.serve 300\n"
+            "shop.Sum[go.shape.struct { Count int64\\u003b Cycles int64 }];main.serve 700\n");
+  Write("reversed.folded", reversed);
+  EXPECT_EQ(
+      RunCommand(absl::StrCat(kCli, " flame --reverse -o folded ", InDirectory("reversed.folded"))).output,
+      folded);
+  EXPECT_EQ(RunCli("flame -s checkout --reverse --out " + InDirectory("reversed.pb.gz")).exit_code, 2);
+}
+
+TEST_F(CliQueryTest, APictureHasATitleAndGrowsUpwardsIfAsked) {
+  const std::string svg = RunCommand(kCli + " flame -s checkout --title 'Hot & cold' --layout flame").output;
+  EXPECT_THAT(svg, HasSubstr("<title>Hot &amp; cold</title>"));
+  EXPECT_THAT(svg, HasSubstr("data-layout=\"flame\""));
+}
+
 TEST_F(CliQueryTest, SelectorsReachTheCollectorAsTheyAre) {
   EXPECT_THAT(RunCli(R"(top -s '{service_name=~"s.*", pod!="x"}')").output, HasSubstr("100 samples"));
   EXPECT_THAT(RunCli(R"(top -s 'pod="search-1"')").output, HasSubstr("100 samples"));

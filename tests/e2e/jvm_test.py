@@ -16,6 +16,7 @@ import programs
 LEAST_WHOLE = 0.99
 LEAST_WHOLE_INTERPRETED = 0.97  # between two bytecodes it has no whole frame at times
 LEAST_SAMPLES = 50
+LEAST_INTERPRETED = 0.9  # with -Xint; the rest are threads of the compiler and the collector
 
 SOURCE = """import java.util.*;
 import java.util.zip.Deflater;
@@ -123,9 +124,11 @@ def check(name, directory, *flags):
     for one in wrong:
         print("  wrong:", *one)
     compiled = "-Xint" not in flags
+    interpreted = sum(count for frames, count in stacks if "[jvm interpreter]" in frames)
+    print(f"  {interpreted} in the interpreter or below it")
     least_whole = LEAST_WHOLE if compiled else LEAST_WHOLE_INTERPRETED
     return (broken <= (1 - least_whole) * everything and not wrong and
-            (checked >= LEAST_SAMPLES or not compiled) and native > 0)
+            (checked >= LEAST_SAMPLES if compiled else interpreted >= LEAST_INTERPRETED * everything) and native > 0)
 
 
 def main():

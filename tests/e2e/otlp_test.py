@@ -41,8 +41,9 @@ class OtlpTest(unittest.TestCase):
         cls.collector = cls.enterClassContext(daemons.Collector(cls.directory))
         daemons.wait_for("the collector", lambda: daemons.get(f"http://{cls.collector.http}/-/ready"))
 
-    def send(self, schema, service, *flags):
-        to = [f"-http=http://{self.collector.http}"] if "-http" in flags else [f"-grpc={self.collector.grpc}"]
+    def send(self, schema, service, *flags, collector=None):
+        collector = collector or self.collector
+        to = [f"-http=http://{collector.http}"] if "-http" in flags else [f"-grpc={collector.grpc}"]
         return subprocess.run(
             [os.path.join(self.directory, schema), f"-service={service}", *to, *(f for f in flags if f != "-http")],
             check=True, capture_output=True, text=True).stdout.strip()
@@ -78,6 +79,19 @@ class OtlpTest(unittest.TestCase):
                     self.assertEqual(self.folded(service, cpu), stacks)
         self.assertIn('pilotlight_ingest_refused_windows_total{reason="not_decodable"}',
                       daemons.get(f"http://{self.collector.http}/metrics"))
+
+    def test_each_tenant_has_its_own(self):
+        with tempfile.TemporaryDirectory() as directory, daemons.Collector(directory, "--auth.tenant-header") as collector:
+            daemons.wait_for("the collector", lambda: daemons.get(f"http://{collector.http}/-/ready"))
+            for way, flags in WAYS.items():
+                sent = self.send("current", f"{way}-service", f"-tenant={way.replace('_', '-')}", *flags, collector=collector)
+                self.assertEqual(sent, "rejected 0:")
+            for tenant, services in [(way.replace("_", "-"), [f"{way}-service"]) for way in WAYS] + [("anonymous", [])]:
+                found = daemons.run(os.path.join(daemons.BUILD, "bin", "pilotlight"), "labels", "service_name",
+                                    f"--collector={collector.grpc}", f"--tenant={tenant}").split()
+                self.assertEqual(found, services, tenant)
+            # No tenant is one that cannot be a folder's name.
+            self.assertIn("error: ", self.send("current", "shop", "-tenant=../a", collector=collector))
 
     def test_other_versions_are_refused_by_name(self):
         for version in ("v1experimental", "v1"):

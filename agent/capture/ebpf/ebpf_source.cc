@@ -122,11 +122,12 @@ pl_go_program ToBpf(const GoProgram& program) {
 class EbpfSource::Window {
  public:
   Window(const EbpfLimits& limits, size_t slots, uint32_t max_stack_frames, ProcessObserver& observer,
-         PythonPrograms& python_programs)
+         PythonPrograms& python_programs, JvmPrograms& jvm_programs)
       : max_stack_frames_(max_stack_frames),
         max_kernel_frames_(std::min<uint32_t>(PL_MAX_KERNEL_FRAMES, max_stack_frames)),
         observer_(observer),
         python_programs_(python_programs),
+        jvm_programs_(jvm_programs),
         aggregator_({.max_stacks = limits.max_stacks, .max_processes = limits.max_processes}),
         positions_(slots) {}
 
@@ -141,7 +142,8 @@ class EbpfSource::Window {
     const bool walked_by_kernel = stack.end == PL_END_UNKNOWN;
     const StackAggregator::Position position =
         aggregator_.Add(pid,
-                        {.user = python_programs_.Name(pid, frames.subspan(0, stack.n_user), stack.flags),
+                        {.user = jvm_programs_.Name(
+                             pid, python_programs_.Name(pid, frames.subspan(0, stack.n_user), stack.flags)),
                          .kernel = frames.subspan(stack.n_user, stack.n_kernel),
                          .truncated = stack.end == PL_END_TRUNCATED ||
                                       (walked_by_kernel && stack.n_user >= max_stack_frames_) ||
@@ -181,6 +183,7 @@ class EbpfSource::Window {
   const uint32_t max_kernel_frames_;
   ProcessObserver& observer_;
   PythonPrograms& python_programs_;
+  JvmPrograms& jvm_programs_;
   StackAggregator aggregator_;
   std::vector<StackAggregator::Position> positions_;  // of the stacks in the slots of all CPUs
   absl::flat_hash_set<pid_t> announced_;
@@ -255,8 +258,8 @@ EbpfSource::EbpfSource(const EbpfLimits& limits, Skeleton skeleton, MappedArray<
       watched_(bpf_map__fd(skeleton_->maps.watched), sizeof(uint32_t), sizeof(uint8_t)),
       go_programs_(bpf_map__fd(skeleton_->maps.go_programs), sizeof(uint32_t), sizeof(pl_go_program)),
       unwind_maps_(std::move(unwind_maps)),
-      python_programs_(*skeleton_),
-      jvm_programs_(*skeleton_) {}
+      python_programs_(*skeleton_, interpreted_),
+      jvm_programs_(*skeleton_, interpreted_) {}
 
 EbpfSource::~EbpfSource() = default;
 
@@ -285,7 +288,9 @@ absl::StatusOr<Capture> EbpfSource::TakeWindow(const CaptureOptions& options, Pr
   RETURN_IF_ERROR(Watch(options));
   const pl_counters before = ReadCounters();
   drained_ = false;
-  Window window(limits_, cpus_.elements().size() * PL_SLOTS, max_stack_frames_, observer, python_programs_);
+  Window window(limits_, cpus_.elements().size() * PL_SLOTS, max_stack_frames_, observer, python_programs_,
+                jvm_programs_);
+  interpreted_.Take();
   python_programs_.BeginWindow();
   jvm_programs_.BeginWindow();
   window_ = &window;
@@ -311,7 +316,7 @@ absl::StatusOr<Capture> EbpfSource::TakeWindow(const CaptureOptions& options, Pr
   AddLoss(capture, "map_full", counted.lost + window.lost());
   if (options.pids.empty()) AddLoss(capture, "other_pid_namespace", counted.other_namespace);
   capture.processes = std::move(window).Finish();
-  capture.interpreted = python_programs_.TakeFrames();
+  capture.interpreted = interpreted_.Take();
   return capture;
 }
 

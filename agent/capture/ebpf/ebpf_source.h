@@ -102,6 +102,7 @@ class EbpfSource : public CaptureSource {
   BpfMapDrain watched_;
   BpfMapDrain go_programs_;
   UnwindMaps unwind_maps_;
+  InterpretedFrames interpreted_;  // of the window
   PythonPrograms python_programs_;
   JvmPrograms jvm_programs_;
   std::optional<OffCpuProbe> off_cpu_probe_;

@@ -30,6 +30,8 @@ void JvmPrograms::Look(pid_t pid, Program& program) {
                   std::string(found.status().message()));
     return;
   }
+  program.interpreter = found->interpreter;
+  program.interpreter_bytes = found->interpreter_bytes;
   const uint32_t tgid = static_cast<uint32_t>(pid);
   const int error = bpf_map__update_elem(skeleton_.maps.jvm_programs, &tgid, sizeof(tgid), &*found,
                                          sizeof(*found), BPF_ANY);
@@ -52,6 +54,17 @@ void JvmPrograms::Retry() {
   for (auto& [pid, program] : programs_) {
     if (program.pending && program.retries-- > 0) Look(pid, program);
   }
+}
+
+absl::Span<const uint64_t> JvmPrograms::Name(pid_t pid, absl::Span<const uint64_t> words) {
+  const auto found = programs_.find(pid);
+  if (found == programs_.end()) return words;
+  const Program& program = found->second;
+  stack_.assign(words.begin(), words.end());
+  for (uint64_t& word : stack_) {
+    if (word - program.interpreter < program.interpreter_bytes) word = frames_.Note("[jvm interpreter]");
+  }
+  return stack_;
 }
 
 }  // namespace pilotlight::agent

@@ -63,9 +63,7 @@ void PythonPrograms::Forget() {
 }
 
 void PythonPrograms::BeginWindow() {
-  frames_.clear();
   numbers_.clear();
-  notes_.clear();
   retired_.clear();
   size_t bytes = 0;
   for (auto& [pid, program] : programs_) {
@@ -102,9 +100,9 @@ absl::Span<const uint64_t> PythonPrograms::Name(pid_t pid, absl::Span<const uint
     }
   }
   if (!program.note.empty()) {
-    stack_.push_back(Note(program.note));
+    stack_.push_back(frames_.Note(program.note));
   } else if ((flags & PL_STACK_WITHOUT_PYTHON) != 0) {
-    stack_.push_back(Note("[python functions missing]"));
+    stack_.push_back(frames_.Note("[python functions missing]"));
   }
   return stack_;
 }
@@ -121,34 +119,16 @@ uint64_t PythonPrograms::FrameOf(Program& program, uint64_t word, uint64_t ident
   const auto [number, is_new] = numbers_.try_emplace({function, line});
   if (!is_new) return number->second;
   if (function == nullptr) {
-    number->second = AddFrame({.function = std::string(kPythonMapping), .kind = FrameKind::kUnknown});
+    number->second = frames_.Add({.function = std::string(kPythonMapping), .kind = FrameKind::kUnknown});
   } else {
-    number->second = AddFrame({.function = function->name,
-                               .file = function->file,
-                               .line = line,
-                               .start_line = function->first_line,
-                               .kind = FrameKind::kNative,
-                               .symbolized = true});
+    number->second = frames_.Add({.function = function->name,
+                                  .file = function->file,
+                                  .line = line,
+                                  .start_line = function->first_line,
+                                  .kind = FrameKind::kNative,
+                                  .symbolized = true});
   }
   return number->second;
-}
-
-uint64_t PythonPrograms::Note(const std::string& text) {
-  const auto [number, is_new] = notes_.try_emplace(text);
-  if (is_new)
-    number->second = AddFrame({.function = text, .kind = FrameKind::kSynthetic, .symbolized = true});
-  return number->second;
-}
-
-uint64_t PythonPrograms::AddFrame(InterpretedFrame frame) {
-  frames_.push_back(std::move(frame));
-  return kInterpretedFrame | (frames_.size() - 1);
-}
-
-std::vector<InterpretedFrame> PythonPrograms::TakeFrames() {
-  numbers_.clear();
-  notes_.clear();
-  return std::exchange(frames_, {});
 }
 
 }  // namespace pilotlight::agent

@@ -11,7 +11,7 @@
 
 #include "absl/container/flat_hash_map.h"
 #include "absl/types/span.h"
-#include "agent/capture/capture_source.h"
+#include "agent/capture/ebpf/interpreted_frames.h"
 #include "agent/python/python_process.h"
 
 struct sampler_bpf;
@@ -21,7 +21,7 @@ namespace pilotlight::agent {
 // Names are read while the window goes on: the process may end any moment. Not thread-safe.
 class PythonPrograms {
  public:
-  explicit PythonPrograms(sampler_bpf& skeleton) : skeleton_(skeleton) {}
+  PythonPrograms(sampler_bpf& skeleton, InterpretedFrames& frames) : skeleton_(skeleton), frames_(frames) {}
 
   // From now on `pid` is this program.
   void Add(pid_t pid, const PythonRuntime& runtime);
@@ -34,8 +34,6 @@ class PythonPrograms {
   // A stack's words as in RawStack::user, with the window's numbers for frames of Python. `words` as in
   // pl_stack, with its flags. Valid until the next call.
   absl::Span<const uint64_t> Name(pid_t pid, absl::Span<const uint64_t> words, uint8_t flags);
-  // That were named since BeginWindow().
-  std::vector<InterpretedFrame> TakeFrames();
 
  private:
   struct Program {
@@ -48,16 +46,13 @@ class PythonPrograms {
   void Look(pid_t pid, Program& program);
   void Remove(pid_t pid);
   uint64_t FrameOf(Program& program, uint64_t word, uint64_t identity);
-  uint64_t Note(const std::string& text);
-  uint64_t AddFrame(InterpretedFrame frame);
 
   sampler_bpf& skeleton_;
+  InterpretedFrames& frames_;
   absl::flat_hash_map<pid_t, Program> programs_;
   // Of the window:
   std::vector<std::unique_ptr<PythonProcess>> retired_;  // their functions are keys of `numbers_`
-  std::vector<InterpretedFrame> frames_;
   absl::flat_hash_map<std::pair<const PythonFunction*, uint32_t>, uint64_t> numbers_;  // by function and line
-  absl::flat_hash_map<std::string, uint64_t> notes_;
   std::vector<uint64_t> stack_;
 };
 

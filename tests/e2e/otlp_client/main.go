@@ -19,6 +19,7 @@ import (
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/credentials/insecure"
 	_ "google.golang.org/grpc/encoding/gzip"
+	"google.golang.org/grpc/metadata"
 	"google.golang.org/protobuf/types/known/emptypb"
 )
 
@@ -153,7 +154,9 @@ func makeProfiles(service string, broken bool) pprofile.Profiles {
 	return profiles
 }
 
-func post(url, contentType string, body []byte, compress bool) (string, error) {
+const tenantHeader = "X-Scope-OrgID"
+
+func post(url, tenant, contentType string, body []byte, compress bool) (string, error) {
 	var encoded bytes.Buffer
 	if compress {
 		writer := gzip.NewWriter(&encoded)
@@ -169,6 +172,9 @@ func post(url, contentType string, body []byte, compress bool) (string, error) {
 	request.Header.Set("Content-Type", contentType)
 	if compress {
 		request.Header.Set("Content-Encoding", "gzip")
+	}
+	if tenant != "" {
+		request.Header.Set(tenantHeader, tenant)
 	}
 	answer, err := http.DefaultClient.Do(request)
 	if err != nil {
@@ -204,6 +210,7 @@ func main() {
 	compress := flag.Bool("gzip", false, "compressed")
 	broken := flag.Bool("broken", false, "one profile has a stack that is not there")
 	version := flag.String("version", "", "nothing, to the service of this version in place of v1development, by gRPC")
+	tenant := flag.String("tenant", "", "whose it is, by "+tenantHeader)
 	flag.Parse()
 
 	request := pprofileotlp.NewExportRequestFromProfiles(makeProfiles(*service, *broken))
@@ -214,13 +221,13 @@ func main() {
 				if err != nil {
 					return "", err
 				}
-				return post(*url, "application/json", body, *compress)
+				return post(*url, *tenant, "application/json", body, *compress)
 			}
 			body, err := request.MarshalProto()
 			if err != nil {
 				return "", err
 			}
-			return post(*url, "application/x-protobuf", body, *compress)
+			return post(*url, *tenant, "application/x-protobuf", body, *compress)
 		}
 		connection, err := grpc.NewClient(*address, grpc.WithTransportCredentials(insecure.NewCredentials()))
 		if err != nil {
@@ -233,6 +240,9 @@ func main() {
 		}
 		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
 		defer cancel()
+		if *tenant != "" {
+			ctx = metadata.AppendToOutgoingContext(ctx, tenantHeader, *tenant)
+		}
 		if *version != "" {
 			method := "/opentelemetry.proto.collector.profiles." + *version + ".ProfilesService/Export"
 			return "", connection.Invoke(ctx, method, &emptypb.Empty{}, &emptypb.Empty{})
