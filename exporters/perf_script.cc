@@ -145,7 +145,10 @@ class PerfScriptReader {
     if (absl::StripAsciiWhitespace(line).empty()) return EndSample();
     if (!in_sample_ && line[0] == '#') return absl::OkStatus();
     // Of `perf script --show-mmap-events` and the like.
-    if (absl::StrContains(line, " PERF_RECORD_")) return absl::OkStatus();
+    if (absl::StrContains(line, " PERF_RECORD_")) {
+      NoteLost(line);
+      return absl::OkStatus();
+    }
     Header header;
     // Names of threads are padded to the left where frames stand on the same line.
     if (!(in_sample_ && line[0] == '\t') && ParseHeader(line, header)) {
@@ -164,6 +167,14 @@ class PerfScriptReader {
       AddSourceLine(absl::StripAsciiWhitespace(line));
     }
     return absl::OkStatus();
+  }
+
+  // What --show-lost-events shows.
+  void NoteLost(absl::string_view line) {
+    static const re2::RE2& expression = *new re2::RE2(R"( PERF_RECORD_LOST\S* lost (\d+))", re2::RE2::Latin1);
+    uint64_t lost = 0;
+    if (!re2::RE2::PartialMatch(Piece(line), expression, &lost)) return;
+    lost_ += std::min<uint64_t>(lost, kMaxTotal - lost_);
   }
 
   absl::Status BeginSample(const Header& header) {
@@ -280,6 +291,8 @@ class PerfScriptReader {
     std::stable_sort(events_.begin(), events_.end(), [](const Event& a, const Event& b) {
       return std::pair(!a.of_cpu_time, b.total.count) < std::pair(!b.of_cpu_time, a.total.count);
     });
+    // Of which event they were is not known.
+    events_.front().profile.loss.lost_samples = lost_;
     std::vector<Profile> profiles;
     for (Event& event : events_) {
       Profile& profile = event.profile;
@@ -300,6 +313,7 @@ class PerfScriptReader {
   const PerfScriptLimits limits_;
   std::vector<Event> events_;
   size_t nodes_ = 0;
+  uint64_t lost_ = 0;
   bool has_time_ = false;
   double first_time_ = 0;
   double last_time_ = 0;

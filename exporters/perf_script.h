@@ -35,7 +35,8 @@ bool LooksLikePerfScript(absl::string_view text);
 // type is process_cpu:cpu:nanoseconds:cpu:nanoseconds; of others, EVENT:EVENT:events:EVENT:events with what
 // the periods of the samples add up to as the value; without names of events, samples:samples:count::. An
 // event's modifiers ("cycles:u") are left out, other ':' become '_'. `start` is not known, as perf's clock is
-// not the wall clock; `duration` is that from the first sample to the last.
+// not the wall clock; `duration` is that from the first sample to the last. What PERF_RECORD_LOST lines count
+// (`perf script --show-lost-events`) is lost of the first profile.
 // InvalidArgument names the line that is wrong, OutOfRange the limit that is exceeded.
 absl::StatusOr<std::vector<Profile>> ReadPerfScript(absl::string_view text,
                                                     const PerfScriptLimits& limits = {});

@@ -149,6 +149,16 @@ TEST(PerfScriptTest, WhatIsNoSampleIsLeftOut) {
             "a;f 1\n");
 }
 
+TEST(PerfScriptTest, CountsWhatWasLost) {
+  const std::vector<Profile> profiles = *ReadPerfScript(
+      "app 1 1.0: 1 cycles:\n\t10 f (/a)\n\n"
+      "app 1 [000] 1.1: PERF_RECORD_LOST lost 25\n"
+      "app 1 [000] 1.2: PERF_RECORD_LOST lost 18446744073709551615\n"
+      "app 1 [000] 1.3: PERF_RECORD_MMAP2 1/1: [0x1000(0x1000) @ 0]: r-xp /bin/lost 7\n");
+  EXPECT_EQ(profiles[0].loss.lost_samples, uint64_t{1} << 60);
+  EXPECT_EQ(Totals(profiles[0].samples).count, 1u);
+}
+
 TEST(PerfScriptTest, ErrorsNameTheLine) {
   EXPECT_THAT(ReadPerfScript("a 5 1.5: 1 cycles: \n\t 1 f\n\nmain;f 3\n").status().message(),
               HasSubstr("line 4: "));
