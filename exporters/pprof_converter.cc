@@ -19,6 +19,10 @@ namespace {
 constexpr uint64_t kMaxTotalCount = uint64_t{1} << 52;
 constexpr uint64_t kMaxTotalValue = uint64_t{1} << 62;
 
+// What room a profile takes as a rule.
+constexpr size_t kMostExpectedLines = 1 << 14;
+constexpr size_t kNodesOfALine = 3;
+
 bool IsPair(const Column& count, const Column& value) {
   if (count.unit != "count" || value.unit == "count") return false;
   return count.type == "samples" || count.type == "sample" ||
@@ -63,6 +67,10 @@ uint64_t Magnitude(int64_t value) {
   return value < 0 ? -static_cast<uint64_t>(value) : static_cast<uint64_t>(value);
 }
 
+bool MayBeOfLocks(const ProfileType& type) {
+  return type.sample_type == "delay" || type.sample_type == "contentions";
+}
+
 bool Unlocks(const Frame& leaf, const StackTrie& trie) {
   return absl::StrContains(trie.string(leaf.function), "nlock");
 }
@@ -78,6 +86,9 @@ uint64_t EventsOf(int64_t value, int64_t period, bool of_period_type) {
 Converter::Converter(const Tables& tables, const Heading& heading, const PprofLimits& limits, Usage& usage)
     : tables_(tables), limits_(limits), usage_(usage), columns_(heading.columns.size()) {
   PlanOutputs(heading);
+  for (const Location& location : tables_.locations) {
+    most_lines_of_location_ = std::max<size_t>(most_lines_of_location_, location.line_count);
+  }
 }
 
 void Converter::PlanOutputs(const Heading& heading) {
@@ -93,7 +104,11 @@ void Converter::PlanOutputs(const Heading& heading) {
     output.made.profile.period = std::max<int64_t>(heading.period, 0);
     output.made.profile.start = absl::FromUnixNanos(heading.time_nanos);
     output.made.profile.duration = absl::Nanoseconds(std::max<int64_t>(heading.duration_nanos, 0));
+    output.tells_unlocks = MayBeOfLocks(output.made.profile.type);
     output.frames.assign(tables_.lines.size(), kNone);
+    output.mappings.assign(tables_.mappings.size(), kNone);
+    const size_t lines = std::min(tables_.lines.size(), kMostExpectedLines);
+    output.made.profile.trie.Reserve(2 * lines, lines, kNodesOfALine * lines);
     outputs_.push_back(std::move(output));
     // pprof shows the default column, or the last one when none is named or found.
     const absl::string_view wanted = heading.default_column.type;
@@ -117,8 +132,7 @@ absl::Status Converter::Add(absl::Span<const uint32_t> locations, absl::Span<con
     return absl::InvalidArgumentError(absl::StrCat("a sample of the profile has ", values.size(),
                                                    " values for ", columns_, " sample types"));
   }
-  CollectLines(locations);
-  for (Output& output : outputs_) RETURN_IF_ERROR(AddTo(output, values, part));
+  for (Output& output : outputs_) RETURN_IF_ERROR(AddTo(output, locations, values, part));
   return absl::OkStatus();
 }
 
@@ -127,7 +141,7 @@ std::vector<LabelledProfile> Converter::Finish() {
   for (Output& output : outputs_) {
     for (LabelledSamples& part : output.made.parts) MergeSamples(part.samples);
     ProfileType& type = output.made.profile.type;
-    if (type.sample_type == "delay" || type.sample_type == "contentions") {
+    if (output.tells_unlocks) {
       type.name = output.unlock_value * 2 > output.total_value ? "mutex" : "block";
     }
     profiles.push_back(std::move(output.made));
@@ -135,23 +149,61 @@ std::vector<LabelledProfile> Converter::Finish() {
   return profiles;
 }
 
-// The lines of the sample's stack, the innermost first, at most max_depth.
-void Converter::CollectLines(absl::Span<const uint32_t> locations) {
-  lines_.clear();
-  truncated_ = false;
+bool Converter::IsTooDeep(absl::Span<const uint32_t> locations) const {
+  if (locations.size() * most_lines_of_location_ <= limits_.max_depth) return false;
+  size_t lines = 0;
   for (const uint32_t index : locations) {
-    const Location& location = tables_.locations[index];
-    for (uint32_t i = 0; i < location.line_count; ++i) {
-      if (lines_.size() == limits_.max_depth) {
-        truncated_ = true;
-        return;
-      }
-      lines_.push_back(location.first_line + i);
-    }
+    lines += tables_.locations[index].line_count;
+    if (lines > limits_.max_depth) return true;
   }
+  return false;
 }
 
-absl::Status Converter::AddTo(Output& output, absl::Span<const int64_t> values, uint32_t part) {
+void Converter::StepTo(Output& output, uint32_t line_index, Step& step) const {
+  StackTrie& trie = output.made.profile.trie;
+  const FrameId frame = FrameFor(output, line_index);
+  step.node = trie.Child(step.node, frame);
+  ++step.frames;
+  if (!trie.frame(frame).symbolized) ++step.unsymbolized;
+}
+
+Converter::Step Converter::Walk(Output& output, absl::Span<const uint32_t> locations) const {
+  std::vector<Step>& path = output.path;
+  size_t shared = 0;
+  while (shared < path.size() && shared < locations.size() &&
+         path[shared].location == locations[locations.size() - 1 - shared]) {
+    ++shared;
+  }
+  path.resize(shared);
+  Step step = path.empty() ? Step() : path.back();
+  for (size_t i = locations.size() - shared; i-- > 0;) {
+    step.location = locations[i];
+    const Location& location = tables_.locations[step.location];
+    for (uint32_t line = location.line_count; line-- > 0;) StepTo(output, location.first_line + line, step);
+    path.push_back(step);
+  }
+  return step;
+}
+
+Converter::Step Converter::WalkTruncated(Output& output, absl::Span<const uint32_t> locations) const {
+  std::vector<uint32_t> lines;  // the innermost first
+  for (const uint32_t index : locations) {
+    const Location& location = tables_.locations[index];
+    for (uint32_t i = 0; i < location.line_count && lines.size() < limits_.max_depth; ++i) {
+      lines.push_back(location.first_line + i);
+    }
+  }
+  StackTrie& trie = output.made.profile.trie;
+  Step step;
+  step.node =
+      trie.Child(StackTrie::kRoot,
+                 trie.InternFrame(FrameView{.function = "[truncated]", .kind = FrameKind::kSynthetic}));
+  for (size_t i = lines.size(); i-- > 0;) StepTo(output, lines[i], step);
+  return step;
+}
+
+absl::Status Converter::AddTo(Output& output, absl::Span<const uint32_t> locations,
+                              absl::Span<const int64_t> values, uint32_t part) {
   const int64_t value = values[output.value_column];
   const uint64_t count = CountOf(output, values);
   if (count == 0 && value == 0) return absl::OkStatus();
@@ -161,45 +213,23 @@ absl::Status Converter::AddTo(Output& output, absl::Span<const int64_t> values, 
     return absl::OutOfRangeError("the values of the profile add up to more than can be counted");
   }
 
-  Profile& profile = output.made.profile;
+  StackTrie& trie = output.made.profile.trie;
   if (output.made.parts.size() <= part) output.made.parts.resize(part + 1);
   LabelledSamples& samples = output.made.parts[part];
-  NodeId node = StackTrie::kRoot;
-  if (truncated_) {
-    samples.loss.truncated_stacks += count;
-    node = profile.trie.Child(
-        node, profile.trie.InternFrame(FrameView{.function = "[truncated]", .kind = FrameKind::kSynthetic}));
-  }
-  usage_.frames += lines_.size();
+  const size_t nodes_before = trie.node_count();
+  const bool truncated = IsTooDeep(locations);
+  const Step stack = truncated ? WalkTruncated(output, locations) : Walk(output, locations);
+  usage_.frames += stack.frames;
   if (usage_.frames > limits_.max_frames) return TooLarge("frames", limits_.max_frames);
-  const size_t nodes_before = profile.trie.node_count();
-  std::vector<Step>& path = output.path;
-  size_t shared = 0;
-  while (!truncated_ && shared < path.size() && shared < lines_.size() &&
-         path[shared].line == lines_[lines_.size() - 1 - shared]) {
-    ++shared;
-  }
-  path.resize(shared);
-  uint32_t unsymbolized = 0;
-  if (shared > 0) {
-    node = path.back().node;
-    unsymbolized = path.back().unsymbolized;
-  }
-  for (size_t i = lines_.size() - shared; i-- > 0;) {
-    const FrameId frame = FrameFor(output, lines_[i]);
-    if (!profile.trie.frame(frame).symbolized) ++unsymbolized;
-    node = profile.trie.Child(node, frame);
-    path.push_back({.line = lines_[i], .node = node, .unsymbolized = unsymbolized});
-  }
-  if (truncated_) path.clear();  // its first node is another one
-  samples.loss.unsymbolized_frames += count * unsymbolized;
-  usage_.nodes += profile.trie.node_count() - nodes_before;
+  usage_.nodes += trie.node_count() - nodes_before;
   if (usage_.nodes > limits_.max_nodes) return TooLarge("different stacks", limits_.max_nodes);
-  samples.loss.frames += count * lines_.size();
-  if (!lines_.empty() && Unlocks(profile.trie.frame(FrameFor(output, lines_[0])), profile.trie)) {
+  if (truncated) samples.loss.truncated_stacks += count;
+  samples.loss.frames += count * stack.frames;
+  samples.loss.unsymbolized_frames += count * stack.unsymbolized;
+  if (output.tells_unlocks && stack.frames > 0 && Unlocks(trie.frame(trie.frame_of(stack.node)), trie)) {
     output.unlock_value += Magnitude(value);
   }
-  samples.samples.push_back({.node = node, .count = count, .value = value});
+  samples.samples.push_back({.node = stack.node, .count = count, .value = value});
   return absl::OkStatus();
 }
 
@@ -229,17 +259,26 @@ FrameId Converter::FrameFor(Output& output, uint32_t line_index) const {
   } else {
     function = AddressName(location, mapping);
   }
-  const std::string binary = Name(mapping.filename);
-  frame = output.made.profile.trie.InternFrame(
-      FrameView{.function = function,
-                .file = file,
-                .mapping = binary,
-                .line = line.line,
-                .start_line = start_line,
-                .kind = location.kind != FrameKind::kUnknown ? location.kind : KindOf(function, file, binary),
-                .inlined = line.inlined,
-                .symbolized = !IsAddressName(function) && function != "[unknown]"});
+  StackTrie& trie = output.made.profile.trie;
+  const StringId binary = location.mapping == kNone ? 0 : MappingFor(output, location.mapping);
+  Frame made = WithoutStrings(FrameView{.line = line.line,
+                                        .start_line = start_line,
+                                        .kind = location.kind != FrameKind::kUnknown
+                                                    ? location.kind
+                                                    : KindOf(function, file, trie.string(binary)),
+                                        .inlined = line.inlined,
+                                        .symbolized = !IsAddressName(function) && function != "[unknown]"});
+  made.function = trie.InternString(function);
+  made.file = trie.InternString(file);
+  made.mapping = binary;
+  frame = trie.InternFrame(made);
   return frame;
+}
+
+StringId Converter::MappingFor(Output& output, uint32_t mapping) const {
+  StringId& name = output.mappings[mapping];
+  if (name == kNone) name = output.made.profile.trie.InternString(Name(tables_.mappings[mapping].filename));
+  return name;
 }
 
 std::string Converter::Name(absl::string_view text) const {

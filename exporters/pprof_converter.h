@@ -34,11 +34,12 @@ class Converter {
   std::vector<LabelledProfile> Finish();
 
  private:
-  // A line of a stack, outermost first, and what leads to it.
+  // A location of a stack, outermost first, and what leads to it.
   struct Step {
-    uint32_t line = 0;
-    NodeId node = StackTrie::kRoot;
-    uint32_t unsymbolized = 0;  // frames up to here
+    uint32_t location = 0;
+    NodeId node = StackTrie::kRoot;  // of its innermost line
+    uint32_t frames = 0;             // up to here
+    uint32_t unsymbolized = 0;       // of those
   };
 
   // One profile to be made, and the columns that it is made from.
@@ -46,18 +47,27 @@ class Converter {
     LabelledProfile made;
     size_t count_column = kNone;  // kNone: it has none
     size_t value_column = 0;
-    std::vector<FrameId> frames;  // by line; kNone until it is used
-    std::vector<Step> path;       // of the last sample: the next one often begins as it did
+    bool tells_unlocks = false;
+    std::vector<FrameId> frames;     // by line; kNone until it is used
+    std::vector<StringId> mappings;  // likewise, by mapping: their names
+    std::vector<Step> path;          // of the last sample: the next one often begins as it did
     uint64_t total_count = 0;
     uint64_t total_value = 0;
     uint64_t unlock_value = 0;  // of leaves that unlock something
   };
 
   void PlanOutputs(const Heading& heading);
-  void CollectLines(absl::Span<const uint32_t> locations);
-  absl::Status AddTo(Output& output, absl::Span<const int64_t> values, uint32_t part);
+  // What `locations` lead to: extends `output.path` from where they part from it.
+  Step Walk(Output& output, absl::Span<const uint32_t> locations) const;
+  // The same for those of more than max_depth lines, of which the innermost stay.
+  Step WalkTruncated(Output& output, absl::Span<const uint32_t> locations) const;
+  void StepTo(Output& output, uint32_t line_index, Step& step) const;
+  bool IsTooDeep(absl::Span<const uint32_t> locations) const;
+  absl::Status AddTo(Output& output, absl::Span<const uint32_t> locations, absl::Span<const int64_t> values,
+                     uint32_t part);
   static uint64_t CountOf(const Output& output, absl::Span<const int64_t> values);
   FrameId FrameFor(Output& output, uint32_t line_index) const;
+  StringId MappingFor(Output& output, uint32_t mapping) const;
   std::string Name(absl::string_view text) const;
   std::string AddressName(const Location& location, const Mapping& mapping) const;
   FrameKind KindOf(absl::string_view function, absl::string_view file, absl::string_view mapping) const;
@@ -67,9 +77,7 @@ class Converter {
   Usage& usage_;
   const size_t columns_;
   std::vector<Output> outputs_;
-  // Of the sample at hand.
-  std::vector<uint32_t> lines_;
-  bool truncated_ = false;
+  size_t most_lines_of_location_ = 1;
 };
 
 }  // namespace pilotlight::pprof

@@ -15,11 +15,11 @@ class Cover {
     for (uint64_t start = SpanStart(level, range.start_ns); start < range.end_ns; start += length) {
       const TimeRange part = {std::max(range.start_ns, start), std::min(range.end_ns, start + length)};
       const bool is_whole = part.end_ns - part.start_ns == length;
-      if (is_whole && start >= Horizon(level) && FitsStep(part) && has_sum_(level, start)) {
-        Emit(RecordsOf(level), part);
-      } else if (level == Level::kTenMinutes && rules_.totals_only && start >= Horizon(Level::kWindow) &&
-                 has_sum_(level, start)) {
+      if (level == Level::kTenMinutes && rules_.totals_only && start >= Horizon(Level::kWindow) &&
+          has_sum_(level, start)) {
         Emit(RecordKind::kWindowTotals, part);
+      } else if (is_whole && start >= Horizon(level) && FitsStep(part) && has_sum_(level, start)) {
+        Emit(RecordsOf(level), part);
       } else {
         Add(Finer(level), part);
       }

@@ -29,7 +29,7 @@ struct CoverRules {
   // When set, a sum must not lie across a multiple of the step, counted from its origin.
   uint64_t step_ns = 0;
   uint64_t step_origin_ns = 0;
-  // Totals are enough: they may come from kWindowTotals.
+  // Totals are enough: they come from kWindowTotals where sums of ten minutes would answer, which are larger.
   bool totals_only = false;
 };
 

@@ -58,6 +58,10 @@ TEST(RangeCoverTest, TotalsOfWindowsComeFromTheirOwnRecords) {
   };
   EXPECT_THAT(Cover({5 * kMinute, 20 * kMinute}, {.step_ns = kMinute, .totals_only = true}, first_is_closed),
               ElementsAre("totals:5-10", "window:10-20"));
+  EXPECT_THAT(Cover({0, 80 * kMinute}, {.totals_only = true}, Always),
+              ElementsAre("hour:0-60", "totals:60-80"));
+  EXPECT_THAT(Cover({0, 40 * kMinute}, {.horizons_ns = {20 * kMinute, 0, 0, 0}, .totals_only = true}, Always),
+              ElementsAre("ten:0-20", "totals:20-40"));
 }
 
 TEST(RangeCoverTest, WhereFinerRecordsAreGoneACoarserOneBelongsToWhereItStarts) {

@@ -294,9 +294,11 @@ std::vector<StoreReader::PlannedBlock> StoreReader::Plan(const TimeSpan& span,
   const auto has_sum = [&](Level level, uint64_t start_ns) {
     return start_ns >= aggregate->since_ns && !open_spans_.Contains({level, start_ns, kAllAggregates});
   };
+  CoverRules aggregate_rules = rules;
+  aggregate_rules.totals_only = false;  // of windows it has none
   std::vector<Piece> sums;
   std::vector<Piece> rest;
-  for (const Piece& piece : CoverRange(range, rules, has_sum)) {
+  for (const Piece& piece : CoverRange(range, aggregate_rules, has_sum)) {
     // The aggregate has no windows of its own, and no sums of what it was not kept for.
     const bool is_kept = LevelOf(piece.kind) != Level::kWindow && piece.range.start_ns >= aggregate->since_ns;
     (is_kept ? sums : rest).push_back(piece);
