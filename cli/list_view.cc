@@ -27,9 +27,7 @@ absl::string_view GoIdentifier(absl::string_view function) {
     function = function.substr(0, bracket);
   }
   const absl::string_view last = function.substr(function.rfind('.') + 1);
-  absl::string_view digits = last;
-  const bool is_closure = absl::ConsumePrefix(&digits, "func") || last != function;
-  if (is_closure && std::ranges::all_of(digits, absl::ascii_isdigit)) return "";
+  if (std::ranges::all_of(absl::StripPrefix(last, "func"), absl::ascii_isdigit)) return "";
   const bool is_identifier = std::ranges::all_of(
       last, [](char c) { return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '_'; });
   return is_identifier ? last : "";
