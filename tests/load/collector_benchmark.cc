@@ -229,8 +229,8 @@ void MeasureHistory(const Settings& settings) {
   // Windows of the whole history are kept, so that all of it counts on disk.
   const int64_t hours = absl::ToInt64Hours(settings.history()) + 48;
   Collector collector(
-      settings, absl::StrCat("--storage.retention.windows=", hours, "h ",
-                             "--storage.retention.ten-minutes=", std::max<int64_t>(hours, 14 * 24), "h"));
+      settings, absl::StrCat("--storage.retention.windows=", hours, "h ", "--storage.retention.ten-minutes=",
+                             std::max<int64_t>(hours, int64_t{14} * 24), "h"));
   FleetOptions options = settings.fleet;
   const absl::Time end = absl::Now();
   options.start = end - settings.history();
