@@ -12,6 +12,7 @@
 #include "absl/strings/strip.h"
 #include "cli/table.h"
 #include "exporters/format.h"
+#include "exporters/json.h"
 #include "exporters/utf8.h"
 
 namespace pilotlight::cli {
@@ -134,8 +135,6 @@ std::string FunctionText(const ListedFunction& function, const ProfileTotals& to
                       LinesText(function, unit, HasAllLines(*source, function) ? &*source : nullptr, colour));
 }
 
-nlohmann::json SampleJson(const Sample& sample) { return {{"count", sample.count}, {"value", sample.value}}; }
-
 }  // namespace
 
 std::string ListText(const Listing& listing, const TopView& head, const SourceFiles& sources, size_t width,
@@ -150,29 +149,9 @@ std::string ListText(const Listing& listing, const TopView& head, const SourceFi
 }
 
 std::string ListJson(const Listing& listing, const TopView& head) {
-  nlohmann::json functions = nlohmann::json::array();
-  for (const ListedFunction& function : listing.functions) {
-    nlohmann::json lines = nlohmann::json::array();
-    for (const ListedLine& line : function.lines) {
-      lines.push_back({{"line", line.line},
-                       {"flat", SampleJson(line.flat)},
-                       {"cumulative", SampleJson(line.cumulative)}});
-    }
-    functions.push_back({{"function", ToValidUtf8(function.function)},
-                         {"file", ToValidUtf8(function.file)},
-                         {"start_line", function.start_line},
-                         {"moved", function.moved},
-                         {"flat", SampleJson(function.flat)},
-                         {"cumulative", SampleJson(function.cumulative)},
-                         {"lines", std::move(lines)}});
-  }
-  nlohmann::json json = {{"type", head.answer.type.ToString()},
-                         {"unit", head.answer.type.sample_unit},
-                         {"subject", ToValidUtf8(head.subject)},
-                         {"quality", QualityJson(head.answer.quality)},
-                         {"total", {{"count", listing.total.count}, {"value", listing.total.value}}},
-                         {"matches", listing.all_functions},
-                         {"functions", std::move(functions)}};
+  nlohmann::json json = nlohmann::json::parse(WriteListJson(listing, head.answer.type));
+  json["subject"] = ToValidUtf8(head.subject);
+  json["quality"] = QualityJson(head.answer.quality);
   AddSpanJson(head.span, json);
   return json.dump(2) + "\n";
 }

@@ -15,11 +15,7 @@ namespace pilotlight::cli {
 std::string ListText(const Listing& listing, const TopView& head, const SourceFiles& sources, size_t width,
                      bool colour, absl::TimeZone zone);
 
-// {"type", "unit", "subject", "quality", "start", "end": RFC 3339, "total": {count, value},
-//  "matches": how many functions there are before the cut,
-//  "functions": [{"function", "file", "start_line", "moved", "flat": {count, value},
-//                 "cumulative": {count, value},
-//                 "lines": [{"line", "flat": {count, value}, "cumulative": {count, value}}, …]}, …]}
+// exporters/json.h's WriteListJson with "subject", "quality" and, as RFC 3339, "start" and "end".
 std::string ListJson(const Listing& listing, const TopView& head);
 
 }  // namespace pilotlight::cli

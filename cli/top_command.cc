@@ -12,7 +12,6 @@
 #include "cli/query_flags.h"
 #include "cli/terminal.h"
 #include "cli/top_view.h"
-#include "exporters/profile_file.h"
 
 namespace pilotlight::cli {
 namespace {
@@ -86,12 +85,9 @@ int TopOfCollector(const CLI::App& command, const TopFlags& flags, TopView view)
     if (flags.format != "json") return 0;
   }
   if (!flags.blockers) return Print(view, flags);
-  const absl::StatusOr<std::string> exported =
-      client.Export(*selection, ProfileFormat::kPprof, /*group_by=*/{});
-  if (!exported.ok()) return FailQuery(command, exported.status());
-  const absl::StatusOr<std::vector<Profile>> profiles = ParseProfileFile(*exported);
-  if (!profiles.ok()) return Fail(profiles.status());
-  return PrintBlockers(profiles->front(), view, flags);
+  const absl::StatusOr<Profile> profile = FetchProfile(client, *selection);
+  if (!profile.ok()) return FailQuery(command, profile.status());
+  return PrintBlockers(*profile, view, flags);
 }
 
 int RunTop(const CLI::App& command, const TopFlags& flags) {

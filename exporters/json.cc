@@ -134,6 +134,28 @@ std::string WritePeekJson(const PeekTable& table, const ProfileType& type) {
   return DumpJson(json);
 }
 
+std::string WriteListJson(const Listing& listing, const ProfileType& type) {
+  Json json = Head(type);
+  json["total"] = Numbers(listing.total);
+  json["matches"] = listing.all_functions;
+  Json& functions = json["functions"] = Json::array();
+  for (const ListedFunction& function : listing.functions) {
+    Json lines = Json::array();
+    for (const ListedLine& line : function.lines) {
+      lines.push_back(
+          {{"line", line.line}, {"flat", Numbers(line.flat)}, {"cumulative", Numbers(line.cumulative)}});
+    }
+    functions.push_back({{"function", function.function},
+                         {"file", function.file},
+                         {"start_line", function.start_line},
+                         {"moved", function.moved},
+                         {"flat", Numbers(function.flat)},
+                         {"cumulative", Numbers(function.cumulative)},
+                         {"lines", std::move(lines)}});
+  }
+  return DumpJson(json);
+}
+
 std::string WriteProfileJson(const Profile& profile) {
   const StackTrie& trie = profile.trie;
   Json json = Head(profile.type);

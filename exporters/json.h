@@ -27,6 +27,12 @@
 //    "functions": [{"function", "file", "flat": {count, value}, "cumulative": {count, value},
 //                   "callers": [{"function", "count", "value"}, …], "callees": [likewise]}, …]}
 //
+// WriteListJson:
+//   {"type", "unit", "total", "matches": how many functions there are before the cut,
+//    "functions": [{"function", "file", "start_line", "moved", "flat": {count, value},
+//                   "cumulative": {count, value},
+//                   "lines": [{"line", "flat": {count, value}, "cumulative": {count, value}}, …]}, …]}
+//
 // WriteProfileJson, whole stacks:
 //   {"type", "unit", "total", "period", "start": RFC 3339, "duration_seconds", "labels": {name: value},
 //    "loss": {"lost_samples", "truncated_stacks", "frames", "unsymbolized_frames"},
@@ -38,6 +44,7 @@
 
 #include "profile/diff.h"
 #include "profile/flame_graph.h"
+#include "profile/listing.h"
 #include "profile/peek.h"
 #include "profile/profile.h"
 #include "profile/top.h"
@@ -49,6 +56,7 @@ std::string WriteTopJson(const TopTable& table, const ProfileType& type);
 // `graph` may be without nodes.
 std::string WriteDiffJson(const DiffTable& table, const DiffGraph& graph, const ProfileType& type);
 std::string WritePeekJson(const PeekTable& table, const ProfileType& type);
+std::string WriteListJson(const Listing& listing, const ProfileType& type);
 std::string WriteProfileJson(const Profile& profile);
 
 }  // namespace pilotlight

@@ -19,10 +19,6 @@ namespace {
 constexpr uint64_t kMaxTotalCount = uint64_t{1} << 52;
 constexpr uint64_t kMaxTotalValue = uint64_t{1} << 62;
 
-// What room a profile takes as a rule.
-constexpr size_t kMostExpectedLines = 1 << 14;
-constexpr size_t kNodesOfALine = 3;
-
 bool IsPair(const Column& count, const Column& value) {
   if (count.unit != "count" || value.unit == "count") return false;
   return count.type == "samples" || count.type == "sample" ||
@@ -107,8 +103,6 @@ void Converter::PlanOutputs(const Heading& heading) {
     output.tells_unlocks = MayBeOfLocks(output.made.profile.type);
     output.frames.assign(tables_.lines.size(), kNone);
     output.mappings.assign(tables_.mappings.size(), kNone);
-    const size_t lines = std::min(tables_.lines.size(), kMostExpectedLines);
-    output.made.profile.trie.Reserve(2 * lines, lines, kNodesOfALine * lines);
     outputs_.push_back(std::move(output));
     // pprof shows the default column, or the last one when none is named or found.
     const absl::string_view wanted = heading.default_column.type;
