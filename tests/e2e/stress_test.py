@@ -14,8 +14,8 @@ from metrics_text import series_value
 
 GO_PROCESSES = 500
 MAX_MIB = 64
-# A tenth of the default. The budget holds ten minutes' worth at first: 6 ‰ of the node's CPU time for a minute's test.
-MAX_OVERHEAD = 0.0005
+# Little enough that what is there at first, ten minutes' worth, is used up in a test.
+MAX_OVERHEAD = 0.0008
 BUCKET_SECONDS = 600
 DEFAULT_OVERHEAD = 0.005
 MORE_SKIPPED = 30
@@ -72,8 +72,9 @@ def check_budget(directory, collector):
         waiting = (cpu_seconds(agent.process.pid) - used) / (time.monotonic() - since)
         print(f"With {MAX_OVERHEAD:.2%} of the node: {used:.2f} s of CPU in {taken:.0f} windows, {allowed:.2f} s allowed; "
               f"then {waiting:.2%} of a core while it left windows out", flush=True)
-        # The last window is paid for when it is over.
-        assert used < 1.3 * allowed, (used, allowed)
+        # The last window is paid for when it is over; and a start, most of it the kernel's verifier, can take all that
+        # there is.
+        assert taken == 0 or used < 1.3 * allowed, (used, allowed)
         assert windows(agent, "ok") == taken
         assert waiting < DEFAULT_OVERHEAD * CPUS, waiting
         assert metric(agent, "pilotlight_capture_throttle") == 3
@@ -92,7 +93,9 @@ def check_exit(directory, collector):
         ended = windows(agent, "ok")
         wait_for("the window of its end", lambda: windows(agent, "ok") > ended + 1)
         folded = stacks_of("classes-1.26.8-exe", collector)
-        assert "main.cpu" in folded and "[unknown]" not in folded, folded
+        assert "main.cpu" in folded, folded
+        # The frames of what a process was before it became the program are gone.
+        assert not [stack for stack in folded.splitlines() if "[unknown]" in stack and "execve" not in stack], folded
 
 
 def main():

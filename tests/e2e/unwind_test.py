@@ -21,10 +21,12 @@ def check(name, stacks, chain, least=LEAST_SHARE, leaf="burn"):
     samples = whole = 0
     odd = {}
     for frames, count in stacks:
+        text = ";".join(frames)
         if leaf not in frames:
+            if "[broken]" in frames:
+                odd[text] = odd.get(text, 0) + count
             continue
         samples += count
-        text = ";".join(frames)
         if pattern.search(text + ";") and "[broken]" not in frames:
             whole += count
         else:

@@ -159,18 +159,18 @@ int see_switch(const __u64* arguments) {
 /* Where the current thread entered the kernel, and by which system call. */
 static __always_inline enum user_stack find_entry(struct user_position* position, __u32* wait) {
   const struct pt_regs* regs = (const struct pt_regs*)bpf_task_pt_regs(bpf_get_current_task_btf());
-  position->ip = PT_REGS_IP(regs);
   position->fp = PT_REGS_FP(regs);
   position->sp = PT_REGS_SP(regs);
   position->g = 0;
 #ifdef __TARGET_ARCH_x86
   position->lr = 0;
-  const __s64 call = regs->orig_rax; /* -1 in an exception or an interrupt */
+  const __s64 call = find_system_call(regs, position);
   if (call >= 0) *wait |= (call + 1) & PL_WAIT_CALL;
   const __u16 cs = *(const volatile __u16*)&regs->cs;
   if (cs == USER_CS) return WALK_HERE;
   return cs == USER32_CS ? WALK_BY_KERNEL : NO_USER_STACK;
 #else
+  position->ip = PT_REGS_IP(regs);
   position->lr = PT_REGS_RET(regs);
   const __u64 call = ((const struct user_pt_regs*)regs)->regs[8];
   *wait |= (call + 1) & PL_WAIT_CALL;

@@ -17,6 +17,19 @@ struct user_position {
 #define USER_CS 0x33
 #define USER32_CS 0x23
 
+#ifdef __TARGET_ARCH_x86
+/* The length of `syscall`. The address to return to can be beyond the function: `__restore_rt` of glibc ends
+ * with its rt_sigreturn. */
+#define SYSTEM_CALL_BYTES 2
+
+/* Of a thread in the kernel: at the system call, which is given, or -1 in an exception or an interrupt. */
+static __always_inline __s64 find_system_call(const struct pt_regs* regs, struct user_position* position) {
+  const __s64 call = regs->orig_rax;
+  position->ip = PT_REGS_IP(regs) - (call >= 0 ? SYSTEM_CALL_BYTES : 0);
+  return call;
+}
+#endif
+
 enum user_stack { NO_USER_STACK, WALK_HERE, WALK_BY_KERNEL };
 
 /* Where the thread is, or was when it entered the kernel. The kernel walks for 32-bit programs, and where it
@@ -36,7 +49,7 @@ static __always_inline enum user_stack find_user_position(struct bpf_perf_event_
     if (!has_task_pt_regs) return WALK_BY_KERNEL;
     const struct pt_regs* regs = (const struct pt_regs*)bpf_task_pt_regs(bpf_get_current_task_btf());
     cs = *(const volatile __u16*)&regs->cs;
-    position->ip = PT_REGS_IP(regs);
+    find_system_call(regs, position);
     position->fp = PT_REGS_FP(regs);
     position->sp = PT_REGS_SP(regs);
     position->g = regs->r14;
