@@ -1,7 +1,6 @@
 #include "collector/collector.h"
 
 #include <grpcpp/impl/codegen/service_type.h>
-#include <malloc.h>
 #include <prometheus/gauge.h>
 #include <spdlog/spdlog.h>
 
@@ -201,21 +200,42 @@ class Collector::Impl {
 
   void KeepHouse() {
     constexpr absl::Duration kInterval = absl::Seconds(10);
-    constexpr int kMinute = 6;
-    constexpr int kRetentionEvery = 60;
-    for (int i = 0;; ++i) {
-      for (const auto& [tenant, store] : stores_.All()) {
-        if (i % kRetentionEvery == 0) Drop(tenant, *store);
-        if (const absl::Status status = store->FillLevels(); !status.ok()) {
-          spdlog::error("cannot sum up profiles of {}: {}", tenant, std::string(status.message()));
-        }
-        if (i % kMinute == 0) DropToSize(tenant, *store);
+    constexpr absl::Duration kRetentionInterval = absl::Minutes(10);
+    absl::Time retention_due = absl::InfinitePast();
+    absl::Time size_due = absl::InfinitePast();
+    while (true) {
+      const absl::Time now = absl::Now();
+      if (now >= retention_due) {
+        for (const auto& [tenant, store] : stores_.All()) Drop(tenant, *store);
+        retention_due = now + kRetentionInterval;
+      }
+      const bool is_behind = !SumUp();
+      if (now >= size_due) {
+        for (const auto& [tenant, store] : stores_.All()) DropToSize(tenant, *store);
+        size_due = now + absl::Minutes(1);
       }
       stores_.FreeMemory();
-      // glibc keeps what a large answer took, in the arena of whichever thread made it.
-      if (i % kMinute == 0) ::malloc_trim(0);
-      if (stop_.WaitFor(kInterval)) return;
+      if (stop_.WaitFor(is_behind ? absl::ZeroDuration() : kInterval)) return;
     }
+  }
+
+  // False when there is more to do: after a backlog of profiles has come it can take minutes, for which
+  // neither the rest of the house nor a stop can wait.
+  bool SumUp() {
+    constexpr absl::Duration kSlice = absl::Seconds(2);
+    bool is_done = true;
+    for (const auto& [tenant, store] : stores_.All()) {
+      const absl::Time until = absl::Now() + kSlice;
+      const auto goes_on = [&] {
+        const bool has_time = absl::Now() < until && !stop_.stopped();
+        is_done &= has_time;
+        return has_time;
+      };
+      if (const absl::Status status = store->FillLevelsWhile(goes_on); !status.ok()) {
+        spdlog::error("cannot sum up profiles of {}: {}", tenant, std::string(status.message()));
+      }
+    }
+    return is_done;
   }
 
   void Drop(const std::string& tenant, ProfileStore& store) {

@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "absl/time/time.h"
@@ -106,9 +107,12 @@ class ProfileStore {
                                                                const ReadLimits& limits) = 0;
   virtual absl::StatusOr<std::vector<ProfileType>> ProfileTypes(TimeSpan span, const ReadLimits& limits) = 0;
 
-  // Sums up what is due into the coarser levels of time. To be called every few seconds; answers do not
-  // depend on it, only how fast they come.
-  virtual absl::Status FillLevels() = 0;
+  // Sums up what is due into the coarser levels of time, for as long as it `goes_on`. To be called every few
+  // seconds; answers do not depend on it, only how fast they come.
+  virtual absl::Status FillLevelsWhile(absl::FunctionRef<bool()> goes_on) = 0;
+  absl::Status FillLevels() {
+    return FillLevelsWhile([] { return true; });
+  }
 
   // Drops what started earlier, at each level, in whole blocks. REQUIRES: no level's time is before a coarser
   // level's.

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/strings/str_cat.h"
 #include "base/mutex.h"
 #include "base/status_macros.h"
@@ -108,7 +109,7 @@ class MemoryStore : public ProfileStore {
     return std::vector<ProfileType>(types.begin(), types.end());
   }
 
-  absl::Status FillLevels() override { return absl::OkStatus(); }
+  absl::Status FillLevelsWhile(absl::FunctionRef<bool()>) override { return absl::OkStatus(); }
   absl::Status DropBefore(const LevelTimes& before) override {
     const MutexLock lock(mutex_);
     std::erase_if(parts_, [&before](const Part& part) { return part.start < before.windows; });

@@ -8,6 +8,7 @@
 
 #include "absl/status/status.h"
 #include "absl/strings/string_view.h"
+#include "collector/store/embedded/numbered_hashes.h"
 #include "profile/frame.h"
 #include "profile/stack_trie.h"
 
@@ -34,7 +35,7 @@ class BlockDictionary {
   static constexpr uint32_t kLostNumber = UINT32_MAX;
   // Strings, frames, nodes or stacks of one dictionary: far above what a block may hold
   // (EmbeddedStoreOptions) with one more window. It bounds what a broken record can make us allocate.
-  static constexpr uint64_t kMaxEntries = uint64_t{1} << 24;
+  static constexpr uint64_t kMaxEntries = NumberedHashes::kMaxSize;
 
   BlockDictionary();
   BlockDictionary(const BlockDictionary&) = delete;

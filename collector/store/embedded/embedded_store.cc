@@ -119,7 +119,9 @@ absl::StatusOr<std::vector<ProfileType>> EmbeddedStore::ProfileTypes(TimeSpan sp
   return std::vector<ProfileType>(types.begin(), types.end());
 }
 
-absl::Status EmbeddedStore::FillLevels() { return filler_->FillDue(); }
+absl::Status EmbeddedStore::FillLevelsWhile(absl::FunctionRef<bool()> goes_on) {
+  return filler_->FillDue(goes_on);
+}
 
 void EmbeddedStore::FillBefore(absl::Time time) {
   // What is dropped must be in the sums first. They are made within minutes, so only when the disk has been

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/statusor.h"
 #include "absl/strings/string_view.h"
 #include "absl/time/time.h"
@@ -24,13 +25,13 @@ namespace pilotlight::collector {
 
 struct StoreMemory;
 
-// The defaults keep the store's memory near 190 MB: the four sizes and RocksDB's own tables.
+// The defaults keep the store's memory near 160 MB: the four sizes and RocksDB's own tables.
 struct EmbeddedStoreOptions {
   std::string path;  // made when it is not there
   // Kept by last use: three quarters for what adding to blocks needs, a quarter for names that queries and
   // sums have read. Blocks of appends under way stay beyond it. When the blocks of a day that services add to
   // do not fit, each window reads them anew.
-  size_t cache_bytes = size_t{96} << 20;
+  size_t cache_bytes = size_t{64} << 20;
   size_t merge_cache_bytes = size_t{32} << 20;  // answers to questions that may be asked again; 0 keeps none
   size_t block_cache_bytes = size_t{16} << 20;  // RocksDB's: pieces of tables as read from disk
   size_t write_buffer_bytes = size_t{8} << 20;  // RocksDB's: there are at most three
@@ -126,7 +127,7 @@ class EmbeddedStore : public ProfileStore {
                                                        const std::vector<Matcher>& matchers,
                                                        const ReadLimits& limits) override;
   absl::StatusOr<std::vector<ProfileType>> ProfileTypes(TimeSpan span, const ReadLimits& limits) override;
-  absl::Status FillLevels() override;
+  absl::Status FillLevelsWhile(absl::FunctionRef<bool()> goes_on) override;
   absl::Status DropBefore(const LevelTimes& before) override;
   absl::Status DropToSize(uint64_t max_bytes) override;
 

@@ -507,6 +507,39 @@ TEST_F(EmbeddedStoreTest, AWindowThatComesLateIsInTheSums) {
   EXPECT_EQ(Counts(), (Stacks{{"f", 3}, {"g", 4}}));
 }
 
+TEST_F(EmbeddedStoreTest, SummingUpEndsWhenToldAndGoesOnLater) {
+  AppendOne("a", 1, kNoon, kShop, {{"f", 1}});
+  clock_.Advance(absl::Hours(30));
+  ASSERT_TRUE(store_->FillLevelsWhile([] { return false; }).ok());
+  EXPECT_EQ(store_->counters().open_spans, 6u);
+  int asked = 0;
+  ASSERT_TRUE(store_->FillLevelsWhile([&] { return ++asked == 1; }).ok());
+  EXPECT_EQ(store_->counters().open_spans, 5u);
+  ASSERT_TRUE(store_->FillLevels().ok());
+  EXPECT_EQ(store_->counters().open_spans, 0u);
+  EXPECT_EQ(Counts(), (Stacks{{"f", 1}}));
+}
+
+TEST_F(EmbeddedStoreTest, ManyHoursOfManyServicesAreSummedUpAtOnce) {
+  constexpr int kHours = 3;
+  constexpr int kServices = 300;  // more than are looked at together
+  Stacks expected;
+  for (int hour = 0; hour < kHours; ++hour) {
+    Window window = MakeWindow("a", "boot", hour + 1, kNoon + hour * absl::Hours(1));
+    for (int i = 0; i < kServices; ++i) {
+      const std::string stack = absl::StrCat("f", i % 7);
+      AddSeries(window, {{"service_name", absl::StrCat("service-", i)}}, {{stack, 1}});
+      ++expected[stack];
+    }
+    Append(window);
+  }
+  clock_.Advance(absl::Hours(30));
+  ASSERT_TRUE(store_->FillLevels().ok());
+  EXPECT_EQ(store_->counters().open_spans, 0u);
+  EXPECT_EQ(store_->counters().summed_spans, (kHours * 2 + 1) * (kServices + 1));
+  EXPECT_EQ(Counts(), expected);
+}
+
 TEST_F(EmbeddedStoreTest, SpansAreSummedUpOnceTheyAreOver) {
   AppendOne("a", 1, kNoon, kShop, {{"f", 1}});
   clock_.Advance(absl::Minutes(10));

@@ -1,7 +1,7 @@
 #include "collector/store/embedded/level_filler.h"
 
 #include <algorithm>
-#include <set>
+#include <iterator>
 #include <utility>
 
 #include "base/status_macros.h"
@@ -19,8 +19,10 @@ constexpr absl::Duration kGrace = absl::Minutes(1);
 constexpr absl::Duration kQuiet = absl::Seconds(5);
 // Sums that go to disk together.
 constexpr size_t kSpansAtOnce = 256;
-// When more samples wait to be added up, they are.
-constexpr size_t kMaxWaitingSamples = size_t{1} << 20;
+// As many blocks hold what adding names to them needs.
+constexpr size_t kHoursAtOnce = 16;
+// Samples that may wait to be added up, or as many as have been.
+constexpr size_t kWaitingSamples = size_t{1} << 18;
 constexpr uint32_t kNewStack = UINT32_MAX;
 
 uint64_t SpanEnd(const SpanKey& span) { return span.start_unix_ns + SpanNanoseconds(span.level); }
@@ -106,23 +108,25 @@ std::vector<bool> InstantaneousSeries(const BlockScan::ChosenBlock& chosen) {
 
 }  // namespace
 
-absl::Status LevelFiller::FillDue() {
+absl::Status LevelFiller::FillDue(absl::FunctionRef<bool()> goes_on) {
   const absl::Time now = clock_.Now();
   const auto over_before = static_cast<uint64_t>(std::max<int64_t>(0, absl::ToUnixNanos(now - kGrace)));
-  return Fill([&](const OpenSpans::OpenSpan& span) {
+  const auto is_due = [&](const OpenSpans::OpenSpan& span) {
     return SpanEnd(span.key) <= over_before && span.last_touch <= now - kQuiet;
-  });
+  };
+  return Fill(is_due, goes_on);
 }
 
 absl::Status LevelFiller::FillBefore(absl::Time time) {
   const auto before = static_cast<uint64_t>(std::max<int64_t>(0, absl::ToUnixNanos(time)));
-  return Fill([&](const OpenSpans::OpenSpan& span) { return span.key.start_unix_ns < before; });
+  const auto is_due = [&](const OpenSpans::OpenSpan& span) { return span.key.start_unix_ns < before; };
+  return Fill(is_due, [] { return true; });
 }
 
-absl::Status LevelFiller::Fill(const IsDue& is_due) {
+absl::Status LevelFiller::Fill(const IsDue& is_due, absl::FunctionRef<bool()> goes_on) {
   const MutexLock lock(mutex_);
   absl::Status filled;
-  for (const Level level : kSummedLevels) filled.Update(FillLevel(level, is_due));
+  for (const Level level : kSummedLevels) filled.Update(FillLevel(level, is_due, goes_on));
   return filled;
 }
 
@@ -135,64 +139,59 @@ bool LevelFiller::FinerAreClosed(const SpanKey& span) const {
   return true;
 }
 
-absl::Status LevelFiller::FillLevel(Level level, const IsDue& is_due) {
-  std::vector<OpenSpans::OpenSpan> within;
-  std::vector<OpenSpans::OpenSpan> hours;
-  std::vector<OpenSpans::OpenSpan> aggregates;
-  for (const OpenSpans::OpenSpan& span : open_spans_.All()) {
-    if (span.key.level != level || !is_due(span) || !FinerAreClosed(span.key)) continue;
-    if (span.key.service == kAllAggregates) {
-      aggregates.push_back(span);
-    } else if (level == Level::kHour) {
-      hours.push_back(span);
-    } else {
-      within.push_back(span);
-    }
-  }
-  if (within.empty() && hours.empty() && aggregates.empty()) return absl::OkStatus();
-  // What was touched before now must be in the database, for the sums to have it.
-  writer_.WaitForAppends();
+absl::Status LevelFiller::FillLevel(Level level, const IsDue& is_due, absl::FunctionRef<bool()> goes_on) {
+  const auto find_due = [&](bool of_services, const std::optional<SpanKey>& after) {
+    const auto is_wanted = [&](const OpenSpans::OpenSpan& span) {
+      return (span.key.service != kAllAggregates) == of_services && is_due(span);
+    };
+    return open_spans_.Find(level, after, is_wanted, kSpansAtOnce);
+  };
   // What cannot be read keeps its own span open, not the others.
-  absl::Status filled = FillWithinBlocks(within);
-  for (const OpenSpans::OpenSpan& span : hours) filled.Update(FillHour(span));
-  if (aggregates.empty()) return filled;
-  // Of services whose sums are not there yet.
-  std::set<uint64_t> waiting;
-  for (const OpenSpans::OpenSpan& span : open_spans_.All()) {
-    if (span.key.level == Level::kTenMinutes && span.key.service != kAllAggregates) {
-      waiting.insert(span.key.start_unix_ns);
-    }
+  absl::Status filled;
+  std::vector<OpenSpans::OpenSpan> due = find_due(/*of_services=*/true, std::nullopt);
+  for (; !due.empty() && goes_on(); due = find_due(/*of_services=*/true, due.back().key)) {
+    std::vector<OpenSpans::OpenSpan> spans;
+    std::ranges::copy_if(due, std::back_inserter(spans),
+                         [this](const OpenSpans::OpenSpan& span) { return FinerAreClosed(span.key); });
+    if (spans.empty()) continue;
+    // What was touched before now must be in the database, for the sums to have it.
+    writer_.WaitForAppends();
+    RETURN_IF_ERROR(level == Level::kHour ? FillHours(spans, filled) : FillWithinBlocks(spans, filled));
   }
-  for (const OpenSpans::OpenSpan& span : aggregates) {
-    if (level == Level::kTenMinutes && waiting.contains(span.key.start_unix_ns)) continue;
-    filled.Update(FillAggregates(span));
+  due = find_due(/*of_services=*/false, std::nullopt);
+  for (; !due.empty(); due = find_due(/*of_services=*/false, due.back().key)) {
+    writer_.WaitForAppends();
+    for (const OpenSpans::OpenSpan& span : due) {
+      if (!goes_on()) return filled;
+      const bool waits = level == Level::kTenMinutes
+                             ? open_spans_.ContainsAnyService(level, span.key.start_unix_ns)
+                             : !FinerAreClosed(span.key);
+      if (!waits) filled.Update(FillAggregates(span));
+    }
   }
   return filled;
 }
 
-absl::Status LevelFiller::FillWithinBlocks(const std::vector<OpenSpans::OpenSpan>& spans) {
-  absl::Status unread;
-  for (size_t first = 0; first < spans.size(); first += kSpansAtOnce) {
-    std::vector<Sum> sums;
-    std::optional<BlockScan> scan;
-    for (size_t i = first; i < std::min(spans.size(), first + kSpansAtOnce); ++i) {
-      if (!scan) scan.emplace(database_, cache_, counters_);
-      RETURN_IF_ERROR(scan->status());
-      Sum& sum = sums.emplace_back();
-      sum.span = spans[i];
-      const SpanKey& key = sum.span.key;
-      for (const BlockKey& block : catalogue_.Parts(FirstPart(key.level, key.start_unix_ns, key.service))) {
-        SumWithinBlock(*scan, block, sum);
-      }
-      if (scan->status().ok()) continue;
-      unread.Update(scan->status());
-      sums.pop_back();
-      scan.reset();
+absl::Status LevelFiller::FillWithinBlocks(const std::vector<OpenSpans::OpenSpan>& spans,
+                                           absl::Status& unread) {
+  std::vector<Sum> sums;
+  std::optional<BlockScan> scan;
+  for (const OpenSpans::OpenSpan& span : spans) {
+    if (!scan) scan.emplace(database_, cache_, counters_);
+    RETURN_IF_ERROR(scan->status());
+    Sum& sum = sums.emplace_back();
+    sum.span = span;
+    const SpanKey& key = span.key;
+    for (const BlockKey& block : catalogue_.Parts(FirstPart(key.level, key.start_unix_ns, key.service))) {
+      SumWithinBlock(*scan, block, sum);
     }
+    if (scan->status().ok()) continue;
+    unread.Update(scan->status());
+    sums.pop_back();
     scan.reset();
-    RETURN_IF_ERROR(Write(sums));
   }
-  return unread;
+  scan.reset();
+  return Write(sums);
 }
 
 void LevelFiller::SumWithinBlock(BlockScan& scan, const BlockKey& block, Sum& sum) {
@@ -244,9 +243,13 @@ absl::Status LevelFiller::Write(const std::vector<Sum>& sums) {
       closing.push_back(sum.span.key);
     }
   }));
-  for (const SpanKey& span : closing) open_spans_.Close(span);
-  counters_.summed_spans += closing.size();
+  Closed(closing);
   return absl::OkStatus();
+}
+
+void LevelFiller::Closed(const std::vector<SpanKey>& spans) {
+  for (const SpanKey& span : spans) open_spans_.Close(span);
+  counters_.summed_spans += spans.size();
 }
 
 absl::StatusOr<std::optional<std::vector<uint32_t>>> LevelFiller::MapStacks(BlockScan& scan, Block& from,
@@ -313,6 +316,7 @@ absl::StatusOr<std::optional<LevelFiller::Transferred>> LevelFiller::TransferTo(
       {RecordsOf(source_level), {start_ns, start_ns + SpanNanoseconds(level)}}};
   Transferred transferred;
   transferred.target = target;
+  size_t most_samples = kWaitingSamples;
   Block& into = *target.block;
   BlockScan scan(database_, cache_, counters_);
   RETURN_IF_ERROR(scan.status());
@@ -356,12 +360,14 @@ absl::StatusOr<std::optional<LevelFiller::Transferred>> LevelFiller::TransferTo(
           AddInTime(std::move(one), IsInstantaneous(identity.type), sum);
         }
       }
-      if (transferred.samples > kMaxWaitingSamples) {
+      if (transferred.samples > most_samples) {
         transferred.samples = 0;
         for (auto& [record, series] : transferred.series) {
           scratch_.Merge(series.second.samples);
+          series.second.samples.shrink_to_fit();
           transferred.samples += series.second.samples.size();
         }
+        most_samples = std::max(most_samples, 2 * transferred.samples);
       }
     }
   }
@@ -410,21 +416,39 @@ void LevelFiller::PutTransferred(Level level, uint64_t start_ns, Transferred& tr
   blocks.push_back(transferred.target.block);
 }
 
-absl::Status LevelFiller::FillHour(const OpenSpans::OpenSpan& span) {
-  const SpanKey& key = span.key;
-  ASSIGN_OR_RETURN(Transferred sum,
-                   Transfer(Level::kHour, key.start_unix_ns, {key.service}, key.service,
-                            [](const SeriesIdentity& series) { return std::make_optional(series); }));
-  bool is_closing = false;
+absl::Status LevelFiller::FillHours(const std::vector<OpenSpans::OpenSpan>& spans, absl::Status& unread) {
+  std::vector<Hour> hours;
+  size_t samples = 0;
+  for (const OpenSpans::OpenSpan& span : spans) {
+    const SpanKey& key = span.key;
+    // Of one time, each goes into a block of its own.
+    if (!hours.empty() && (hours.size() == kHoursAtOnce || samples > kWaitingSamples ||
+                           hours.front().span.key.start_unix_ns != key.start_unix_ns)) {
+      RETURN_IF_ERROR(WriteHours(std::exchange(hours, {})));
+      samples = 0;
+    }
+    absl::StatusOr<Transferred> sum =
+        Transfer(Level::kHour, key.start_unix_ns, {key.service}, key.service,
+                 [](const SeriesIdentity& series) { return std::make_optional(series); });
+    unread.Update(sum.status());
+    if (!sum.ok()) continue;
+    samples += sum->samples;
+    hours.push_back({span, *std::move(sum)});
+  }
+  return WriteHours(std::move(hours));
+}
+
+absl::Status LevelFiller::WriteHours(std::vector<Hour> hours) {
+  std::vector<SpanKey> closing;
   RETURN_IF_ERROR(writer_.Write([&](rocksdb::WriteBatch& batch, std::vector<std::shared_ptr<Block>>& blocks) {
-    is_closing = open_spans_.Unchanged(span) && cache_.blocks.Holds(*sum.target.block);
-    if (!is_closing) return;
-    PutTransferred(Level::kHour, key.start_unix_ns, sum, batch, blocks);
-    open_spans_.BeginClosing(key, batch);
+    for (auto& [span, sum] : hours) {
+      if (!open_spans_.Unchanged(span) || !cache_.blocks.Holds(*sum.target.block)) continue;
+      PutTransferred(Level::kHour, span.key.start_unix_ns, sum, batch, blocks);
+      open_spans_.BeginClosing(span.key, batch);
+      closing.push_back(span.key);
+    }
   }));
-  if (!is_closing) return absl::OkStatus();
-  open_spans_.Close(key);
-  ++counters_.summed_spans;
+  Closed(closing);
   return absl::OkStatus();
 }
 
@@ -473,9 +497,7 @@ absl::Status LevelFiller::FillAggregates(const OpenSpans::OpenSpan& span) {
     }
     open_spans_.BeginClosing(key, batch);
   }));
-  if (!is_closing) return absl::OkStatus();
-  open_spans_.Close(key);
-  ++counters_.summed_spans;
+  if (is_closing) Closed({key});
   return absl::OkStatus();
 }
 

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/clock.h"
@@ -41,7 +42,8 @@ class LevelFiller {
         cache_(cache),
         counters_(counters) {}
 
-  absl::Status FillDue();
+  // For as long as it `goes_on`.
+  absl::Status FillDue(absl::FunctionRef<bool()> goes_on);
   // Also what is not due, of spans that start earlier: its windows are about to be dropped.
   absl::Status FillBefore(absl::Time time);
 
@@ -63,16 +65,23 @@ class LevelFiller {
     std::vector<std::string> deletions;  // of the span's earlier sum
   };
 
-  absl::Status Fill(const IsDue& is_due);
-  absl::Status FillLevel(Level level, const IsDue& is_due);
+  absl::Status Fill(const IsDue& is_due, absl::FunctionRef<bool()> goes_on);
+  absl::Status FillLevel(Level level, const IsDue& is_due, absl::FunctionRef<bool()> goes_on);
   bool FinerAreClosed(const SpanKey& span) const;
 
-  // Sums that need no new names.
-  absl::Status FillWithinBlocks(const std::vector<OpenSpans::OpenSpan>& spans);
+  // Each returns the error of a write, after which the rest is not tried, and puts that of a read into
+  // `unread`, after which it is. Sums that need no new names:
+  absl::Status FillWithinBlocks(const std::vector<OpenSpans::OpenSpan>& spans, absl::Status& unread);
   void SumWithinBlock(BlockScan& scan, const BlockKey& block, Sum& sum);
   absl::Status Write(const std::vector<Sum>& sums);
+  void Closed(const std::vector<SpanKey>& spans);
 
-  absl::Status FillHour(const OpenSpans::OpenSpan& span);
+  struct Hour {
+    OpenSpans::OpenSpan span;
+    Transferred sum;
+  };
+  absl::Status FillHours(const std::vector<OpenSpans::OpenSpan>& spans, absl::Status& unread);
+  absl::Status WriteHours(std::vector<Hour> hours);
   absl::Status FillAggregates(const OpenSpans::OpenSpan& span);
   // Sums the records of the level below `level` in the span, of blocks of `services`, into a block of
   // `target`.

@@ -25,14 +25,13 @@ size_t NumberedHashes::HomeOf(uint64_t hash) const {
 
 size_t NumberedHashes::LikelySlotOf(uint64_t hash, size_t from) const {
   size_t at = from;
-  while (slots_[at].number != kEmpty && slots_[at].low_bits != static_cast<uint32_t>(hash)) at = After(at);
+  while (slots_[at] != kEmpty && !MayBe(slots_[at], hash)) at = After(at);
   return at;
 }
 
 size_t NumberedHashes::SlotOf(uint64_t hash) const {
   size_t at = LikelySlotOf(hash, HomeOf(hash));
-  while (slots_[at].number != kEmpty && hashes_[slots_[at].number] != hash)
-    at = LikelySlotOf(hash, After(at));
+  while (slots_[at] != kEmpty && hashes_[NumberIn(slots_[at])] != hash) at = LikelySlotOf(hash, After(at));
   return at;
 }
 
@@ -40,20 +39,20 @@ void NumberedHashes::Insert(uint32_t number) {
   if ((used_ + 1) * 4 > slots_.size() * 3) return Resize(slots_.size() / 2 * 3);
   const uint64_t hash = hashes_[number];
   Slot& slot = slots_[SlotOf(hash)];
-  if (slot.number != kEmpty) return;
-  slot = {static_cast<uint32_t>(hash), number};
+  if (slot != kEmpty) return;
+  slot = static_cast<Slot>(hash << kNumberBits) | number;
   ++used_;
 }
 
 void NumberedHashes::Resize(size_t slots) {
-  slots_ = std::vector<Slot>(slots);
+  slots_ = std::vector<Slot>(slots, kEmpty);
   used_ = 0;
   for (uint32_t number = 0; number < hashes_.size(); ++number) Insert(number);
 }
 
 std::optional<uint32_t> NumberedHashes::Find(uint64_t hash) const {
-  const Slot& slot = slots_[SlotOf(hash)];
-  return slot.number == kEmpty ? std::nullopt : std::make_optional(slot.number);
+  const Slot slot = slots_[SlotOf(hash)];
+  return slot == kEmpty ? std::nullopt : std::make_optional(NumberIn(slot));
 }
 
 std::vector<uint32_t> NumberedHashes::FindAll(const std::vector<uint64_t>& hashes, uint32_t missing) const {
@@ -63,8 +62,8 @@ std::vector<uint32_t> NumberedHashes::FindAll(const std::vector<uint64_t>& hashe
   for (size_t i = 0; i < hashes.size(); ++i) {
     if (i + 2 * kAhead < hashes.size()) __builtin_prefetch(&slots_[HomeOf(hashes[i + 2 * kAhead])]);
     if (i + kAhead < hashes.size()) {
-      const Slot& likely = slots_[LikelySlotOf(hashes[i + kAhead], HomeOf(hashes[i + kAhead]))];
-      if (likely.number != kEmpty) __builtin_prefetch(&hashes_[likely.number]);
+      const Slot likely = slots_[LikelySlotOf(hashes[i + kAhead], HomeOf(hashes[i + kAhead]))];
+      if (likely != kEmpty) __builtin_prefetch(&hashes_[NumberIn(likely)]);
     }
     numbers.push_back(Find(hashes[i]).value_or(missing));
   }

@@ -12,6 +12,8 @@ namespace pilotlight::collector {
 // Not thread-safe.
 class NumberedHashes {
  public:
+  static constexpr size_t kMaxSize = (size_t{1} << 24) - 1;
+
   NumberedHashes() = default;
   NumberedHashes(const NumberedHashes&) = delete;
   NumberedHashes& operator=(const NumberedHashes&) = delete;
@@ -19,6 +21,7 @@ class NumberedHashes {
   size_t size() const { return hashes_.size(); }
   uint64_t at(uint32_t number) const { return hashes_[number]; }
   // Gives it the next number, be it there or not. Find() goes on with the first one.
+  // REQUIRES: there are less than kMaxSize.
   uint32_t Add(uint64_t hash);
 
   // Add() keeps the table from then on; most are only read by number.
@@ -35,14 +38,15 @@ class NumberedHashes {
 
  private:
   // Open addressing, with linear probing. The table is as large as the caches of a processor, so that what a
-  // search costs is what it waits for memory: part of the hash is in the slot, for most wrong ones to be
-  // passed over without a look at hashes_.
-  struct Slot {
-    uint32_t low_bits = 0;
-    uint32_t number = kEmpty;
-  };
-  static constexpr uint32_t kEmpty = UINT32_MAX;
+  // search costs is what it waits for memory: part of the hash is in the slot, above the number, for most
+  // wrong ones to be passed over without a look at hashes_.
+  using Slot = uint32_t;
+  static constexpr int kNumberBits = 24;
+  static constexpr Slot kNumberMask = (Slot{1} << kNumberBits) - 1;
+  static constexpr Slot kEmpty = UINT32_MAX;  // kMaxSize is no number
 
+  static uint32_t NumberIn(Slot slot) { return slot & kNumberMask; }
+  static bool MayBe(Slot slot, uint64_t hash) { return slot >> kNumberBits == (hash & 0xff); }
   size_t HomeOf(uint64_t hash) const;
   size_t After(size_t slot) const { return slot + 1 == slots_.size() ? 0 : slot + 1; }
   // The first one that is empty or may be that of the hash. REQUIRES: there is an empty slot.

@@ -1,6 +1,5 @@
 #include "collector/store/embedded/open_spans.h"
 
-#include <algorithm>
 #include <limits>
 #include <memory>
 #include <utility>
@@ -11,7 +10,7 @@
 namespace pilotlight::collector {
 
 absl::Status OpenSpans::Load(rocksdb::DB& rocks) {
-  absl::flat_hash_map<SpanKey, State> spans;
+  absl::btree_map<SpanKey, State> spans;
   const std::string prefix = OpenSpanPrefix();
   const std::unique_ptr<rocksdb::Iterator> records(rocks.NewIterator(rocksdb::ReadOptions()));
   for (records->Seek(prefix); records->Valid() && records->key().starts_with(prefix); records->Next()) {
@@ -37,9 +36,10 @@ std::array<uint64_t, 4> OpenSpans::EarliestStarts() const {
   std::array<uint64_t, 4> starts{};
   starts.fill(std::numeric_limits<uint64_t>::max());
   const MutexLock lock(mutex_);
-  for (const auto& [span, state] : spans_) {
-    uint64_t& start = starts[static_cast<size_t>(span.level)];
-    start = std::min(start, span.start_unix_ns);
+  for (const Level level : kSummedLevels) {
+    const auto first = spans_.lower_bound({level, 0, 0});
+    if (first == spans_.end() || first->first.level != level) continue;
+    starts[static_cast<size_t>(level)] = first->first.start_unix_ns;
   }
   return starts;
 }
@@ -59,15 +59,31 @@ void OpenSpans::Touch(uint64_t start_ns, uint32_t service, absl::Time now, rocks
   }
 }
 
-std::vector<OpenSpans::OpenSpan> OpenSpans::All() const {
-  std::vector<OpenSpan> all;
-  {
-    const MutexLock lock(mutex_);
-    all.reserve(spans_.size());
-    for (const auto& [key, state] : spans_) all.push_back({key, state.touches, state.last_touch});
+std::vector<OpenSpans::OpenSpan> OpenSpans::Find(Level level, const std::optional<SpanKey>& after,
+                                                 absl::FunctionRef<bool(const OpenSpan&)> wanted,
+                                                 size_t max) const {
+  std::vector<OpenSpan> found;
+  const MutexLock lock(mutex_);
+  auto entry = after ? spans_.upper_bound(*after) : spans_.lower_bound({level, 0, 0});
+  for (; entry != spans_.end() && entry->first.level == level && found.size() < max; ++entry) {
+    const OpenSpan span = {entry->first, entry->second.touches, entry->second.last_touch};
+    if (wanted(span)) found.push_back(span);
   }
-  std::ranges::sort(all, {}, &OpenSpan::key);
-  return all;
+  return found;
+}
+
+std::vector<SpanKey> OpenSpans::Before(Level level, uint64_t start_ns) const {
+  std::vector<SpanKey> before;
+  const MutexLock lock(mutex_);
+  const auto end = spans_.lower_bound({level, start_ns, 0});
+  for (auto entry = spans_.lower_bound({level, 0, 0}); entry != end; ++entry) before.push_back(entry->first);
+  return before;
+}
+
+bool OpenSpans::ContainsAnyService(Level level, uint64_t start_ns) const {
+  const MutexLock lock(mutex_);
+  const auto first = spans_.lower_bound({level, start_ns, 0});
+  return first != spans_.end() && first->first < SpanKey{level, start_ns, kAllAggregates};
 }
 
 bool OpenSpans::Unchanged(const OpenSpan& span) const {

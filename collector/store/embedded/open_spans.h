@@ -2,11 +2,14 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <vector>
 
 #include "absl/base/thread_annotations.h"
-#include "absl/container/flat_hash_map.h"
+#include "absl/container/btree_map.h"
+#include "absl/functional/function_ref.h"
 #include "absl/status/status.h"
 #include "absl/time/time.h"
 #include "base/mutex.h"
@@ -39,8 +42,14 @@ class OpenSpans {
     uint64_t touches = 0;  // when the last one was
     absl::Time last_touch;
   };
-  // The finest level first, within it in order of time.
-  std::vector<OpenSpan> All() const;
+  // Those of `level` that are `wanted`, in order of time and within it of services, kAllAggregates last:
+  // `max` at most, from behind `after`.
+  std::vector<OpenSpan> Find(Level level, const std::optional<SpanKey>& after,
+                             absl::FunctionRef<bool(const OpenSpan&)> wanted, size_t max) const;
+  // Those of `level` that start earlier.
+  std::vector<SpanKey> Before(Level level, uint64_t start_ns) const;
+  // A service has one that starts then.
+  bool ContainsAnyService(Level level, uint64_t start_ns) const;
   // True when no window has come, and none can have been restored, since `span` was as it was.
   bool Unchanged(const OpenSpan& span) const;
   // Puts the closing into `batch`. It stays open until that is on disk, when Close() is called; a window that
@@ -58,7 +67,7 @@ class OpenSpans {
   };
 
   mutable Mutex mutex_;
-  absl::flat_hash_map<SpanKey, State> spans_ ABSL_GUARDED_BY(mutex_);
+  absl::btree_map<SpanKey, State> spans_ ABSL_GUARDED_BY(mutex_);
   uint64_t touches_ ABSL_GUARDED_BY(mutex_) = 0;  // of all spans, and loads
 };
 

@@ -15,7 +15,7 @@ namespace pilotlight::collector {
 namespace {
 
 // What may wait in memory for the write under way; later appends wait with their windows.
-constexpr size_t kMaxGroupBytes = size_t{16} << 20;
+constexpr size_t kMaxGroupBytes = size_t{4} << 20;
 
 absl::Status Validate(const Window& window) {
   const auto refuse = [&window](absl::string_view why) {
@@ -499,10 +499,7 @@ absl::Status WindowWriter::DropBefore(Level level, absl::Time before) {
         cache_.Drop(block);
       }
       for (const std::string& service : expired.services) batch.Delete(ServiceKey(service));
-      for (const OpenSpans::OpenSpan& span : open_spans_.All()) {
-        if (level != Level::kWindow || span.key.level != Level::kTenMinutes) continue;
-        if (span.key.start_unix_ns < horizon_ns) unsummed.push_back(span.key);
-      }
+      if (level == Level::kWindow) unsummed = open_spans_.Before(Level::kTenMinutes, horizon_ns);
       for (const SpanKey& span : unsummed) open_spans_.BeginClosing(span, batch);
     }
     if (batch.Count() == 0) return absl::OkStatus();
