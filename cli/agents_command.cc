@@ -6,7 +6,6 @@
 #include <utility>
 
 #include "cli/commands.h"
-#include "cli/output.h"
 #include "cli/query_flags.h"
 #include "cli/table.h"
 #include "cli/terminal.h"
@@ -57,8 +56,7 @@ int RunAgents(const CLI::App& command, const AgentsFlags& flags) {
               << ".\nStart one: pilotlight-agent --collector.address=" << flags.query.collector << "\n";
     return 0;
   }
-  const absl::Status written = WriteOutput(as_json ? Json(*agents) : Text(*agents), "-");
-  return written.ok() ? 0 : Fail(written);
+  return WriteOrFail(as_json ? Json(*agents) : Text(*agents));
 }
 
 }  // namespace

@@ -11,7 +11,6 @@
 #include "absl/time/clock.h"
 #include "base/flags.h"
 #include "cli/commands.h"
-#include "cli/output.h"
 #include "cli/query_flags.h"
 #include "cli/terminal.h"
 #include "cli/top_view.h"
@@ -92,8 +91,7 @@ int RunCapture(const CLI::App& command, const CaptureFlags& flags) {
   const std::string text = flags.format == "json" ? TopJson(view)
                                                   : TopText(view, TerminalWidth(STDOUT_FILENO),
                                                             UseColour(STDOUT_FILENO), absl::LocalTimeZone());
-  const absl::Status written = WriteOutput(text, "-");
-  return written.ok() ? 0 : Fail(written);
+  return WriteOrFail(text);
 }
 
 }  // namespace

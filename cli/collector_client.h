@@ -32,6 +32,8 @@ struct Selection {
   std::string focus;
   std::string ignore;
   FrameFilterText frames = {};
+
+  std::string subject() const { return selector.empty() ? "everything" : selector; }
 };
 
 // How good an answer is; see Quality in query.proto.

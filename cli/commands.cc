@@ -3,6 +3,7 @@
 #include <iostream>
 
 #include "base/flags.h"
+#include "cli/output.h"
 
 namespace pilotlight::cli {
 
@@ -19,6 +20,11 @@ int FailUsage(const CLI::App& command, const absl::Status& status) {
 
 int FailQuery(const CLI::App& command, const absl::Status& status) {
   return absl::IsInvalidArgument(status) ? FailUsage(command, status) : Fail(status);
+}
+
+int WriteOrFail(absl::string_view bytes, absl::string_view out) {
+  const absl::Status written = WriteOutput(bytes, out);
+  return written.ok() ? 0 : Fail(written);
 }
 
 }  // namespace pilotlight::cli

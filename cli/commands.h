@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "absl/status/status.h"
+#include "absl/strings/string_view.h"
 
 namespace pilotlight::cli {
 
@@ -32,5 +33,7 @@ int Fail(const absl::Status& status);
 int FailUsage(const CLI::App& command, const absl::Status& status);
 // InvalidArgument from the collector is about what was typed.
 int FailQuery(const CLI::App& command, const absl::Status& status);
+// WriteOutput(), and the exit code.
+int WriteOrFail(absl::string_view bytes, absl::string_view out = "-");
 
 }  // namespace pilotlight::cli

@@ -6,7 +6,6 @@
 
 #include "cli/commands.h"
 #include "cli/diff_view.h"
-#include "cli/output.h"
 #include "cli/profile_input.h"
 #include "cli/query_flags.h"
 #include "cli/terminal.h"
@@ -39,8 +38,7 @@ int Print(const DiffView& view, const DiffFlags& flags) {
   const std::string text = flags.format == "json" ? DiffJson(view)
                                                   : DiffText(view, TerminalWidth(STDOUT_FILENO),
                                                              UseColour(STDOUT_FILENO), absl::LocalTimeZone());
-  const absl::Status written = WriteOutput(text, "-");
-  return written.ok() ? 0 : Fail(written);
+  return WriteOrFail(text);
 }
 
 int DiffOfFiles(const CLI::App& command, const DiffFlags& flags, DiffView view) {
@@ -69,7 +67,7 @@ int DiffOfCollector(const CLI::App& command, const DiffFlags& flags, DiffView vi
   absl::StatusOr<DiffAnswer> answer = client.Diff(*base, *comparison, view.order, limit);
   if (!answer.ok()) return FailQuery(command, answer.status());
   const auto side = [](const Selection& selection) {
-    return DiffView::Side{selection.selector.empty() ? "everything" : selection.selector, selection.span};
+    return DiffView::Side{selection.subject(), selection.span};
   };
   view.base = side(*base);
   view.comparison = side(*comparison);

@@ -49,11 +49,6 @@ void Summarize(const FlameFlags& flags, const Quality& quality, const ProfileTyp
   std::cerr << flags.out << ": " << absl::StrJoin(parts, ", ") << "\n";
 }
 
-int Write(const FlameFlags& flags, const std::string& bytes) {
-  const absl::Status written = WriteOutput(bytes, flags.out);
-  return written.ok() ? 0 : Fail(written);
-}
-
 int Show(const FlameGraph& graph, const ProfileType& type, const std::string& subject) {
   const absl::Status shown = ShowFlameScreen(graph, type, subject);
   return shown.ok() ? 0 : Fail(shown);
@@ -84,7 +79,7 @@ int FlameOfFiles(const CLI::App& command, const FlameFlags& flags, ProfileFormat
   if (!is_pprof) {
     bytes = Render(profile, format, flags.max_nodes, PictureOf(flags, NameFiles(flags.files)));
   }
-  const int exit_code = Write(flags, bytes);
+  const int exit_code = WriteOrFail(bytes, flags.out);
   if (exit_code == 0) Summarize(flags, QualityOf(profile), profile.type);
   return exit_code;
 }
@@ -104,8 +99,8 @@ int FlameOfCollector(const CLI::App& command, const FlameFlags& flags, ProfileFo
     ExplainEmpty(*selection, answer->quality, absl::LocalTimeZone());
     return 0;
   }
-  const std::string subject = absl::StrCat(selection->selector.empty() ? "everything" : selection->selector,
-                                           ", ", SpanText(selection->span, absl::LocalTimeZone()));
+  const std::string subject =
+      absl::StrCat(selection->subject(), ", ", SpanText(selection->span, absl::LocalTimeZone()));
   if (flags.interactive && !flags.reverse) return Show(answer->graph, answer->type, subject);
   std::string bytes;
   if (flags.reverse) {
@@ -121,7 +116,7 @@ int FlameOfCollector(const CLI::App& command, const FlameFlags& flags, ProfileFo
   } else {
     bytes = RenderFlameGraph(answer->graph, answer->type, format, PictureOf(flags, subject));
   }
-  const int exit_code = Write(flags, bytes);
+  const int exit_code = WriteOrFail(bytes, flags.out);
   if (exit_code == 0) Summarize(flags, answer->quality, answer->type);
   return exit_code;
 }

@@ -4,7 +4,6 @@
 
 #include "absl/strings/str_cat.h"
 #include "cli/commands.h"
-#include "cli/output.h"
 #include "cli/query_flags.h"
 #include "exporters/utf8.h"
 
@@ -47,8 +46,7 @@ int RunLabels(const CLI::App& command, const LabelsFlags& flags) {
   } else {
     for (const std::string& value : *answer) absl::StrAppend(&text, ToDisplayText(value), "\n");
   }
-  const absl::Status written = WriteOutput(text, "-");
-  return written.ok() ? 0 : Fail(written);
+  return WriteOrFail(text);
 }
 
 }  // namespace

@@ -1,12 +1,10 @@
 #include <unistd.h>
 
 #include <cstdint>
-#include <iostream>
 #include <memory>
 
 #include "cli/commands.h"
 #include "cli/list_view.h"
-#include "cli/output.h"
 #include "cli/profile_input.h"
 #include "cli/query_flags.h"
 #include "cli/terminal.h"
@@ -37,8 +35,7 @@ int Print(const CLI::App& command, const Profile& profile, TopView head, const L
   if (!listing.ok()) return FailQuery(command, listing.status());
   const bool json = flags.format == "json";
   if (listing->functions.empty() && !json) {
-    std::cerr << "No function of " << head.subject << " matches \"" << flags.function << "\".\n"
-              << "Which functions there are: pilotlight top -n 0\n";
+    ExplainNoFunction(head.subject, flags.function);
     return 0;
   }
   head.answer.type = profile.type;
@@ -46,8 +43,7 @@ int Print(const CLI::App& command, const Profile& profile, TopView head, const L
       json ? ListJson(*listing, head)
            : ListText(*listing, head, SourceFiles(flags.source_path), TerminalWidth(STDOUT_FILENO),
                       UseColour(STDOUT_FILENO), absl::LocalTimeZone());
-  const absl::Status written = WriteOutput(text, "-");
-  return written.ok() ? 0 : Fail(written);
+  return WriteOrFail(text);
 }
 
 int ListOfFiles(const CLI::App& command, const ListFlags& flags, TopView head) {
@@ -70,7 +66,7 @@ int ListOfCollector(const CLI::App& command, const ListFlags& flags, TopView hea
   }
   const absl::StatusOr<Profile> profile = FetchProfile(client, *selection);
   if (!profile.ok()) return FailQuery(command, profile.status());
-  head.subject = selection->selector.empty() ? "everything" : selection->selector;
+  head.subject = selection->subject();
   head.span = selection->span;
   head.answer.quality = answer->quality;
   return Print(command, *profile, std::move(head), flags);

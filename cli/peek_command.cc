@@ -1,11 +1,9 @@
 #include <unistd.h>
 
 #include <cstdint>
-#include <iostream>
 #include <memory>
 
 #include "cli/commands.h"
-#include "cli/output.h"
 #include "cli/peek_view.h"
 #include "cli/profile_input.h"
 #include "cli/query_flags.h"
@@ -33,15 +31,13 @@ struct PeekFlags {
 int Print(const PeekTable& table, const TopView& head, const PeekFlags& flags) {
   const bool json = flags.format == "json";
   if (table.functions.empty() && !json) {
-    std::cerr << "No function of " << head.subject << " matches \"" << flags.function << "\".\n"
-              << "Which functions there are: pilotlight top -n 0\n";
+    ExplainNoFunction(head.subject, flags.function);
     return 0;
   }
   const std::string text = json ? PeekJson(table, head)
                                 : PeekText(table, head, TerminalWidth(STDOUT_FILENO),
                                            UseColour(STDOUT_FILENO), absl::LocalTimeZone());
-  const absl::Status written = WriteOutput(text, "-");
-  return written.ok() ? 0 : Fail(written);
+  return WriteOrFail(text);
 }
 
 int PeekIntoFiles(const CLI::App& command, const PeekFlags& flags, TopView head) {
@@ -63,7 +59,7 @@ int PeekIntoCollector(const CLI::App& command, const PeekFlags& flags, TopView h
   const uint32_t limit = flags.limit == 0 ? UINT32_MAX : flags.limit;
   const absl::StatusOr<PeekAnswer> answer = client.Peek(*selection, flags.function, limit);
   if (!answer.ok()) return FailQuery(command, answer.status());
-  head.subject = selection->selector.empty() ? "everything" : selection->selector;
+  head.subject = selection->subject();
   head.span = selection->span;
   head.answer.quality = answer->quality;
   head.answer.type = answer->type;

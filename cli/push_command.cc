@@ -257,8 +257,7 @@ int Report(const PushFlags& flags, const PushPlan& plan, const std::vector<Pushe
     const nlohmann::json json = {{"labels", plan.labels}, {"profiles", list}, {"commands", commands}};
     text = json.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n";
   }
-  const absl::Status written = WriteOutput(text, "-");
-  return written.ok() ? 0 : Fail(written);
+  return WriteOrFail(text);
 }
 
 int RunPush(const CLI::App& command, const PushFlags& flags) {

@@ -5,7 +5,6 @@
 #include "absl/strings/str_split.h"
 #include "base/flags.h"
 #include "cli/commands.h"
-#include "cli/output.h"
 #include "cli/query_flags.h"
 #include "cli/series_view.h"
 #include "cli/share_view.h"
@@ -35,23 +34,18 @@ struct SeriesFlags {
   std::string format = "table";
 };
 
-int Write(const std::string& text) {
-  const absl::Status written = WriteOutput(text, "-");
-  return written.ok() ? 0 : Fail(written);
-}
-
 int Print(const SeriesAnswer& answer, const TimeSpan& span, const std::vector<std::string>& group_by,
           const SeriesFlags& flags) {
-  if (flags.format == "json") return Write(SeriesJson(answer, span));
-  return Write(SeriesText(answer, span, group_by, flags.limit, TerminalWidth(STDOUT_FILENO),
-                          UseColour(STDOUT_FILENO), absl::LocalTimeZone()));
+  if (flags.format == "json") return WriteOrFail(SeriesJson(answer, span));
+  return WriteOrFail(SeriesText(answer, span, group_by, flags.limit, TerminalWidth(STDOUT_FILENO),
+                                UseColour(STDOUT_FILENO), absl::LocalTimeZone()));
 }
 
 int PrintShare(const SeriesAnswer& part, const SeriesAnswer& whole, const TimeSpan& span,
                const std::vector<std::string>& group_by, const SeriesFlags& flags) {
-  if (flags.format == "json") return Write(SeriesShareJson(part, whole, span));
-  return Write(SeriesShareText(part, whole, span, group_by, flags.limit, TerminalWidth(STDOUT_FILENO),
-                               UseColour(STDOUT_FILENO), absl::LocalTimeZone()));
+  if (flags.format == "json") return WriteOrFail(SeriesShareJson(part, whole, span));
+  return WriteOrFail(SeriesShareText(part, whole, span, group_by, flags.limit, TerminalWidth(STDOUT_FILENO),
+                                     UseColour(STDOUT_FILENO), absl::LocalTimeZone()));
 }
 
 int RunQuery(const CLI::App& command, const SeriesFlags& flags) {

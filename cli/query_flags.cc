@@ -170,4 +170,9 @@ void ExplainEmpty(const Selection& selection, const Quality& quality, absl::Time
             << "A longer span:            --since 24h\n";
 }
 
+void ExplainNoFunction(absl::string_view subject, absl::string_view pattern) {
+  std::cerr << "No function of " << subject << " matches \"" << pattern << "\".\n"
+            << "Which functions there are: pilotlight top -n 0\n";
+}
+
 }  // namespace pilotlight::cli

@@ -61,5 +61,7 @@ absl::Status CheckAddress(absl::string_view address);
 
 // Says on standard error that a selection has nothing to show, and what to try.
 void ExplainEmpty(const Selection& selection, const Quality& quality, absl::TimeZone zone);
+// Likewise, that `subject` has no function that matches.
+void ExplainNoFunction(absl::string_view subject, absl::string_view pattern);
 
 }  // namespace pilotlight::cli

@@ -7,7 +7,6 @@
 #include "base/flags.h"
 #include "cli/blockers_view.h"
 #include "cli/commands.h"
-#include "cli/output.h"
 #include "cli/profile_input.h"
 #include "cli/query_flags.h"
 #include "cli/terminal.h"
@@ -44,16 +43,14 @@ int PrintBlockers(const Profile& profile, const TopView& view, const TopFlags& f
                                ? BlockersJson(table, view)
                                : BlockersText(table, view, TerminalWidth(STDOUT_FILENO),
                                               UseColour(STDOUT_FILENO), absl::LocalTimeZone());
-  const absl::Status written = WriteOutput(text, "-");
-  return written.ok() ? 0 : Fail(written);
+  return WriteOrFail(text);
 }
 
 int Print(const TopView& view, const TopFlags& flags) {
   const std::string text = flags.format == "json" ? TopJson(view)
                                                   : TopText(view, TerminalWidth(STDOUT_FILENO),
                                                             UseColour(STDOUT_FILENO), absl::LocalTimeZone());
-  const absl::Status written = WriteOutput(text, "-");
-  return written.ok() ? 0 : Fail(written);
+  return WriteOrFail(text);
 }
 
 int TopOfFiles(const CLI::App& command, const TopFlags& flags, TopView view) {
@@ -77,7 +74,7 @@ int TopOfCollector(const CLI::App& command, const TopFlags& flags, TopView view)
   const uint32_t limit = flags.limit == 0 ? UINT32_MAX : flags.limit;
   absl::StatusOr<TopAnswer> answer = client.Top(*selection, view.order, limit);
   if (!answer.ok()) return FailQuery(command, answer.status());
-  view.subject = selection->selector.empty() ? "everything" : selection->selector;
+  view.subject = selection->subject();
   view.span = selection->span;
   view.answer = *std::move(answer);
   if (view.answer.quality.samples == 0) {
