@@ -24,9 +24,9 @@ TEST(ProfileTypeTest, ReadsWhatItWrites) {
 }
 
 TEST(ProfileTypeTest, WhatHappensAddsUpOverTimeAndWhatIsThereDoesNot) {
-  for (const char* happens :
-       {"process_cpu:cpu:nanoseconds:cpu:nanoseconds", "cycles:cycles:events:cycles:events",
-        "memory:alloc_space:bytes:space:bytes", "samples:samples:count::"}) {
+  for (const char* happens : {"process_cpu:cpu:nanoseconds:cpu:nanoseconds",
+                              "cycles:cycles:events:cycles:events", "memory:alloc_space:bytes:space:bytes",
+                              "samples:samples:count::", "wall:wall:count:wall:nanoseconds"}) {
     EXPECT_FALSE(IsInstantaneous(*ProfileType::Parse(happens))) << happens;
   }
   for (const char* there :
