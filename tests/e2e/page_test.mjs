@@ -119,15 +119,27 @@ async function assertAccessible(page) {
   );
 }
 
-test("a day of 200 services shows with cores, mcall and GC", async () => {
+async function openServices() {
   const page = await open(DAY);
   await page.waitForSelector(".services tbody tr");
   const shown = await page.evaluate(() => performance.now());
   await page.waitForFunction(() => !document.querySelector(".services tbody")?.textContent.includes("…"));
   const complete = await page.evaluate(() => performance.now());
+  const answered = await page.evaluate(() => {
+    const [first] = performance.getEntriesByType("resource").filter(({ name }) => name.endsWith("/Series"));
+    return { begun: first.startTime, took: first.duration };
+  });
   console.log(
-    `the list of services: shown after ${shown.toFixed(0)} ms, with mcall and GC after ${complete.toFixed(0)} ms`,
+    `the list of services: asked for after ${answered.begun.toFixed(0)} ms, answered in ` +
+      `${answered.took.toFixed(0)} ms, shown after ${shown.toFixed(0)} ms, with mcall and GC after ${complete.toFixed(0)} ms`,
   );
+  return page;
+}
+
+test("a day of 200 services shows with cores, mcall and GC", async () => {
+  // The first page of a browser that has just started, then that of one that runs.
+  await close(await openServices());
+  const page = await openServices();
   const rows = await page.$$eval(".services tbody tr", (trs) =>
     trs.map((tr) => [...tr.cells].map((cell) => cell.textContent)),
   );
