@@ -4,7 +4,10 @@
 #include <gtest/gtest.h>
 
 #include <random>
+#include <string>
 
+#include "exporters/flamebearer_json.h"
+#include "nlohmann/json.hpp"
 #include "tests/support/flame_tree.h"
 #include "tests/support/stacks.h"
 
@@ -21,6 +24,24 @@ TEST(FlamebearerTest, PutsChildrenAfterTheirParentsOwnPart) {
                                           ElementsAre(2, 3, 3, 3)));
   EXPECT_EQ(encoded.total, 9);
   EXPECT_EQ(encoded.max_self, 4);
+}
+
+TEST(FlamebearerTest, AsPyroscopesJson) {
+  const Profile profile = MakeProfile({{"a \"x\"", 2}, {"a \"x\";b", 3}});
+  const std::string json =
+      WriteFlamebearerJson(EncodeFlamebearer(BuildFlameGraph(profile)), profile.type,
+                           {1714564800, 15, {4, 0, 1}}, {{"v1", {1714564800, 15, {4, 0, 0}}}});
+  EXPECT_EQ(nlohmann::json::parse(json), nlohmann::json::parse(R"({
+    "version": 1,
+    "flamebearer": {"names": ["total", "a \"x\"", "b"],
+                    "levels": [[0, 5, 0, 0], [0, 5, 2, 1], [2, 3, 3, 2]], "numTicks": 5, "maxSelf": 3},
+    "metadata": {"format": "single", "spyName": "", "sampleRate": 1000000000, "units": "samples", "name": "cpu"},
+    "timeline": {"startTime": 1714564800, "samples": [4, 0, 1], "durationDelta": 15, "watermarks": null},
+    "groups": {"v1": {"startTime": 1714564800, "samples": [4, 0, 0], "durationDelta": 15, "watermarks": null}}
+  })"));
+  const auto empty = nlohmann::json::parse(WriteFlamebearerJson(Flamebearer(), ProfileType(), {}, {}));
+  EXPECT_EQ(empty["flamebearer"]["levels"], nlohmann::json::parse("[[0, 0, 0, 0]]"));
+  EXPECT_EQ(empty["groups"], nullptr);
 }
 
 TEST(FlamebearerTest, AFunctionNamedAsTheRootSharesItsName) {

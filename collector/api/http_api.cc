@@ -9,6 +9,7 @@
 #include "base/metrics.h"
 #include "base/status_macros.h"
 #include "collector/api/http_selection.h"
+#include "collector/api/pyroscope_render.h"
 #include "collector/query/export.h"
 #include "exporters/json.h"
 #include "exporters/pprof.h"
@@ -82,6 +83,13 @@ class HttpApi {
   }
   absl::StatusOr<HttpResponse> Dot(const HttpRequest& request, const Caller& caller) {
     return File(request, caller, ExportFormat::kDot);
+  }
+
+  absl::StatusOr<HttpResponse> RenderPyroscope(const HttpRequest& request, const Caller& caller) {
+    return Render(engine_, request, caller);
+  }
+  absl::StatusOr<HttpResponse> RenderPyroscopeDiff(const HttpRequest& request, const Caller& caller) {
+    return RenderDiff(engine_, request, caller);
   }
 
   absl::StatusOr<HttpResponse> Diff(const HttpRequest& request, const Caller& caller) {
@@ -178,6 +186,8 @@ void AddHttpApi(QueryEngine& engine, QueryMetrics& metrics, const TenantOf& tena
   add("/speedscope.json", "speedscope.json", &HttpApi::Speedscope);
   add("/cpuprofile", "cpuprofile", &HttpApi::CpuProfile);
   add("/callgraph.dot", "callgraph.dot", &HttpApi::Dot);
+  add("/pyroscope/render", "render", &HttpApi::RenderPyroscope);
+  add("/pyroscope/render-diff", "render-diff", &HttpApi::RenderPyroscopeDiff);
   add("/debug/pprof/merge", "pprof", &HttpApi::Pprof);
   server.Get("/metrics", [&registry, before_scrape = std::move(before_scrape)](const HttpRequest&) {
     if (before_scrape) before_scrape();

@@ -10,6 +10,7 @@
 #include <fstream>
 #include <map>
 #include <memory>
+#include <numeric>
 #include <optional>
 #include <string>
 #include <thread>
@@ -671,6 +672,45 @@ TEST_F(CollectorTest, TakesProfilesByThePostOfOlderSdks) {
   EXPECT_THAT(Get("/metrics").body, HasSubstr("pilotlight_ingest_windows_total{outcome=\"stored\"} 3"));
   EXPECT_THAT(Get("/metrics").body,
               HasSubstr("pilotlight_ingest_refused_windows_total{reason=\"not_decodable\"} 1"));
+}
+
+TEST_F(CollectorTest, RendersForPyroscopesOlderClients) {
+  Deliver("a", WindowOf("shop", kNow - absl::Minutes(1), {{"main;f", 6}, {"main;g", 2}}), 1);
+  Deliver("b", WindowOf("cart", kNow - absl::Minutes(2), {{"main;f", 1}}), 1);
+  const std::string type = "process_cpu:cpu:nanoseconds:cpu:nanoseconds";
+  const auto render = [&](const std::string& rest) {
+    return nlohmann::json::parse(Get("/pyroscope/render?query=" + type + rest).body);
+  };
+  const nlohmann::json all = render("{}&from=now-1h&until=now&groupBy=service_name");
+  const int64_t total = all["flamebearer"]["numTicks"];
+  EXPECT_EQ(all["flamebearer"]["names"].size(), 4u);
+  EXPECT_EQ(all["metadata"]["units"], "samples");
+  const auto sum = [](const nlohmann::json& timeline) {
+    const std::vector<int64_t> samples = timeline["samples"];
+    return std::accumulate(samples.begin(), samples.end(), int64_t{0});
+  };
+  EXPECT_EQ(all["timeline"]["samples"].size(), 240u);  // of 15 s
+  EXPECT_EQ(sum(all["timeline"]), total);
+  EXPECT_EQ(sum(all["groups"]["cart"]) * 9, total);
+  EXPECT_EQ(sum(all["groups"]["shop"]) * 9, total * 8);
+  const nlohmann::json cart = render("{service_name=\"cart\"}&from=now-1h");
+  EXPECT_EQ(cart["flamebearer"]["numTicks"].get<int64_t>() * 9, total);
+  EXPECT_EQ(render("{service_name=\"nobody\"}")["flamebearer"]["numTicks"], 0);
+  EXPECT_THAT(Get("/pyroscope/render?query=" + type + "{}&format=dot").body, StartsWith("digraph"));
+
+  const nlohmann::json diff =
+      nlohmann::json::parse(Get("/pyroscope/render-diff?leftQuery=" + type +
+                                "{service_name=\"cart\"}&leftFrom=now-1h&rightQuery=" + type +
+                                "{service_name=\"shop\"}&rightFrom=now-1h&rightUntil=now")
+                                .body);
+  EXPECT_EQ(diff["metadata"]["format"], "double");
+  EXPECT_EQ(diff["leftTicks"].get<int64_t>() * 9, total);
+  EXPECT_EQ(diff["rightTicks"].get<int64_t>() * 9, total * 8);
+
+  EXPECT_EQ(Get("/pyroscope/render?query=" + type + "{}&format=html").status, 400);
+  EXPECT_EQ(Get("/pyroscope/render?query=" + type + "{}&aggregation=average").status, 400);
+  EXPECT_EQ(Get("/pyroscope/render?query=" + type + "{}&maxNodes=many").status, 400);
+  EXPECT_EQ(Get("/pyroscope/render-diff?leftquery=x").status, 400);
 }
 
 TEST_F(CollectorTest, PushesFromManyThreadsAreAllKept) {
