@@ -36,7 +36,7 @@ bool IsInstantaneous(const ProfileType& type) {
   if (type.sample_type == "inuse_space" || type.sample_type == "inuse_objects") return true;
   if (type.sample_unit == "nanoseconds" || type.sample_unit == "bytes" || type.sample_unit == "events")
     return false;
-  if (type.period_unit == "nanoseconds") return false;
+  if (type.period_unit == "nanoseconds") return false;  // a clock has sampled it
   constexpr absl::string_view kEvents[] = {"samples", "alloc_objects", "contentions"};
   return std::ranges::find(kEvents, type.sample_type) == std::end(kEvents);
 }

@@ -37,8 +37,8 @@ struct ProfileType {
 ProfileType OffCpuType();
 
 // Whether its values tell what is there at a moment (goroutines, memory in use), rather than what has
-// happened over a time: the former are not to be added up over time. What is neither time nor bytes, nor
-// sampled by a clock, is of a moment, but for what is known: perf's events. As with Pyroscope's data source.
+// happened over a time: the former are not to be added up over time. Judged as Pyroscope's data source does:
+// what is neither time nor bytes is of a moment, but for what is known, as perf's events are.
 bool IsInstantaneous(const ProfileType& type);
 
 // `count` events (samples, allocations, contentions) with `value` in all, in the type's sample unit.

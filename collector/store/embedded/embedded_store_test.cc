@@ -457,7 +457,7 @@ TEST_F(EmbeddedStoreTest, SumsOfAServiceAreReadInPlaceOfItsLabelSets) {
   options_.aggregates = {};
   Reopen();
   Stacks stacks;
-  for (int i = 0; i < 50; ++i) stacks[absl::StrCat("main;f", i)] = static_cast<uint64_t>(i + 1);
+  for (uint64_t i = 0; i < 50; ++i) stacks[absl::StrCat("main;f", i)] = i + 1;
   uint64_t sequence = 0;
   for (int hour = 0; hour < 30; ++hour) {
     Window window = MakeWindow("a", "b", ++sequence, kNoon + absl::Hours(hour));
