@@ -112,6 +112,29 @@ static __always_inline int find_caller_of_systemstack(const struct pl_go_program
   return is_call_of(go, go->systemstack, caller->ip);
 }
 
+/* The same for a function that systemstack calls, at its begin or end: `top`, which is on the top of the
+ * stack, is of systemstack, and the frame pointer is still that of systemstack's caller. What it calls first
+ * is on the stack of its caller. */
+static __always_inline int find_caller_of_top(struct pl_cpu* cpu, struct user_position at, __u64 top,
+                                              struct user_position* caller) {
+  const struct pl_go_program* go = &cpu->process.go;
+  const __u32 offset = top - go->start;
+  if (!is_in(go->systemstack, offset)) return 0;
+  __u64 below;
+  if (bpf_probe_read_user(&below, sizeof(below), (const void*)(at.sp + sizeof(top))) != 0) return 0;
+  if (is_call_of(go, go->systemstack, below)) {
+    caller->ip = below;
+    return 1;
+  }
+  __u64 g;
+  struct gobuf sched;
+  if (!read_left_goroutine(go, at.g, &g, &sched) || gobuf_bp(go, &sched) != at.fp) return 0;
+  struct user_position found = at;
+  if (!find_caller_of_systemstack(go, at.g, &found)) return 0;
+  caller->ip = found.ip;
+  return 1;
+}
+
 /* For a walk that ended in one of the three, at the frame at `fp`. */
 static __always_inline int find_caller_of_switch(struct pl_cpu* cpu, __u64 g0, __u64 fp,
                                                  struct user_position* caller) {

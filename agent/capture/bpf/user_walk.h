@@ -128,15 +128,17 @@ static __always_inline __u64 walk_callers(struct pl_cpu* cpu, __u32 cpu_number, 
 }
 
 /* Go's functions that call none have no frame, nor has any at its begin and end: frame pointers lead past
- * their callers, whose addresses are on the top of the stack. Which code this is only the agent knows. */
-static __always_inline void add_top(struct pl_cpu* cpu, struct user_position from) {
+ * their callers, whose addresses are on the top of the stack. Which code this is only the agent knows.
+ * Returns the address that was added, or 0. */
+static __always_inline __u64 add_top(struct pl_cpu* cpu, struct user_position from) {
   const struct pl_go_program* go = &cpu->process.go;
   __u64 top;
-  if (from.ip - go->text_start >= go->text_bytes) return;
-  if (bpf_probe_read_user(&top, sizeof(top), (const void*)from.sp) != 0) return;
-  if (top - go->text_start >= go->text_bytes) return;
+  if (from.ip - go->text_start >= go->text_bytes) return 0;
+  if (bpf_probe_read_user(&top, sizeof(top), (const void*)from.sp) != 0) return 0;
+  if (top - go->text_start >= go->text_bytes) return 0;
   cpu->scratch.flags |= PL_STACK_WITH_TOP;
   add_frame(cpu, top);
+  return top;
 }
 
 /* Where a Go program changed to g0 it goes on with the goroutine, or ends: what the frame pointer has there,
@@ -152,7 +154,13 @@ static __always_inline void walk_user_stack(struct user_position from, struct pl
     caller.lr = 0;
     is_caller = 1;
   } else {
-    add_top(cpu, from);
+    const __u64 top = add_top(cpu, from);
+    if (top != 0 && find_caller_of_top(cpu, from, top, &caller)) {
+      cpu->scratch.flags |= PL_STACK_JOINED;
+      add_frame(cpu, caller.ip);
+      caller.lr = 0;
+      is_caller = 1;
+    }
   }
   const __u64 in_switch = walk_callers(cpu, cpu_number, caller, is_caller);
   if (in_switch != 0 && find_caller_of_switch(cpu, from.g, in_switch, &caller)) {
