@@ -40,7 +40,7 @@ void NumberedHashes::Insert(uint32_t number) {
   const uint64_t hash = hashes_[number];
   Slot& slot = slots_[SlotOf(hash)];
   if (slot != kEmpty) return;
-  slot = static_cast<Slot>(hash << kNumberBits) | number;
+  slot = PartOf(hash) | number;
   ++used_;
 }
 

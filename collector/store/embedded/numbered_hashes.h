@@ -12,7 +12,8 @@ namespace pilotlight::collector {
 // Not thread-safe.
 class NumberedHashes {
  public:
-  static constexpr size_t kMaxSize = (size_t{1} << 24) - 1;
+  static constexpr int kNumberBits = 24;
+  static constexpr size_t kMaxSize = (size_t{1} << kNumberBits) - 1;
 
   NumberedHashes() = default;
   NumberedHashes(const NumberedHashes&) = delete;
@@ -41,12 +42,11 @@ class NumberedHashes {
   // search costs is what it waits for memory: part of the hash is in the slot, above the number, for most
   // wrong ones to be passed over without a look at hashes_.
   using Slot = uint32_t;
-  static constexpr int kNumberBits = 24;
-  static constexpr Slot kNumberMask = (Slot{1} << kNumberBits) - 1;
   static constexpr Slot kEmpty = UINT32_MAX;  // kMaxSize is no number
 
-  static uint32_t NumberIn(Slot slot) { return slot & kNumberMask; }
-  static bool MayBe(Slot slot, uint64_t hash) { return slot >> kNumberBits == (hash & 0xff); }
+  static uint32_t NumberIn(Slot slot) { return slot & kMaxSize; }
+  static Slot PartOf(uint64_t hash) { return static_cast<Slot>(hash << kNumberBits); }
+  static bool MayBe(Slot slot, uint64_t hash) { return (slot ^ PartOf(hash)) <= kMaxSize; }
   size_t HomeOf(uint64_t hash) const;
   size_t After(size_t slot) const { return slot + 1 == slots_.size() ? 0 : slot + 1; }
   // The first one that is empty or may be that of the hash. REQUIRES: there is an empty slot.
